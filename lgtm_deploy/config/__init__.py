@@ -1,0 +1,1 @@
+"""From the files a user writes to the core's own types."""

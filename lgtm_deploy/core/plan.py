@@ -1,0 +1,52 @@
+"""What a plan file says: steps, their order and their policies."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetryPolicy:
+    """How often a step is tried when the error may pass; delays are in seconds and grow exponentially, with jitter."""
+
+    attempts: int = 4
+    first_delay: float = 0.5
+    longest_delay: float = 15.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hooks:
+    """Commands run around the run: each a list of words, never a shell line. Their failure is reported, not fatal."""
+
+    before: tuple[tuple[str, ...], ...] = ()
+    succeeded: tuple[tuple[str, ...], ...] = ()
+    failed: tuple[tuple[str, ...], ...] = ()
+    timeout: float = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepSpec:
+    """One step of a plan file. `for_each` is `services`, or keys written out. `timeout` is in seconds."""
+
+    id: str = ""
+    uses: str
+    title: str = ""
+    needs: tuple[str, ...] = ()
+    for_each: Literal["services"] | tuple[str, ...] | None = None
+    with_: Mapping[str, Any] = field(default_factory=dict)
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    timeout: float = 900.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A plan. `digest` is the SHA-256 of its file, so that a run can tell whether it is still the same."""
+
+    name: str
+    description: str = ""
+    services: tuple[str, ...] = ()
+    steps: Mapping[str, StepSpec]
+    hooks: Hooks = field(default_factory=Hooks)
+    timeout: float = 3600.0
+    on_failure: Literal["rollback", "halt"] = "rollback"
+    digest: str = ""

@@ -1,0 +1,125 @@
+"""What is deployed, and where: services and environments."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from lgtm_deploy.core.errors import UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Health:
+    """What the load balancer asks of a service once the committed change is out.
+
+    `body` is a text the answer must hold: a status code alone can come from someone else's login page.
+    `variable` is the Terraform variable that sets the path.
+    """
+
+    path: str
+    body: str = ""
+    variable: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paths:
+    """What a prefix does to a service's routes: P becomes prefix + P, stays, or is answered no longer."""
+
+    moves: tuple[str, ...] = ()
+    keeps: tuple[str, ...] = ()
+    drops: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """A request through the load balancer, and the answer that proves that the change works."""
+
+    path: str
+    status: int = 200
+    body: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """One service of the stack.
+
+    `version` is the base image's version (build argument VERSION) and never an ECR tag.
+    `pinned_tag` is set where the task definition names a mutable tag that is to be redeployed as it is.
+    """
+
+    name: str = ""
+    context: str = ""
+    dockerfile: str = "Dockerfile"
+    version: str = ""
+    build_args: Mapping[str, str] = field(default_factory=dict)
+    repository: str = ""
+    ecs_service: str = ""
+    container: str = ""
+    port: int = 80
+    target_group: str = ""
+    prefix: str = ""
+    health: Health = field(default_factory=lambda: Health(path="/"))
+    paths: Paths = field(default_factory=Paths)
+    probes: tuple[Probe, ...] = ()
+    pinned_tag: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TerraformRoot:
+    """One Terraform root module of an environment; all paths are relative to the stack file."""
+
+    name: str = ""
+    root: str
+    var_files: tuple[str, ...] = ()
+    backend_config: tuple[str, ...] = ()
+    images_variable: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """One place where the stack runs.
+
+    `endpoint` is empty for AWS itself, `sandbox` for the local AWS, else a URL.
+    `url` is where users reach the load balancer; empty: its own address is asked for.
+    """
+
+    name: str = ""
+    region: str
+    account: str
+    cluster: str
+    load_balancer: str = ""
+    endpoint: str = ""
+    url: str = ""
+    tenant: str = ""
+    state: str = "local"
+    task_probe: Literal["direct"] = "direct"
+    build_args: Mapping[str, str] = field(default_factory=dict)
+    terraform: Mapping[str, TerraformRoot] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """The stack as one environment has it. `directory` is the stack file's own folder."""
+
+    name: str
+    directory: Path
+    services: Mapping[str, Service]
+    environment: Environment
+
+    def service(self, name: str) -> Service:
+        """The service of that name. Raises UsageError when the stack has none."""
+        try:
+            return self.services[name]
+        except KeyError:
+            known = ", ".join(sorted(self.services))
+            raise UsageError(f"The stack has no service '{name}'.", resolution=f"It has: {known}.") from None
+
+    def root(self, name: str) -> TerraformRoot:
+        """The Terraform root of that name. Raises UsageError when the environment has none."""
+        try:
+            return self.environment.terraform[name]
+        except KeyError:
+            known = ", ".join(self.environment.terraform) or "none"
+            raise UsageError(
+                f"Environment '{self.environment.name}' has no Terraform root '{name}'.", resolution=f"It has: {known}."
+            ) from None

@@ -1,0 +1,102 @@
+"""The protocol every step follows, and from which preview, skipping, resuming and rollback all come."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, ClassVar, Generic, TypeVar
+
+from lgtm_deploy.core.gate import Gate, Open
+from lgtm_deploy.core.ports import Ports, Progress
+from lgtm_deploy.core.stack import Stack
+
+InputsT = TypeVar("InputsT")
+SeenT = TypeVar("SeenT")
+OutputsT = TypeVar("OutputsT")
+
+
+class Effect(Enum):
+    """What a step may touch."""
+
+    LOCAL = "local"
+    """This machine only: it may run before the change is approved."""
+    REMOTE = "remote"
+    """The environment."""
+    NOTHING = "nothing"
+    """It only looks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """Something would change. `summary` is one line; `details` are lines for the preview."""
+
+    summary: str
+    details: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nothing(Generic[OutputsT]):
+    """Nothing would change; these are the outputs all the same."""
+
+    outputs: OutputsT
+
+
+Proposal = Change | Nothing[OutputsT]
+
+
+class Action(ABC, Generic[InputsT, SeenT, OutputsT]):
+    """A step that changes something.
+
+    `Inputs`, `Seen` and `Outputs` are frozen dataclasses. A step keeps no state of its own: what it must remember is in
+    `Seen`, which is journaled before `apply` and given to `compensate`, possibly in another process.
+    """
+
+    effect: ClassVar[Effect] = Effect.REMOTE
+    Inputs: ClassVar[type[Any]]
+    Seen: ClassVar[type[Any]]
+    Outputs: ClassVar[type[Any]]
+
+    def __init__(self, stack: Stack, ports: Ports) -> None:
+        self.stack = stack
+        self.ports = ports
+
+    @abstractmethod
+    def observe(self, inputs: InputsT) -> SeenT:
+        """Reads the state that this step is about to change."""
+
+    @abstractmethod
+    def propose(self, inputs: InputsT, seen: SeenT) -> Proposal[OutputsT]:
+        """What would change. Pure: it decides from what was seen."""
+
+    @abstractmethod
+    def apply(self, inputs: InputsT, seen: SeenT, progress: Progress) -> OutputsT:
+        """Makes the change. Safe to repeat."""
+
+    def compensate(self, inputs: InputsT, seen: SeenT, progress: Progress) -> None:  # noqa: B027 - nothing to undo
+        """Restores what was seen, from what was journaled alone. Safe to repeat."""
+
+    def restored(self, inputs: InputsT, seen: SeenT) -> Gate[None]:  # noqa: ARG002
+        """After compensation: is what was seen back? The engine asks until it is Open or Shut."""
+        return Open(outputs=None)
+
+
+class Look(ABC, Generic[InputsT, SeenT, OutputsT]):
+    """A step that changes nothing and waits for the world: a gate. The engine polls it."""
+
+    effect: ClassVar[Effect] = Effect.NOTHING
+    Inputs: ClassVar[type[Any]]
+    Outputs: ClassVar[type[Any]]
+
+    def __init__(self, stack: Stack, ports: Ports) -> None:
+        self.stack = stack
+        self.ports = ports
+
+    @abstractmethod
+    def look(self, inputs: InputsT) -> SeenT:
+        """One look at the world."""
+
+    @abstractmethod
+    def judge(self, inputs: InputsT, seen: SeenT) -> Gate[OutputsT]:
+        """What it means. Pure."""
+
+
+Step = Action[Any, Any, Any] | Look[Any, Any, Any]

@@ -1,0 +1,1 @@
+"""Running a graph of steps: order, attempts, waits and compensation."""

@@ -1,0 +1,1 @@
+"""An in-memory twin of every port, for fast tests and rehearsals."""

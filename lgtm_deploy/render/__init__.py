@@ -1,0 +1,1 @@
+"""Showing a run: to a person, to a log, to a program."""
