@@ -360,6 +360,7 @@ class Ports:
     task_probe: TaskProbe
     stack_probe: StackProbe
     caller: Caller
+    clock: Clock
     workspace: Path
     """A folder for files of the run, such as saved plans."""
 

@@ -71,7 +71,7 @@ class Action(ABC, Generic[InputsT, SeenT, OutputsT]):
     def apply(self, inputs: InputsT, seen: SeenT, progress: Progress) -> OutputsT:
         """Makes the change. Safe to repeat."""
 
-    def compensate(self, inputs: InputsT, seen: SeenT, progress: Progress) -> None:  # noqa: B027 - nothing to undo
+    def compensate(self, inputs: InputsT, seen: SeenT, progress: Progress) -> None:
         """Restores what was seen, from what was journaled alone. Safe to repeat."""
 
     def restored(self, inputs: InputsT, seen: SeenT) -> Gate[None]:  # noqa: ARG002

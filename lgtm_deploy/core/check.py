@@ -1,0 +1,141 @@
+"""Is a plan one that can run? All its faults, before anything is called."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, fields
+from types import GenericAlias
+from typing import Any, get_args, get_origin, get_type_hints
+
+from lgtm_deploy.core.errors import UsageError
+from lgtm_deploy.core.graph import Fault, Path, keys_of, order_faults, upstream
+from lgtm_deploy.core.plan import Plan, StepSpec
+from lgtm_deploy.core.reference import Reference, references, sole
+from lgtm_deploy.core.step import Step
+
+Catalog = Mapping[str, type[Step]]
+
+
+def faults(plan: Plan, catalog: Catalog) -> list[Fault]:
+    """Everything wrong with the plan, as far as it can be told without a stack."""
+    found = order_faults(plan)
+    for spec in plan.steps.values():
+        if spec.uses not in catalog:
+            found.append(
+                Fault(
+                    path=("steps", spec.id, "uses"),
+                    message=f"Step '{spec.id}' uses '{spec.uses}', which is not a kind of step.",
+                    resolution=f"There are: {', '.join(sorted(catalog))}.",
+                )
+            )
+        else:
+            found.extend(_StepCheck(plan, spec, catalog).faults())
+    return found
+
+
+@dataclass(frozen=True)
+class _StepCheck:
+    """The inputs of one step, held against what its kind takes."""
+
+    plan: Plan
+    spec: StepSpec
+    catalog: Catalog
+
+    def faults(self) -> Iterator[Fault]:
+        spec = self.spec
+        kind = self.catalog[spec.uses].Inputs
+        wanted = {each.name: each for each in fields(kind)}
+        hints = get_type_hints(kind)
+        for name, value in spec.with_.items():
+            path: Path = ("steps", spec.id, "with", name)
+            if name in wanted:
+                yield from self._value_faults(path, value, hints[name])
+            else:
+                yield Fault(
+                    path=path,
+                    message=f"Step '{spec.id}' ({spec.uses}) has no input '{name}'.",
+                    resolution=f"It has: {', '.join(wanted) or 'none'}.",
+                )
+        for name, each in wanted.items():
+            if name not in spec.with_ and _required(each):
+                message = f"Step '{spec.id}' ({spec.uses}) lacks its input '{name}'."
+                yield Fault(path=("steps", spec.id), message=message)
+
+    def _value_faults(self, path: Path, value: Any, wanted: Any) -> Iterator[Fault]:
+        try:
+            found = list(references(value))
+        except UsageError as error:
+            yield Fault(path=path, message=error.message, resolution=error.resolution)
+            return
+        broken = [fault for reference in found for fault in self._reference_faults(path, reference)]
+        yield from broken
+        if broken:
+            return
+        only = sole(value)
+        if only is not None:
+            got = self._type_of(only)
+            if got != wanted:
+                yield self._mismatch(path, wanted, f"'{only.text}' is {_spell(got)}")
+        elif not found and not accepts(wanted, value):
+            yield self._mismatch(path, wanted, f"got {value!r}")
+
+    def _reference_faults(self, path: Path, reference: Reference) -> Iterator[Fault]:
+        if reference.text == "each" and self.spec.for_each is None:
+            yield Fault(path=path, message=f"Step '{self.spec.id}' uses 'each' but has no 'for_each'.")
+        if not reference.step:
+            return
+        if reference.step not in self.plan.steps:
+            message = f"'{reference.text}': there is no step '{reference.step}' in this plan."
+            yield Fault(path=path, message=message)
+        elif reference.step not in upstream(self.plan, self.spec.id):
+            yield Fault(
+                path=path,
+                message=f"'{reference.text}': step '{reference.step}' does not come before '{self.spec.id}'.",
+                resolution=f"Add '{reference.step}' to its needs.",
+            )
+        elif (kind := self.catalog.get(self.plan.steps[reference.step].uses)) is not None:
+            outputs = [each.name for each in fields(kind.Outputs)]
+            if reference.output not in outputs:
+                yield Fault(
+                    path=path,
+                    message=f"'{reference.text}': step '{reference.step}' has no output '{reference.output}'.",
+                    resolution=f"It has: {', '.join(outputs) or 'none'}.",
+                )
+
+    def _type_of(self, reference: Reference) -> Any:
+        if not reference.step:
+            return tuple[str, ...] if reference.text == "services" else str
+        kind = self.catalog.get(self.plan.steps[reference.step].uses)
+        own = get_type_hints(kind.Outputs)[reference.output] if kind else Any
+        theirs = keys_of(self.plan, reference.step)
+        if theirs is None or theirs == keys_of(self.plan, self.spec.id):
+            return own
+        # From outside its keys, an output is a map by key.
+        return GenericAlias(Mapping, (str, own))
+
+    def _mismatch(self, path: Path, wanted: Any, got: str) -> Fault:
+        return Fault(path=path, message=f"Input '{path[-1]}' of step '{self.spec.id}' takes {_spell(wanted)}; {got}.")
+
+
+def _required(field: "Field[Any]") -> bool:
+    return field.default is MISSING and field.default_factory is MISSING
+
+
+def accepts(wanted: Any, value: Any) -> bool:
+    """Whether a value as YAML has it can stand for an input of that type."""
+    origin = get_origin(wanted)
+    if origin is tuple:
+        return isinstance(value, list | tuple) and all(accepts(get_args(wanted)[0], each) for each in value)
+    if origin is not None:
+        return isinstance(value, Mapping) and all(accepts(get_args(wanted)[1], each) for each in value.values())
+    if wanted is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, wanted) and (wanted is bool or not isinstance(value, bool))
+
+
+def _spell(kind: Any) -> str:
+    names = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+    origin = get_origin(kind)
+    if origin is tuple:
+        return "a list of texts"
+    if origin is not None:
+        return f"a map by key ({names.get(get_args(kind)[1], 'values')} each)"
+    return names.get(kind, str(kind))

@@ -1,0 +1,185 @@
+"""Working one step: looking, acting, trying again when it may help, and undoing."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from typing import Any, TypeVar
+
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+
+from lgtm_deploy.core.errors import DeployError, InDoubtError, InterruptedRunError, RefusedError, TransientError
+from lgtm_deploy.core.gate import Open, Shut
+from lgtm_deploy.core.outcome import Failed, InDoubt, Outcome, Succeeded, Unchanged
+from lgtm_deploy.core.plan import RetryPolicy
+from lgtm_deploy.core.ports import Clock
+from lgtm_deploy.core.step import Action, Effect, Nothing, Step
+from lgtm_deploy.engine.stop import Stop
+from lgtm_deploy.engine.waiting import poll
+
+ValueT = TypeVar("ValueT")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Telling:
+    """How a worker tells the coordinator what happens. `observed` returns only when that is on disk."""
+
+    progressed: Callable[[str], None]
+    observed: Callable[[Mapping[str, Any], str], None]
+    retried: Callable[[int, str, float], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """One step to be worked. `acted`: an earlier process may have changed something for it already."""
+
+    step: Step
+    inputs: Any
+    retry: RetryPolicy
+    timeout: float
+    acted: bool = False
+
+
+def typed(kind: type[Any], values: Mapping[str, Any]) -> Any:
+    """The dataclass of these values as YAML or JSON has them: lists become tuples."""
+    names = {each.name for each in fields(kind)}
+    return kind(**{name: _frozen(value) for name, value in values.items() if name in names})
+
+
+def plain(value: Any) -> dict[str, Any]:
+    """The dataclass's values, for the journal."""
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else {}
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(each) for each in value) if isinstance(value, list | tuple) else value
+
+
+class Attempts:
+    """Works one step until it has an outcome. Runs in a worker's thread."""
+
+    def __init__(self, work: Work, *, clock: Clock, stop: Stop, tell: Telling) -> None:
+        self._work = work
+        self._clock = clock
+        self._stop = stop
+        self._tell = tell
+        self._acted = work.acted
+        self.attempt = 1
+
+    def outcome(self) -> Outcome:
+        """Works the step forwards; never raises."""
+        try:
+            return self._repeatedly(self._once)
+        except DeployError as error:
+            return self._failure(error)
+        except Exception as error:  # a defect of a step must end the run in order, not hang it
+            return Failed(reason=_defect(error), acted=self._acted)
+
+    def _failure(self, error: DeployError) -> Outcome:
+        match error:
+            case InterruptedRunError() if self._acted:
+                return InDoubt(reason=f"stopped on the way: {error}")
+            case InterruptedRunError():
+                return Failed(reason=str(error), kind="interrupted")
+            case InDoubtError():
+                return InDoubt(reason=str(error))
+            case RefusedError():
+                return Failed(reason=str(error), kind="refused", acted=self._acted)
+        return Failed(reason=str(error), acted=self._acted)
+
+    def undone(self, seen: Mapping[str, Any]) -> str:
+        """Compensates the step from what it had seen and waits until that is back; returns what is not, or nothing."""
+        step, inputs = self._work.step, self._work.inputs
+        if not isinstance(step, Action):
+            return ""
+        before = typed(step.Seen, seen)
+        try:
+            self._repeatedly(lambda: self._compensate(step, before))
+            end = self._poll(lambda: step.restored(inputs, before))
+        except DeployError as error:
+            return str(error)
+        except Exception as error:  # the other steps must still be compensated
+            return _defect(error)
+        return end.reason if isinstance(end, Shut) else ""
+
+    def _repeatedly(self, once: Callable[[], ValueT]) -> ValueT:
+        policy = self._work.retry
+        retrying = Retrying(
+            retry=retry_if_exception_type(TransientError),
+            stop=stop_after_attempt(policy.attempts),
+            wait=wait_exponential_jitter(policy.first_delay, policy.longest_delay, jitter=policy.first_delay),
+            sleep=self._stop.pause,
+            before_sleep=self._retried,
+            reraise=True,
+        )
+        return retrying(once)
+
+    def _retried(self, state: RetryCallState) -> None:
+        self.attempt = state.attempt_number + 1
+        error = state.outcome.exception() if state.outcome else None
+        self._tell.retried(state.attempt_number, str(error), round(state.upcoming_sleep, 3))
+
+    def _once(self) -> Outcome:
+        step, inputs = self._work.step, self._work.inputs
+        if isinstance(step, Action):
+            return self._act(step)
+        gate = self._poll(lambda: step.judge(inputs, step.look(inputs)))
+        if isinstance(gate, Open):
+            return Succeeded(outputs=plain(gate.outputs), since=gate.since)
+        return Failed(reason=gate.reason, kind=gate.kind)
+
+    def _poll(self, look: Callable[[], Any]) -> Open[Any] | Shut:
+        return poll(
+            look,
+            seconds=self._work.timeout,
+            monotonic=self._clock.monotonic,
+            pause=self._stop.pause,
+            tell=self._tell.progressed,
+        )
+
+    def _act(self, step: Action[Any, Any, Any]) -> Outcome:
+        inputs = self._work.inputs
+        seen = step.observe(inputs)
+        proposal = step.propose(inputs, seen)
+        if isinstance(proposal, Nothing):
+            outputs = plain(proposal.outputs)
+            # An earlier attempt made the change: it is done, and still has to be undone in a rollback.
+            return Succeeded(outputs=outputs) if self._acted else Unchanged(outputs=outputs)
+        self._tell.observed(plain(seen), proposal.summary)
+        self._acted = self._acted or step.effect is Effect.REMOTE
+        try:
+            return Succeeded(outputs=plain(step.apply(inputs, seen, self._progress(step))))
+        except InDoubtError as error:
+            return self._look_again(step, error)
+
+    def _compensate(self, step: Action[Any, Any, Any], before: Any) -> None:
+        step.compensate(self._work.inputs, before, self._progress(step))
+
+    def _progress(self, step: Action[Any, Any, Any]) -> Callable[[str], None]:
+        deadline = self._clock.monotonic() + self._work.timeout
+
+        def progress(message: str) -> None:
+            self._stop.check(patient=step.effect is Effect.REMOTE)
+            if self._clock.monotonic() > deadline:
+                late = f"not done after {self._work.timeout:g} s"
+                raise InDoubtError(late) if self._acted else TransientError(late)
+            if message:
+                self._tell.progressed(message)
+
+        return progress
+
+    def _look_again(self, step: Action[Any, Any, Any], error: InDoubtError) -> Outcome:
+        """A change was sent and its answer never came: look whether it is there before it is sent again."""
+        try:
+            proposal = step.propose(self._work.inputs, step.observe(self._work.inputs))
+        except TransientError:
+            raise error from None
+        if isinstance(proposal, Nothing):
+            return Succeeded(outputs=plain(proposal.outputs))
+        raise TransientError(f"{error.message} It had no effect.") from error
+
+
+def _defect(error: Exception) -> str:
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    where = f"{frame.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{frame.tb_lineno}" if frame else "?"
+    return f"defect in lgtm-deploy: {type(error).__name__}: {error} ({where})"

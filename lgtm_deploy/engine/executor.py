@@ -1,0 +1,169 @@
+"""Running a plan's graph forwards."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lgtm_deploy.core import event as events
+from lgtm_deploy.core.event import Event
+from lgtm_deploy.core.graph import Graph, Node, keys_of, node_id
+from lgtm_deploy.core.outcome import Failed, InDoubt, Outcome, Succeeded, Unchanged
+from lgtm_deploy.core.plan import Plan
+from lgtm_deploy.core.ports import Clock
+from lgtm_deploy.core.reference import Scope, UnknownYetError, resolve
+from lgtm_deploy.core.run import Run
+from lgtm_deploy.core.step import Step
+from lgtm_deploy.engine.attempts import Attempts, Telling, Work, typed
+from lgtm_deploy.engine.drive import Drive, Voice
+from lgtm_deploy.engine.ledger import Ledger
+from lgtm_deploy.engine.stop import Stop
+
+DONE = ("succeeded", "unchanged")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """Everything that running one plan in one environment needs. `deadline` is on the monotonic clock."""
+
+    plan: Plan
+    graph: Graph
+    steps: Mapping[str, Step]
+    ledger: Ledger
+    clock: Clock
+    stop: Stop
+    environment: str
+    variables: Mapping[str, str] = field(default_factory=dict)
+    parallelism: int = 10
+    deadline: float | None = None
+
+    @property
+    def run(self) -> Run:
+        """The run so far."""
+        return self.ledger.run
+
+    def scope(self, node: Node) -> Scope:
+        """What the node's expressions stand for, as far as it is known."""
+
+        def value(identifier: str, name: str) -> Any:
+            step = self.run.steps[identifier]
+            if step.status not in DONE:
+                raise UnknownYetError(identifier)
+            return step.outputs[name]
+
+        def output(step: str, name: str) -> Any:
+            keys = keys_of(self.plan, step)
+            if keys is None:
+                return value(step, name)
+            if keys == keys_of(self.plan, node.spec.id):
+                return value(node_id(step, node.key), name)
+            return {key: value(node_id(step, key), name) for key in keys}
+
+        return Scope(
+            env=self.environment,
+            each=node.key,
+            services=self.plan.services,
+            variables=self.variables,
+            output=output,
+        )
+
+    def attempts(self, node: Node, inputs: Mapping[str, Any], stop: Stop, voice: Voice) -> Attempts:
+        """What works the node in a worker's thread."""
+        known = self.run.steps[node.id]
+        step = self.steps[node.id]
+        work = Work(
+            step=step,
+            inputs=typed(step.Inputs, inputs),
+            retry=node.spec.retry,
+            timeout=node.spec.timeout,
+            acted=known.acted,
+        )
+        return Attempts(work, clock=self.clock, stop=stop, tell=_telling(node.id, self.clock, voice))
+
+
+def execute(job: Job, within: Callable[[Node], bool] = lambda _: True) -> Run:
+    """Runs every node that `within` admits and that is not done, and returns when none is under way.
+
+    After a failure, or when asked to stop, nothing new starts, and what only waits or works on this machine ends.
+    """
+    halt = Stop(parent=job.stop)
+
+    def start(identifier: str) -> tuple[Event, Callable[[Voice], "_Ending"]]:
+        node = job.graph.nodes[identifier]
+        inputs = resolve(dict(node.spec.with_), job.scope(node))
+        return (
+            events.StepStarted(at=job.clock.now(), step=identifier, inputs=inputs),
+            lambda voice: _work(job, node, inputs, halt, voice),
+        )
+
+    def end(identifier: str, ending: _Ending) -> tuple[Event, bool]:
+        if isinstance(ending.outcome, Failed | InDoubt):
+            halt.ask(f"{identifier} failed")
+        return _event(job, identifier, ending), not isinstance(ending.outcome, Failed | InDoubt)
+
+    def tick() -> None:
+        if job.deadline is not None and job.clock.monotonic() > job.deadline:
+            job.stop.insist("the time allowed for the run is over")
+
+    order = {
+        node.id: node.needs
+        for node in job.graph.nodes.values()
+        if job.run.steps[node.id].status not in DONE and within(node)
+    }
+    Drive(
+        ledger=job.ledger,
+        parallelism=job.parallelism,
+        start=start,
+        end=end,
+        may_start=lambda: not halt.asked,
+        tick=tick,
+    ).run(order)
+    return job.run
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ending:
+    outcome: Outcome
+    attempt: int
+    seconds: float
+
+
+def _work(job: Job, node: Node, inputs: Mapping[str, Any], halt: Stop, voice: Voice) -> _Ending:
+    began = job.clock.monotonic()
+    attempts = job.attempts(node, inputs, halt, voice)
+    outcome = attempts.outcome()
+    return _Ending(outcome=outcome, attempt=attempts.attempt, seconds=round(job.clock.monotonic() - began, 3))
+
+
+def _telling(step: str, clock: Clock, voice: Voice) -> Telling:
+    last = ""
+
+    def progressed(message: str) -> None:
+        nonlocal last
+        if message != last:
+            last = message
+            voice.say(events.StepProgressed(at=clock.now(), step=step, message=message))
+
+    def observed(seen: Mapping[str, Any], change: str) -> None:
+        voice.swear(events.StepObserved(at=clock.now(), step=step, seen=seen, change=change))
+
+    def retried(attempt: int, reason: str, delay: float) -> None:
+        voice.say(events.StepRetried(at=clock.now(), step=step, attempt=attempt, reason=reason, delay=delay))
+
+    return Telling(progressed=progressed, observed=observed, retried=retried)
+
+
+def _event(job: Job, step: str, ending: _Ending) -> Event:
+    at, attempt, seconds = job.clock.now(), ending.attempt, ending.seconds
+    match ending.outcome:
+        case Succeeded(outputs=outputs, since=since):
+            return events.StepSucceeded(
+                at=at, step=step, attempt=attempt, seconds=seconds, outputs=outputs, since=since
+            )
+        case Unchanged(outputs=outputs):
+            return events.StepUnchanged(at=at, step=step, seconds=seconds, outputs=outputs)
+        case InDoubt(reason=reason):
+            return events.StepInDoubt(at=at, step=step, attempt=attempt, seconds=seconds, reason=reason)
+        case Failed(reason=reason, kind=kind, acted=acted):
+            return events.StepFailed(
+                at=at, step=step, attempt=attempt, seconds=seconds, reason=reason, kind=kind, acted=acted
+            )

@@ -1,0 +1,61 @@
+"""Has someone asked the run to stop, and how urgently?"""
+
+import threading
+
+from lgtm_deploy.core.errors import InterruptedRunError
+
+# A pause under a parent looks at it this often, in seconds.
+_SLICE = 0.1
+
+
+class Stop:
+    """A request to stop, shared by the coordinator, its workers and the signal handlers.
+
+    `ask` stops what only looks or works on this machine; changes that are under way end first.
+    `insist` stops those as well. What a parent is asked, its children are asked too.
+    """
+
+    def __init__(self, parent: "Stop | None" = None) -> None:
+        self._parent = parent
+        self._asked = threading.Event()
+        self._insisted = threading.Event()
+        self._reason = ""
+
+    def ask(self, reason: str) -> None:
+        """Stop at the next safe point."""
+        if not self._asked.is_set():
+            self._reason = reason
+            self._asked.set()
+
+    def insist(self, reason: str) -> None:
+        """Stop changes that are under way, too."""
+        self.ask(reason)
+        self._insisted.set()
+
+    @property
+    def reason(self) -> str:
+        """Why, in the words of whoever asked first."""
+        return self._reason or (self._parent.reason if self._parent else "")
+
+    @property
+    def asked(self) -> bool:
+        """Whether anyone asked."""
+        return self._asked.is_set() or (self._parent is not None and self._parent.asked)
+
+    @property
+    def insisted(self) -> bool:
+        """Whether anyone insisted."""
+        return self._insisted.is_set() or (self._parent is not None and self._parent.insisted)
+
+    def check(self, *, patient: bool) -> None:
+        """Raises InterruptedRunError when it is time to stop; a patient caller stops only when someone insists."""
+        if self.insisted if patient else self.asked:
+            raise InterruptedRunError(self.reason)
+
+    def pause(self, seconds: float) -> None:
+        """Sleeps, and raises InterruptedRunError as soon as someone asks to stop."""
+        while seconds > 0 and not self.asked:
+            length = seconds if self._parent is None else min(seconds, _SLICE)
+            self._asked.wait(length)
+            seconds -= length
+        self.check(patient=False)

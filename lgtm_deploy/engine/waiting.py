@@ -1,0 +1,41 @@
+"""Polling a gate until it opens, shuts or runs out of time."""
+
+from collections.abc import Callable
+from typing import Any
+
+from lgtm_deploy.core.errors import TransientError
+from lgtm_deploy.core.gate import Gate, Open, Shut, Waiting
+
+# So many looks in a row may fail in a way that can pass: reads already have the SDK's own adaptive retries behind them.
+PATIENCE = 5
+
+
+def poll(
+    look: Callable[[], Gate[Any]],
+    *,
+    seconds: float,
+    monotonic: Callable[[], float],
+    pause: Callable[[float], None],
+    tell: Callable[[str], None],
+) -> Open[Any] | Shut:
+    """Looks until the gate is open or shut; past its deadline (in seconds) it is shut, with what it last waited for.
+
+    `pause` sleeps and may raise InterruptedRunError; `tell` hears every reason.
+    """
+    deadline = monotonic() + seconds
+    failures = 0
+    while True:
+        try:
+            gate = look()
+            failures = 0
+        except TransientError as error:
+            failures += 1
+            if failures >= PATIENCE:
+                raise
+            gate = Waiting(reason=str(error), poll_seconds=min(2.0**failures, 10.0))
+        if not isinstance(gate, Waiting):
+            return gate
+        if monotonic() >= deadline:
+            return Shut(reason=f"after {seconds:g} s still: {gate.reason}")
+        tell(gate.reason)
+        pause(min(gate.poll_seconds, max(deadline - monotonic(), 0.05)))
