@@ -1,0 +1,115 @@
+"""Which long-lived process did we start, does it still run, and how is it stopped?
+
+The record is written by the process itself before it becomes the program, so that no interruption can leave a
+program running that has no record.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lgtm_deploy.core.ports import Progress
+
+POLL_SECONDS = 0.05
+
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+_RECORD_THEN_RUN = f'cat {_BOOT} /proc/$$/stat > "$0.new" && mv "$0.new" "$0" && exec "$@"'
+# The outer shell ends at once: the program is then a child of init, and never a zombie of ours.
+_DETACH = '/bin/sh -c "$RECORD_THEN_RUN" "$@" >>"$LOG" 2>&1 &'
+_START_TIME_FIELD = 19
+_STATE_FIELD = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Child:
+    """A process: its id and when it started, in clock ticks since boot, so that a recycled id is not taken for it."""
+
+    pid: int
+    started: str
+
+    def runs(self) -> bool:
+        """Whether that very process still runs."""
+        try:
+            fields = _fields(Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8"))
+        except OSError:
+            return False
+        return fields[_START_TIME_FIELD] == self.started and fields[_STATE_FIELD] not in "ZX"
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends a signal, to that very process or to nobody."""
+        if self.runs():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def stop(self, grace_seconds: float, progress: Progress) -> bool:
+        """SIGTERM, and SIGKILL after the grace; says whether it left by itself."""
+        self.signal(signal.SIGTERM)
+        gentle = self.wait_gone(grace_seconds, progress)
+        if not gentle:
+            self.kill(progress)
+        return gentle
+
+    def kill(self, progress: Progress) -> None:
+        """SIGKILL, and waits until it is gone."""
+        self.signal(signal.SIGKILL)
+        self.wait_gone(5, progress)
+
+    def wait_gone(self, seconds: float, progress: Progress) -> bool:
+        """Waits at most so long for it to end, and says whether it did."""
+        deadline = time.monotonic() + seconds
+        while self.runs():
+            if time.monotonic() > deadline:
+                return False
+            progress("")
+            time.sleep(POLL_SECONDS)
+        return True
+
+
+def start(command: Sequence[str], *, record: Path, log: Path, environment: Mapping[str, str], directory: Path) -> None:
+    """Starts a program in a session of its own; its output is appended to `log`, and `record` says which it is."""
+    record.parent.mkdir(parents=True, exist_ok=True)
+    record.unlink(missing_ok=True)
+    subprocess.run(
+        ["/bin/sh", "-c", _DETACH, "sh", str(record), *command],
+        env={**environment, "RECORD_THEN_RUN": _RECORD_THEN_RUN, "LOG": str(log)},
+        cwd=directory,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        check=True,
+    )
+
+
+def recorded(record: Path) -> Child | None:
+    """The process that the record names, if it still runs."""
+    try:
+        boot, stat = record.read_text(encoding="utf-8").split("\n", 1)
+        if boot != _BOOT.read_text(encoding="utf-8").strip():
+            return None
+        child = of_stat(stat)
+    except (OSError, ValueError, IndexError):
+        return None
+    return child if child.runs() else None
+
+
+def of_stat(stat: str) -> Child:
+    """The process that a line of `/proc/…/stat` describes. Raises ValueError, IndexError."""
+    return Child(pid=int(stat.split(" ", 1)[0]), started=_fields(stat)[_START_TIME_FIELD])
+
+
+def last_lines(log: Path, limit: int = 5) -> str:
+    """The end of a log, in one line."""
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return "no log"
+    return " | ".join(line.strip() for line in lines[-limit:]) or "an empty log"
+
+
+def _fields(stat: str) -> list[str]:
+    # The second field, the name in parentheses, may hold spaces and parentheses itself (proc(5)).
+    return stat.rpartition(")")[2].split()

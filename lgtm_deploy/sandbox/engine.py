@@ -1,0 +1,199 @@
+"""Which Docker Engine does the sandbox use, and how is one started where none answers?"""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lgtm_deploy.core.errors import MissingToolError
+from lgtm_deploy.core.ports import Progress
+from lgtm_deploy.sandbox import bridge, child
+from lgtm_deploy.sandbox.files import locked, read_json, write_json, write_text
+from lgtm_deploy.sandbox.home import Home
+
+if TYPE_CHECKING:
+    import docker
+
+DEFAULT_SOCKET = "unix:///var/run/docker.sock"
+START_SECONDS = 60.0
+STOP_SECONDS = 20.0
+_ANSWER_SECONDS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """A Docker Engine that answers. `own` is true for one that the sandbox started."""
+
+    docker_host: str
+    own: bool
+
+    def client(self) -> "docker.DockerClient":
+        """A client of it."""
+        return client_of(self.docker_host)
+
+
+def client_of(docker_host: str) -> "docker.DockerClient":
+    """A client of the engine at that address; DOCKER_TLS_VERIFY and DOCKER_CERT_PATH are honoured."""
+    import docker  # noqa: PLC0415 - 0.2 s that only some verbs need
+
+    return docker.from_env(timeout=120, environment={**os.environ, "DOCKER_HOST": docker_host})
+
+
+def find_engine(home: Home, environment: Mapping[str, str] = os.environ) -> Engine | None:
+    """The engine that the sandbox started, else the user's own, where it answers."""
+    mine = _own_address(home)
+    if mine and _running(home) and answers(mine):
+        return Engine(docker_host=mine, own=True)
+    for address in (environment.get("DOCKER_HOST"), DEFAULT_SOCKET):
+        if address and answers(address):
+            return Engine(docker_host=address, own=False)
+    return None
+
+
+def ensure_engine(home: Home, progress: Progress) -> Engine:
+    """An engine that answers; one of the sandbox's own is started where there is none.
+
+    Raises MissingToolError when there is none and none can be started.
+    """
+    with locked(home.path / "engine.lock", progress, "waiting for the Docker Engine to start"):
+        return find_engine(home) or _start(home, progress)
+
+
+def answers(docker_host: str) -> bool:
+    """Whether a Docker Engine answers at that address."""
+    if docker_host.startswith("unix://") and not Path(docker_host.removeprefix("unix://")).exists():
+        return False
+    try:
+        import docker  # noqa: PLC0415 - 0.2 s that only some verbs need
+
+        environment = {**os.environ, "DOCKER_HOST": docker_host}
+        with closing(docker.from_env(timeout=_ANSWER_SECONDS, environment=environment)) as client:
+            return bool(client.ping())
+    except Exception:  # noqa: BLE001,RUF100 - whatever is wrong with it, it does not answer
+        return False
+
+
+def stop_engine(home: Home, progress: Progress) -> None:
+    """Stops the engine that the sandbox started, if any, and takes away its socket folder and its bridge."""
+    running = _running(home)
+    if running:
+        progress("stopping the Docker Engine")
+        running.stop(STOP_SECONDS, progress)
+    found = read_json(_settings(home)) or {}
+    if found.get("run"):
+        _stop_leftovers(Path(found["run"]), progress)
+        shutil.rmtree(found["run"], ignore_errors=True)
+    if found.get("bridge"):
+        with suppress(OSError):
+            bridge.delete(found["bridge"])
+    _settings(home).unlink(missing_ok=True)
+    _record(home).unlink(missing_ok=True)
+
+
+def _start(home: Home, progress: Progress) -> Engine:
+    program = shutil.which("dockerd") or shutil.which("dockerd", path="/usr/sbin:/sbin:/usr/local/sbin")
+    if program is None or os.geteuid() != 0:
+        raise MissingToolError(
+            "No Docker Engine answers"
+            + (", and dockerd is not installed." if program is None else ", and only root can start dockerd."),
+            resolution="Install Docker (Debian, Ubuntu: `apt-get install docker.io`) and start it, or set DOCKER_HOST.",
+        )
+    stop_engine(home, progress)
+    progress("starting a Docker Engine")
+    # Unix socket paths are limited to 107 bytes, and checkouts can be deep.
+    run = Path(tempfile.mkdtemp(prefix="lgtm-"))
+    name = f"lgtm{home.identity}"
+    write_json(_settings(home), {"run": str(run), "bridge": name})
+    try:
+        bridge.create(name)
+    except OSError as error:
+        raise MissingToolError(
+            f"No network bridge for a Docker Engine can be made: {error}.", resolution="Start a Docker Engine yourself."
+        ) from error
+    child.start(
+        _command(program, home, run, name),
+        record=_record(home),
+        log=home.engine / "log",
+        environment=_environment(),
+        directory=home.engine,
+    )
+    return _await(home, f"unix://{run}/docker.sock", progress)
+
+
+def _command(program: str, home: Home, run: Path, name: str) -> list[str]:
+    write_text(home.engine / "daemon.json", "{}\n")
+    return [
+        program,
+        # Not /etc/docker/daemon.json: its mirrors, roots and addresses are the user's.
+        f"--config-file={home.engine / 'daemon.json'}",
+        f"--data-root={home.engine / 'data'}",
+        f"--exec-root={run / 'exec'}",
+        f"--host=unix://{run}/docker.sock",
+        f"--pidfile={run / 'pid'}",
+        f"--containerd-namespace=lgtm-{home.identity}",
+        f"--containerd-plugins-namespace=lgtm-plugins-{home.identity}",
+        f"--bridge={name}",
+        # The machine's firewall and routing stay as they are: tasks are only reached from this machine.
+        "--iptables=false",
+        "--ip6tables=false",
+        "--ip-masq=false",
+        "--ip-forward=false",
+    ]
+
+
+def _environment() -> dict[str, str]:
+    path = os.environ.get("PATH", "")
+    kept = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "TMPDIR")
+    return {
+        **{name: os.environ[name] for name in kept if name in os.environ},
+        "PATH": f"{path}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin",
+    }
+
+
+def _await(home: Home, address: str, progress: Progress) -> Engine:
+    begun = time.monotonic()
+    while not answers(address):
+        progress("")
+        late = time.monotonic() - begun
+        # The record appears a moment after the start; without it a second later, the program is gone.
+        if late > START_SECONDS or (late > 1 and _running(home) is None):
+            said = child.last_lines(home.engine / "log", 3)
+            stop_engine(home, progress)
+            raise MissingToolError(
+                f"The Docker Engine did not start: {said}",
+                resolution=f"See {home.engine / 'log'}, or start a Docker Engine yourself.",
+            )
+        time.sleep(0.1)
+    return Engine(docker_host=address, own=True)
+
+
+def _stop_leftovers(run: Path, progress: Progress) -> None:
+    # A dockerd that was killed leaves its containerd behind.
+    record = run / "exec" / "containerd" / "containerd.pid"
+    with suppress(OSError, ValueError):
+        pid = int(record.read_text(encoding="utf-8"))
+        if str(run) in Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8"):
+            stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+            child.of_stat(stat).stop(STOP_SECONDS, progress)
+
+
+def _own_address(home: Home) -> str | None:
+    found = read_json(_settings(home))
+    return f"unix://{found['run']}/docker.sock" if found else None
+
+
+def _running(home: Home) -> child.Child | None:
+    return child.recorded(_record(home))
+
+
+def _settings(home: Home) -> Path:
+    return home.engine / "engine.json"
+
+
+def _record(home: Home) -> Path:
+    return home.engine / "dockerd.pid"

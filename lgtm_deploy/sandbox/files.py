@@ -1,0 +1,55 @@
+"""How are files written so that nobody reads half of one, and one process at a time does a thing?"""
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lgtm_deploy.core.ports import Progress
+
+POLL_SECONDS = 0.1
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replaces the file in one step."""
+    write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replaces the file in one step; its folder is made where it is missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f"{path.name}.{os.getpid()}")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.replace(path)
+
+
+def read_json(path: Path) -> Any:
+    """What the file holds, or None where it is missing or damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+@contextmanager
+def locked(path: Path, progress: Progress, waiting_for: str = "") -> Iterator[None]:
+    """Holds the lock file while the block runs; the kernel frees it when the process dies.
+
+    `waiting_for` is told to `progress` when another process has it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        told = False
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                progress("" if told else waiting_for)
+                told = True
+                time.sleep(POLL_SECONDS)
+        yield

@@ -1,0 +1,88 @@
+"""Where is MiniStack installed, and how?
+
+It pins its own botocore, so it lives in an environment of its own, from a requirements file with hashes.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from lgtm_deploy.core.errors import MissingToolError
+from lgtm_deploy.core.ports import Progress
+from lgtm_deploy.sandbox.files import locked
+from lgtm_deploy.sandbox.home import PACKAGE, Home
+
+REQUIREMENTS = PACKAGE / "ministack.txt"
+INSTALL_SECONDS = 600
+
+
+def interpreter(home: Home) -> Path:
+    """The Python that has MiniStack; one folder for each content of the requirements file."""
+    digest = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:8]
+    return home.path / f"ministack-{digest}" / "bin" / "python"
+
+
+def ensure_ministack(home: Home, progress: Progress) -> Path:
+    """Installs MiniStack where it is missing, and returns its Python.
+
+    Raises MissingToolError when it cannot be installed.
+    """
+    python = interpreter(home)
+    folder = python.parent.parent
+    complete = folder / "complete"
+    with locked(home.path / "ministack.lock", progress, "waiting for MiniStack to be installed"):
+        if not complete.exists():
+            progress("installing MiniStack")
+            shutil.rmtree(folder, ignore_errors=True)
+            for command in _commands(folder, python):
+                _run(command)
+            complete.touch()
+    return python
+
+
+def _commands(folder: Path, python: Path) -> list[list[str]]:
+    uv = _uv()
+    install = ["--require-hashes", "--requirement", str(REQUIREMENTS)]
+    if uv:
+        return [
+            [uv, "venv", "--quiet", "--no-config", "--python", sys.executable, str(folder)],
+            [uv, "pip", "install", "--quiet", "--no-config", "--python", str(python), *install],
+        ]
+    return [
+        [sys.executable, "-m", "venv", str(folder)],
+        [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *install],
+    ]
+
+
+def _uv() -> str | None:
+    # scripts/setup puts uv beside the interpreter where it is not installed on the machine.
+    beside = Path(sys.executable).parent / "uv"
+    return str(beside) if beside.exists() else shutil.which("uv")
+
+
+def _run(command: Sequence[str]) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
+    try:
+        done = subprocess.run(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=INSTALL_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise _failed(str(error)) from error
+    if done.returncode != 0:
+        raise _failed(" ".join((done.stderr or done.stdout).split())[-400:])
+
+
+def _failed(said: str) -> MissingToolError:
+    return MissingToolError(
+        f"MiniStack could not be installed: {said}", resolution="Check that a Python package index is reachable."
+    )
