@@ -30,8 +30,9 @@ def encode(record: Record) -> str:
     try:
         return _ENCODER.encode(_as_object(record))
     except (TypeError, ValueError, KeyError, RecursionError) as error:
+        what = f"A {type(record.event).__name__} of '{record.event.step or record.run}'"
         raise JournalError(
-            f"A {type(record.event).__name__} of '{record.event.step or record.run}' cannot be written down: {error!r}.",
+            f"{what} cannot be written down: {error!r}.",
             resolution="This is a fault of the step that made it: inputs, outputs and what was seen must be JSON.",
         ) from error
 
