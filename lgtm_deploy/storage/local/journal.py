@@ -1,0 +1,98 @@
+"""What happened, kept on this machine."""
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+from functools import singledispatch
+from pathlib import Path
+
+from lgtm_deploy.core.event import Event, Record, RunFinished, RunResumed, RunStarted
+from lgtm_deploy.core.ports import RunSummary
+from lgtm_deploy.core.wire import decode, encode, moment
+from lgtm_deploy.storage.local.database import Database
+
+
+class LocalJournal:
+    """A journal in one SQLite file (mode 0600), for one machine. Safe to use from several threads and processes.
+
+    Times are kept to the millisecond.
+    """
+
+    def __init__(self, path: Path, *, patience: float = 10.0) -> None:
+        self._database = Database(path, patience=patience)
+
+    def append(self, run: str, fence: int, events: Sequence[Event]) -> Sequence[Record]:
+        """Writes the events with one commit, on disk when it returns. Raises JournalError; then none is written."""
+        if not events:
+            return ()
+        with self._database.writing() as connection:
+            (last,) = connection.execute("SELECT max(seq) FROM records WHERE run = ?", (run,)).fetchone()
+            records = tuple(
+                Record(seq=seq, run=run, fence=fence, event=event)
+                for seq, event in enumerate(events, start=(last or 0) + 1)
+            )
+            connection.executemany(
+                "INSERT INTO records (run, seq, line) VALUES (?, ?, ?)",
+                [(run, record.seq, encode(record)) for record in records],
+            )
+            for event in events:
+                _list(event, run, connection)
+        return records
+
+    def records(self, run: str) -> Sequence[Record]:
+        """All of a run's records in order; empty when there is no such run. Raises JournalError."""
+        with self._database.reading() as connection:
+            lines = connection.execute("SELECT line FROM records WHERE run = ? ORDER BY seq", (run,)).fetchall()
+        return tuple(decode(line) for (line,) in lines)
+
+    def runs(self, limit: int) -> Sequence[RunSummary]:
+        """The newest runs first. Reads the list of runs only, not their events. Raises JournalError."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT run, plan, environment, started_by, started, finished, verdict, seconds"
+                " FROM runs ORDER BY started DESC, rowid DESC LIMIT ?",
+                (max(limit, 0),),
+            ).fetchall()
+        return tuple(
+            RunSummary(
+                run=run,
+                plan=plan,
+                environment=environment,
+                by=by,
+                started=datetime.fromisoformat(started),
+                finished=datetime.fromisoformat(finished) if finished else None,
+                verdict=verdict,
+                seconds=seconds,
+            )
+            for run, plan, environment, by, started, finished, verdict, seconds in rows
+        )
+
+    def close(self) -> None:
+        """Closes the file; the next use opens it again."""
+        self._database.close()
+
+
+@singledispatch
+def _list(event: Event, run: str, connection: sqlite3.Connection) -> None:
+    """Keeps the list of runs up to date; most events do not change it."""
+
+
+@_list.register
+def _(event: RunStarted, run: str, connection: sqlite3.Connection) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO runs (run, plan, environment, started_by, started) VALUES (?, ?, ?, ?, ?)",
+        (run, event.plan, event.environment, event.by, moment(event.at)),
+    )
+
+
+@_list.register
+def _(event: RunResumed, run: str, connection: sqlite3.Connection) -> None:
+    connection.execute("UPDATE runs SET started_by = ?, finished = NULL, verdict = '' WHERE run = ?", (event.by, run))
+
+
+@_list.register
+def _(event: RunFinished, run: str, connection: sqlite3.Connection) -> None:
+    connection.execute(
+        "UPDATE runs SET finished = ?, verdict = ?, seconds = ? WHERE run = ?",
+        (moment(event.at), event.verdict, event.seconds, run),
+    )

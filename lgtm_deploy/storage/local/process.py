@@ -1,0 +1,84 @@
+"""Which process this is, and whether another one still lives."""
+
+import json
+import os
+import socket
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """A process, told apart from a later one with the same number.
+
+    `boot` is the kernel's boot, `space` the namespace that `pid` counts in, `started` in clock ticks since that boot;
+    each is empty where the system does not tell.
+    """
+
+    host: str
+    boot: str
+    space: str
+    pid: int
+    started: str
+
+    @classmethod
+    def this(cls) -> "Process":
+        """The process that asks."""
+        return cls(
+            host=socket.gethostname(), boot=_boot(), space=_space(), pid=os.getpid(), started=_started(os.getpid())
+        )
+
+    @classmethod
+    def parse(cls, text: str) -> "Process":
+        """The process that `str` wrote down."""
+        return cls(**json.loads(text))
+
+    def __str__(self) -> str:
+        return json.dumps(asdict(self))
+
+    def is_gone(self) -> bool:
+        """Whether it has certainly ended. False also where that cannot be seen from here: another host or container."""
+        if self.boot != _boot():
+            return self.host == socket.gethostname()
+        if self.space != _space():
+            return False
+        if not self.started:
+            return not _answers(self.pid)
+        return _started(self.pid) != self.started
+
+
+def _boot() -> str:
+    return _first_line(Path("/proc/sys/kernel/random/boot_id"))
+
+
+def _space() -> str:
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return ""
+
+
+def _started(pid: int) -> str:
+    """When a process began; empty when there is none, or only its remains that wait for their parent."""
+    # proc(5): after the name in brackets, which may hold anything, come the state (field 3) … and starttime (22).
+    fields = _first_line(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
+    if not fields or fields[0] in {"Z", "X"}:
+        return ""
+    return fields[22 - 3]
+
+
+def _answers(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _first_line(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace").strip()
+    except OSError:
+        return ""

@@ -1,0 +1,114 @@
+"""What every journal promises."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from lgtm_deploy import fakes
+from lgtm_deploy.core.event import (
+    Event,
+    RunFinished,
+    RunResumed,
+    RunStarted,
+    StepObserved,
+    StepStarted,
+    StepSucceeded,
+)
+from lgtm_deploy.core.ports import Journal
+from lgtm_deploy.storage.local import LocalJournal
+
+START = datetime(2026, 1, 16, 0, 15, tzinfo=UTC)
+
+
+def started(minutes: int = 0, by: str = "ci@runner-4") -> RunStarted:
+    return RunStarted(
+        at=START + timedelta(minutes=minutes),
+        plan="prefix-change",
+        plan_digest="ab" * 32,
+        stack="lgtm",
+        environment="prod",
+        by=by,
+        steps={"push[tempo]": (), "deploy[tempo]": ("push[tempo]",)},
+    )
+
+
+def finished(minutes: int = 1) -> RunFinished:
+    at = START + timedelta(minutes=minutes)
+    return RunFinished(at=at, verdict="deployed", exit_code=0, seconds=60.0, reason="every step is done and verified")
+
+
+@pytest.fixture(params=["local", "fake"])
+def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Journal]:
+    if request.param == "local":
+        local = LocalJournal(tmp_path / "state" / "journal.db")
+        yield local
+        local.close()
+    elif hasattr(fakes, "FakeJournal"):
+        yield fakes.FakeJournal()
+    else:
+        pytest.skip("there is no fake journal yet")
+
+
+def test_an_unknown_run_has_no_records(journal: Journal) -> None:
+    assert list(journal.records("nothing")) == []
+    assert list(journal.runs(10)) == []
+
+
+def test_records_come_back_as_they_were_written(journal: Journal) -> None:
+    events: list[Event] = [
+        started(),
+        StepStarted(at=START, step="push[tempo]", inputs={"tag": "…", "nested": {"a": [1, 2.5, None, True]}}),
+        StepObserved(at=START, step="push[tempo]", seen={"digest": None}, change="push"),
+        StepSucceeded(at=START, step="push[tempo]", attempt=1, seconds=1.5, outputs={"d": "sha256:1"}, since=START),
+    ]
+
+    written = journal.append("7f3a", 3, events)
+
+    assert [record.event for record in written] == events
+    assert list(journal.records("7f3a")) == list(written)
+    assert {record.fence for record in written} == {3}
+
+
+def test_numbers_of_a_run_start_at_one_and_have_no_gaps(journal: Journal) -> None:
+    first = journal.append("7f3a", 1, [started()])
+    other = journal.append("91c2", 1, [started(), finished()])
+    second = journal.append("7f3a", 2, [finished(), finished()])
+
+    assert [record.seq for record in (*first, *second)] == [1, 2, 3]
+    assert [record.seq for record in other] == [1, 2]
+    assert [record.seq for record in journal.records("7f3a")] == [1, 2, 3]
+
+
+def test_appending_nothing_writes_nothing(journal: Journal) -> None:
+    assert list(journal.append("7f3a", 1, [])) == []
+    assert list(journal.records("7f3a")) == []
+
+
+def test_runs_are_listed_newest_first_and_no_more_than_asked_for(journal: Journal) -> None:
+    for number in range(4):
+        journal.append(f"run{number}", 1, [started(number)])
+
+    assert [each.run for each in journal.runs(3)] == ["run3", "run2", "run1"]
+    assert list(journal.runs(0)) == []
+
+
+def test_a_run_is_listed_with_its_verdict_once_it_has_one(journal: Journal) -> None:
+    journal.append("7f3a", 1, [started()])
+    (running,) = journal.runs(10)
+    journal.append("7f3a", 1, [finished()])
+    (done,) = journal.runs(10)
+
+    assert (running.plan, running.environment, running.by) == ("prefix-change", "prod", "ci@runner-4")
+    assert (running.started, running.finished, running.verdict) == (START, None, "")
+    assert (done.finished, done.verdict, done.seconds) == (START + timedelta(minutes=1), "deployed", 60.0)
+
+
+def test_a_resumed_run_is_open_again(journal: Journal) -> None:
+    journal.append("7f3a", 1, [started(), finished()])
+    journal.append("7f3a", 2, [RunResumed(at=START + timedelta(hours=1), by="ada@laptop")])
+
+    (summary,) = journal.runs(10)
+
+    assert (summary.verdict, summary.finished, summary.by) == ("", None, "ada@laptop")

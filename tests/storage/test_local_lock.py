@@ -1,0 +1,186 @@
+"""The lock on this machine: held only while its process lives."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from lgtm_deploy.core.errors import LockHeldError
+from lgtm_deploy.storage.local import LocalLock
+from lgtm_deploy.storage.local.process import Process
+
+TAKER = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from lgtm_deploy.core.errors import LockHeldError
+from lgtm_deploy.storage.local import LocalLock
+
+class Now:
+    def now(self): return datetime.now(UTC)
+    def monotonic(self): return 0.0
+
+lock = LocalLock(Path(sys.argv[1]), Now())
+print("ready", flush=True)
+sys.stdin.readline()
+try:
+    print("fence", lock.take("prod", sys.argv[2], "ci@" + sys.argv[2]), flush=True)
+except LockHeldError as error:
+    print(error.message, flush=True)
+sys.stdin.readline()
+"""
+
+
+class Times:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.at = datetime(2026, 1, 16, 9, 12, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.at
+
+    def monotonic(self) -> float:
+        return 0.0
+
+
+class Taker:
+    """Another process that takes the lock when told to."""
+
+    def __init__(self, file: Path, run: str) -> None:
+        self.child = subprocess.Popen(
+            [sys.executable, "-c", TAKER, str(file), run], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert self.hear() == "ready"
+
+    def hear(self) -> str:
+        assert self.child.stdout is not None
+        return self.child.stdout.readline().strip()
+
+    def tell(self) -> None:
+        assert self.child.stdin is not None
+        self.child.stdin.write("\n")
+        self.child.stdin.flush()
+
+    def end(self) -> None:
+        self.child.kill()
+        self.child.communicate()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "journal.db"
+
+
+@pytest.fixture
+def clock() -> Times:
+    return Times()
+
+
+@pytest.fixture
+def lock(file: Path, clock: Times) -> Iterator[LocalLock]:
+    lock = LocalLock(file, clock)
+    yield lock
+    lock.close()
+
+
+def test_of_racing_processes_one_wins_and_the_others_name_it(file: Path) -> None:
+    takers = [Taker(file, f"run{number}") for number in range(4)]
+    for taker in takers:
+        taker.tell()
+    answers = [taker.hear() for taker in takers]
+    for taker in takers:
+        taker.end()
+
+    winners = [number for number, answer in enumerate(answers) if answer == "fence 1"]
+
+    assert len(winners) == 1
+    refusals = {answer for answer in answers if answer != "fence 1"}
+    assert all(f"locked by run run{winners[0]} (since " in answer for answer in refusals)
+
+
+def test_a_killed_holder_is_taken_over_with_a_higher_fence(file: Path, lock: LocalLock) -> None:
+    taker = Taker(file, "7f3a")
+    taker.tell()
+    assert taker.hear() == "fence 1"
+    with pytest.raises(LockHeldError):
+        lock.take("prod", "91c2", "ada@laptop")
+
+    # Not waited for: what a killed process leaves until its parent looks holds nothing either.
+    taker.child.send_signal(signal.SIGKILL)
+    os.waitid(os.P_PID, taker.child.pid, os.WEXITED | os.WNOWAIT)
+
+    assert lock.held("prod") is None
+    assert lock.take("prod", "91c2", "ada@laptop") == 2
+    taker.end()
+
+
+def test_a_stopped_holder_still_holds(file: Path, lock: LocalLock) -> None:
+    taker = Taker(file, "7f3a")
+    taker.tell()
+    taker.hear()
+    taker.child.send_signal(signal.SIGSTOP)
+
+    with pytest.raises(LockHeldError):
+        lock.take("prod", "91c2", "ada@laptop")
+    taker.end()
+
+
+def test_the_refusal_says_who_since_when_and_what_to_do(lock: LocalLock, clock: Times) -> None:
+    lock.take("prod", "7f3a", "ci@runner-4")
+    clock.at += timedelta(hours=2)
+
+    with pytest.raises(LockHeldError) as refusal:
+        lock.take("prod", "91c2", "ada@laptop")
+
+    assert refusal.value.message == "Environment 'prod' is locked by run 7f3a (since 09:12, ci@runner-4)."
+    assert refusal.value.resolution == "Wait for it, or run `lgtm-deploy unlock prod --run 7f3a`."
+
+
+def test_a_lock_of_another_day_is_named_with_its_date(lock: LocalLock, clock: Times) -> None:
+    lock.take("prod", "7f3a", "ci@runner-4")
+    clock.at += timedelta(days=1)
+
+    with pytest.raises(LockHeldError, match="since 2026-01-16 09:12"):
+        lock.take("prod", "91c2", "ada@laptop")
+
+
+def test_who_holds_can_be_asked(lock: LocalLock) -> None:
+    assert lock.held("prod") is None
+    lock.take("prod", "7f3a", "ci@runner-4")
+
+    held = lock.held("prod")
+
+    assert held is not None
+    assert (held.run, held.holder, held.fence) == ("7f3a", "ci@runner-4", 1)
+    assert held.process.pid == os.getpid()
+
+
+def test_the_lock_outlives_the_object_but_not_the_process(file: Path, lock: LocalLock, clock: Times) -> None:
+    lock.take("prod", "7f3a", "ci")
+    lock.close()
+
+    with pytest.raises(LockHeldError):
+        LocalLock(file, clock).take("prod", "91c2", "ci")
+
+
+def test_a_process_is_told_from_a_later_one_with_its_number() -> None:
+    this = Process.this()
+
+    assert not this.is_gone()
+    assert Process.parse(str(this)) == this
+    assert replace(this, started="1").is_gone()
+    assert replace(this, boot="an earlier boot").is_gone()
+
+
+def test_a_process_that_cannot_be_seen_from_here_counts_as_alive() -> None:
+    this = Process.this()
+
+    assert not replace(this, pid=2**22 + 1, space="pid:[1]").is_gone()
+    assert not replace(this, host="elsewhere", boot="another machine").is_gone()
