@@ -1,0 +1,1 @@
+"""Makes one pinned MiniStack tell the truth about ECS, its load balancer and its registry."""

@@ -1,0 +1,139 @@
+"""What do the load balancer's API and data plane answer, given the truth about targets?"""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+from xml.sax.saxutils import escape
+
+from ministack.services import alb
+
+from .targets import Target, TargetTable, group_of, registered
+
+# The load balancer's own error pages; AWS: load-balancer-troubleshooting ("HTTP 502/503/504").
+ERROR_TITLES = {502: "502 Bad Gateway", 503: "503 Service Temporarily Unavailable", 504: "504 Gateway Time-out"}
+
+
+class Balancer:
+    """Replaces MiniStack's target registration, target health and choice of target."""
+
+    def __init__(self, table: TargetTable) -> None:
+        """Answer from ``table``."""
+        self._table = table
+        self._delete_group = alb._delete_tg
+        self._forward = alb._forward_to_tg
+        self._proxy = alb._proxy_http_target
+
+    def install(self) -> None:
+        """Put the replacements into MiniStack."""
+        actions = {
+            "RegisterTargets": self.register_targets,
+            "DeregisterTargets": self.deregister_targets,
+            "DescribeTargetHealth": self.describe_target_health,
+            "DeleteTargetGroup": self.delete_target_group,
+        }
+        alb._ACTION_MAP.update(actions)
+        alb._forward_to_tg = self.forward
+        alb._proxy_http_target = self.proxy
+
+    def register_targets(self, parameters: dict[str, Any]) -> Any:
+        """RegisterTargets: a target is an address and a port, so one address may be registered twice."""
+        arn, group = self._group(parameters)
+        if group is None:
+            return _no_group(arn)
+        for target in _targets(arn, group, parameters):
+            self._table.register(target)
+        return alb._empty("RegisterTargets")
+
+    def deregister_targets(self, parameters: dict[str, Any]) -> Any:
+        """DeregisterTargets: without a port, every registration of the address drains."""
+        arn, group = self._group(parameters)
+        if group is None:
+            return _no_group(arn)
+        wanted = [(str(t["Id"]), t.get("Port")) for t in alb._parse_targets_param(parameters)]
+        for target in registered(arn):
+            if any(
+                target.address == address and str(port or target.port) == str(target.port) for address, port in wanted
+            ):
+                self._table.deregister(target)
+        return alb._empty("DeregisterTargets")
+
+    def delete_target_group(self, parameters: dict[str, Any]) -> Any:
+        """DeleteTargetGroup: its targets go with it."""
+        answer = self._delete_group(parameters)
+        self._table.forget_group(alb._p(parameters, "TargetGroupArn"))
+        return answer
+
+    def describe_target_health(self, parameters: dict[str, Any]) -> Any:
+        """DescribeTargetHealth with AWS's states and reason codes, draining targets included."""
+        arn, group = self._group(parameters)
+        if group is None:
+            return _no_group(arn)
+        wanted = {str(target["Id"]) for target in alb._parse_targets_param(parameters)}
+        members = ""
+        seen = self._table.in_group(arn)
+        for target in sorted(seen, key=lambda t: (t.address, t.port)):
+            if wanted and target.address not in wanted:
+                continue
+            members += _member(target, group, seen[target])
+        return alb._xml(200, "DescribeTargetHealth", f"<TargetHealthDescriptions>{members}</TargetHealthDescriptions>")
+
+    async def forward(self, arn: str, *request: Any, **named: Any) -> Any:
+        """Forward to a healthy target; to any registered one where none is healthy (fail open).
+
+        AWS: "If a target group contains only unhealthy registered targets, the load balancer routes requests to
+        all those targets" (target-group-health-checks).
+        """
+        group = alb._tgs.get(arn)
+        listed = registered(arn) if group else []
+        if not group or not listed or group.get("TargetType") not in {"ip", "instance"}:
+            return _page(await self._forward(arn, *request, **named))
+        healthy = [target for target in listed if self._table.health_of(target).state == "healthy"]
+        chosen = random.choice(healthy or listed)  # noqa: S311 - spreading load is no secret
+        entry = {"Id": chosen.address, "Port": chosen.port}
+        method, path, headers, body, query = request[:5]
+        raw_query, raw_path = (*request[5:], None, None)[:2]
+        return await alb._proxy_http_target(entry, group, method, raw_path or path, headers, body, query, raw_query)
+
+    async def proxy(self, *request: Any, **named: Any) -> Any:
+        """Pass a request to a target; a refused connection is 502 and a timeout 504, as AWS documents."""
+        return _page(await self._proxy(*request, **named))
+
+    def _group(self, parameters: dict[str, Any]) -> tuple[str, dict[str, Any] | None]:
+        arn = alb._p(parameters, "TargetGroupArn")
+        return arn, group_of(arn) if arn.count(":") >= 5 else None  # noqa: PLR2004 - an ARN has six parts
+
+
+def _no_group(arn: str) -> Any:
+    return alb._error("TargetGroupNotFound", f"Target group '{arn}' not found.")
+
+
+def _targets(arn: str, group: dict[str, Any], parameters: dict[str, Any]) -> list[Target]:
+    return [
+        Target(arn, str(entry["Id"]), int(entry.get("Port") or group["Port"]))
+        for entry in alb._parse_targets_param(parameters)
+    ]
+
+
+def _member(target: Target, group: dict[str, Any], known: Any) -> str:
+    check_port = group.get("HealthCheckPort", "traffic-port")
+    why = f"<Reason>{known.reason}</Reason>" if known.reason else ""
+    if known.description:
+        why += f"<Description>{escape(known.description)}</Description>"
+    return (
+        f"<member><Target><Id>{escape(target.address)}</Id><Port>{target.port}</Port></Target>"
+        f"<HealthCheckPort>{target.port if check_port == 'traffic-port' else check_port}</HealthCheckPort>"
+        f"<TargetHealth><State>{known.state}</State>{why}</TargetHealth></member>"
+    )
+
+
+def _page(answer: Any) -> Any:
+    """Put the load balancer's own HTML page in place of MiniStack's JSON; a target's own answer passes as it is."""
+    status, _, body = answer
+    if status not in ERROR_TITLES or not isinstance(body, bytes) or not body.startswith(b'{"message"'):
+        return answer
+    timed_out = b"timed out" in body
+    title = ERROR_TITLES[504 if timed_out else status]
+    heading = f"<center><h1>{title}</h1></center>"
+    page = f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n{heading}\r\n</body>\r\n</html>\r\n"
+    return 504 if timed_out else status, {"Content-Type": "text/html"}, page.encode()

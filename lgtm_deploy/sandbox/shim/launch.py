@@ -1,0 +1,203 @@
+"""How does a task's container start: from which image, with which settings and which address?"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import Any
+
+from docker.errors import APIError, ImageNotFound
+from ministack.services import ecs
+
+from .records import Records
+from .registry import MissingImageError, Registry
+from .settings import Settings
+
+log = logging.getLogger("shim.launch")
+NANOSECONDS = 1_000_000_000
+
+
+class Launcher:
+    """Replaces the parts of MiniStack's task worker that resolve, pull and run images."""
+
+    def __init__(self, settings: Settings, registry: Registry, records: Records) -> None:
+        """Start containers that bear the sandbox's label."""
+        self._settings = settings
+        self._registry = registry
+        self._records = records
+        self._build_run_kwargs = ecs._build_run_kwargs
+        self._record_task_ip = ecs._record_task_ip
+        self._fail_task_start = ecs._fail_task_start
+        self._pulls = threading.Lock()
+
+    def install(self) -> None:
+        """Put the replacements into MiniStack."""
+        ecs._build_run_kwargs = self.run_arguments
+        ecs._run_docker_container = self.run_container
+        ecs._prepare_service_images = self.resolve_images
+        ecs._record_task_ip = self.record_address
+        ecs._fail_task_start = self.fail_start
+        for name in ("_mark_task_pending", "_mark_task_activating", "_mark_task_running"):
+            setattr(ecs, name, self._recorded(getattr(ecs, name)))
+
+    def resolve_images(self, task: dict[str, Any], definition: dict[str, Any], _client: Any) -> Any:
+        """Resolve tags to digests, once per deployment.
+
+        AWS: "Amazon ECS resolves the image tag to a digest when it starts the first task of a deployment and uses
+        the same digest for the others" (container image resolution, deployment-type-ecs).
+        """
+        service = ecs._services.get(service_key(task) or "")
+        deployment = ecs._deployment_for_task(service, task) if service else None
+        if not deployment:
+            return None
+        digests = deployment.setdefault("_image_digests", {})
+        for container in definition.get("containerDefinitions", []):
+            if container["name"] in digests:
+                continue
+            digest = self._digest_of(container["image"])
+            if digest:
+                digests[container["name"]] = digest
+        return deployment
+
+    def _digest_of(self, image: str) -> str | None:
+        try:
+            return self._registry.digest_of(image)
+        except MissingImageError as error:
+            raise ecs._ImagePullError(f"pull image manifest has been retried 1 time(s): {error}") from error
+
+    def run_arguments(
+        self, container: dict[str, Any], definition: dict[str, Any], *rest: Any, **named: Any
+    ) -> dict[str, Any]:
+        """Docker's arguments for a container, with what MiniStack leaves out of the definition."""
+        arguments: dict[str, Any] = self._build_run_kwargs(container, definition, *rest, **named)
+        arguments["labels"] = {**container.get("dockerLabels", {}), **arguments["labels"], **self._settings.labels}
+        arguments["name"] = arguments["name"].replace("ministack-ecs", f"lgtm-deploy-{self._settings.name}", 1)
+        arguments["healthcheck"] = health_check(container)
+        if arguments.get("ports"):
+            arguments["ports"] = {
+                port: ("127.0.0.1", host_port or None) for port, host_port in arguments["ports"].items()
+            }
+        for field, argument in (("entryPoint", "entrypoint"), ("workingDirectory", "working_dir"), ("user", "user")):
+            if container.get(field):
+                arguments[argument] = container[field]
+        if container.get("readonlyRootFilesystem"):
+            arguments["read_only"] = True
+        if (container.get("linuxParameters") or {}).get("initProcessEnabled"):
+            arguments["init"] = True
+        # A platform is the image's own business here: the engine runs what was built for it.
+        arguments.pop("platform", None)
+        return arguments
+
+    def run_container(self, client: Any, container: dict[str, Any], arguments: dict[str, Any], **_named: Any) -> Any:
+        """Pull an image by digest from ECR where it is ECR's, and start it."""
+        image, labels = container["image"], arguments["labels"]
+        task = ecs._tasks.get(labels["com.amazonaws.ecs.task-arn"]) or {}
+        digest = self._digest_of(image)
+        if digest:
+            image = self._registry.pullable(image, digest)
+            _set_digest(task, container["name"], digest)
+        self._pull(client, image)
+        first = next(iter(task.get("_docker_ids") or []), None)
+        if first and task.get("_network_mode") == "awsvpc":
+            # Containers of one awsvpc task share one network interface and meet on localhost.
+            arguments = {k: v for k, v in arguments.items() if k not in {"network", "extra_hosts", "ports"}}
+            arguments["network_mode"] = f"container:{first}"
+        return client.containers.run(image, **arguments)
+
+    def _pull(self, client: Any, image: str) -> None:
+        with self._pulls:
+            if _is_present(client, image):
+                return
+            try:
+                client.images.pull(image)
+            except APIError as error:
+                why = error.explanation or error
+                raise ecs._ImagePullError(
+                    f"pull image manifest has been retried 1 time(s): failed to resolve ref {image}: {why}"
+                ) from error
+
+    def record_address(self, task: dict[str, Any], container: Any, network: Any) -> None:
+        """Note a task's address in its attachment and in each of its containers, as DescribeTasks shows both."""
+        self._record_task_ip(task, container, network)
+        attachment = next(iter(task.get("attachments") or []), None)
+        if attachment:
+            interface = {"attachmentId": attachment["id"], "privateIpv4Address": ecs._task_ip(task)}
+            for entry in task["containers"]:
+                entry["networkInterfaces"] = [interface]
+
+    def fail_start(self, task: dict[str, Any], client: Any, reason: str) -> None:
+        """Stop a task that could not start, with AWS's words for a missing log group."""
+        prefix = "ResourceInitializationError: unable to pull image or start container: "
+        if reason.startswith(prefix + "failed to validate logger args"):
+            reason = "ResourceInitializationError: " + reason.removeprefix(prefix)
+        self._fail_task_start(task, client, reason)
+
+    def _recorded(self, transition: Any) -> Any:
+        def recorded(arn: str, task: dict[str, Any]) -> Any:
+            before = task.get("lastStatus")
+            changed = transition(arn, task)
+            if changed:
+                if task["lastStatus"] == "RUNNING":
+                    task["_started"] = time.time()
+                record_task(self._records, task, before)
+            return changed
+
+        return recorded
+
+
+def health_check(container: dict[str, Any]) -> dict[str, Any]:
+    """Docker's form of a definition's ``healthCheck``; times in seconds become nanoseconds.
+
+    Without one, a HEALTHCHECK of the image is ignored: "Amazon ECS doesn't monitor Docker health checks that are
+    embedded in a container image" (AWS, HealthCheck).
+    """
+    wanted = container.get("healthCheck")
+    if not wanted:
+        return {"test": ["NONE"]}
+    return {
+        "test": wanted["command"],
+        "interval": int(float(wanted.get("interval", 30)) * NANOSECONDS),
+        "timeout": int(float(wanted.get("timeout", 5)) * NANOSECONDS),
+        "retries": int(wanted.get("retries", 3)),
+        "start_period": int(float(wanted.get("startPeriod", 0)) * NANOSECONDS),
+    }
+
+
+def service_key(task: dict[str, Any]) -> str | None:
+    """MiniStack's key of the service a task belongs to, or None for a task of its own."""
+    group = str(task.get("group", ""))
+    if not group.startswith("service:"):
+        return None
+    return f"{task['clusterArn'].rpartition('/')[2]}/{group.removeprefix('service:')}"
+
+
+def record_task(records: Records, task: dict[str, Any], before: str | None) -> None:
+    """Record a task's change of status."""
+    containers = task.get("containers") or []
+    records.write(
+        "task",
+        task=task["taskArn"],
+        service=(service_key(task) or "/").partition("/")[2] or None,
+        task_definition=task["taskDefinitionArn"],
+        image_digest=next((c["imageDigest"] for c in containers if c.get("imageDigest")), None),
+        reason=task.get("stoppedReason") or None,
+        stop_code=task.get("stopCode") or None,
+        exit_code=next((c["exitCode"] for c in containers if c.get("exitCode") is not None), None),
+        address=ecs._task_ip(task),
+        **{"from": before, "to": task["lastStatus"]},
+    )
+
+
+def _is_present(client: Any, image: str) -> bool:
+    try:
+        client.images.get(image)
+    except ImageNotFound:
+        return False
+    return True
+
+
+def _set_digest(task: dict[str, Any], name: str, digest: str) -> None:
+    for entry in task.get("containers", []):
+        if entry["name"] == name:
+            entry["imageDigest"] = digest
