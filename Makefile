@@ -1,0 +1,43 @@
+# What a person types. `make check` and `make test` are also what CI runs.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: help setup demo test e2e bench lint type imports fmt check clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+setup: ## install what is missing: Python packages, Docker Engine, Terraform
+	@scripts/setup
+
+demo: setup ## the main job on the local AWS: prefix-change, from 404 to 200; leaves the sandbox up for a look
+	@scripts/demo
+
+test: setup check e2e ## everything: check, then the tests on the local AWS
+
+check: lint type imports ## no outside world: ruff, mypy, import-linter, unit and contract tests
+	pytest -q -m "not sandbox and not e2e"
+
+e2e: setup ## the tests that need the local AWS
+	pytest -q -m "sandbox or e2e"
+
+bench: setup ## side by side with the hand-run release
+	@scripts/bench
+
+lint: setup ## ruff: rules and layout
+	ruff check .
+	ruff format --check .
+
+type: setup ## mypy, strict
+	mypy
+
+imports: setup ## import-linter: the layers of docs and pyproject.toml
+	lint-imports
+
+fmt: setup ## lay the code out, and mend what ruff can mend
+	ruff format .
+	ruff check --fix .
+
+clean: ## remove everything that setup, demo and tests made: sandboxes, engine, environments, caches
+	@scripts/clean
