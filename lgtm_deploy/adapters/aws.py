@@ -1,0 +1,211 @@
+"""How AWS is reached, and what its errors mean."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    CredentialRetrievalError,
+    EndpointConnectionError,
+    HTTPClientError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    ProxyConnectionError,
+    ReadTimeoutError,
+    SSLError,
+    SSOError,
+    TokenRetrievalError,
+)
+from botocore.parsers import ResponseParserError
+
+from lgtm_deploy.core.errors import (
+    AccessError,
+    DeployError,
+    InDoubtError,
+    NotFoundError,
+    PermanentError,
+    TransientError,
+)
+
+CONNECT_TIMEOUT = 5
+READ_TIMEOUT = 15
+READ_ATTEMPTS = 4
+
+# botocore's own list (botocore.retries.standard) less LimitExceededException, which ECS and ECR use for quotas.
+THROTTLED = frozenset(
+    {
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "RequestLimitExceeded",
+        "TooManyRequestsException",
+        "BandwidthLimitExceeded",
+        "PriorRequestNotComplete",
+        "SlowDown",
+    }
+)
+DENIED = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "AuthFailure",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "Forbidden",
+        "IncompleteSignature",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "MissingAuthenticationToken",
+        "MissingAuthenticationTokenException",
+        "NotAuthorized",
+        "OptInRequired",
+        "RequestExpired",
+        "RequestTimeTooSkewed",
+        "SignatureDoesNotMatch",
+        "TokenRefreshRequired",
+        "UnauthorizedOperation",
+        "UnrecognizedClientException",
+    }
+)
+MISSING = frozenset({"NoSuchBucket", "NoSuchKey", "ServiceNotActiveException"})
+MISSING_ENDINGS = ("NotFoundException", "NotFound")
+
+# No request left this machine, so nothing can have changed.
+NEVER_SENT = (EndpointConnectionError, ConnectTimeoutError, ProxyConnectionError, SSLError)
+# The request may have arrived.
+LOST = (ReadTimeoutError, ConnectionClosedError, HTTPClientError, ResponseParserError)
+NO_CREDENTIALS = (
+    NoCredentialsError,
+    PartialCredentialsError,
+    CredentialRetrievalError,
+    TokenRetrievalError,
+    SSOError,
+    ProfileNotFound,
+)
+
+SERVER_ERROR = 500
+TOO_MANY_REQUESTS = 429
+
+
+class Aws:
+    """Clients of one region, made once and shared between threads.
+
+    An empty `endpoint_url` leaves the choice to boto3, which honours `AWS_ENDPOINT_URL`.
+    """
+
+    def __init__(self, *, region: str, endpoint_url: str = "") -> None:
+        self.region = region
+        self._endpoint_url = endpoint_url or None
+        self._session: boto3.Session | None = None
+        self._clients: dict[tuple[str, bool], Any] = {}
+        # Making a client is not thread-safe, using one is (boto3 guide, "Multithreading with clients").
+        self._lock = threading.Lock()
+
+    def reader(self, service: str) -> Any:
+        """A client for calls that change nothing: throttling and lost connections are retried, paced adaptively."""
+        return self._client(service, changing=False)
+
+    def writer(self, service: str) -> Any:
+        """A client for changes: every call is sent at most once."""
+        return self._client(service, changing=True)
+
+    def _client(self, service: str, *, changing: bool) -> Any:
+        with self._lock:
+            if (service, changing) not in self._clients:
+                self._clients[service, changing] = self._make(service, changing=changing)
+            return self._clients[service, changing]
+
+    def _make(self, service: str, *, changing: bool) -> Any:
+        config = Config(
+            region_name=self.region,
+            connect_timeout=CONNECT_TIMEOUT,
+            read_timeout=READ_TIMEOUT,
+            max_pool_connections=32,
+            tcp_keepalive=True,
+            retries={"total_max_attempts": 1, "mode": "standard"}
+            if changing
+            else {"total_max_attempts": READ_ATTEMPTS, "mode": "adaptive"},
+        )
+        try:
+            if self._session is None:
+                self._session = boto3.Session(region_name=self.region)
+            return self._session.client(service, endpoint_url=self._endpoint_url, config=config)  # type: ignore[call-overload]
+        except BotoCoreError as error:
+            raise translate(error, f"Cannot use AWS {service}", changing=False) from error
+
+
+@contextmanager
+def reading(what: str) -> Iterator[None]:
+    """Translates the errors of calls that change nothing. `what` names the thing asked for, as a sentence's subject."""
+    try:
+        yield
+    except (ClientError, BotoCoreError, ResponseParserError) as error:
+        raise translate(error, what, changing=False) from error
+
+
+@contextmanager
+def changing(what: str) -> Iterator[None]:
+    """Translates the errors of a change: one that may have arrived and was not answered is in doubt."""
+    try:
+        yield
+    except (ClientError, BotoCoreError, ResponseParserError) as error:
+        raise translate(error, what, changing=True) from error
+
+
+def translate(error: Exception, what: str, *, changing: bool) -> DeployError:
+    """The error in this tool's terms, chosen by AWS's error code and never by its text."""
+    if isinstance(error, ClientError):
+        return _refusal(error, what, changing=changing)
+    if isinstance(error, NO_CREDENTIALS):
+        return AccessError(
+            f"{what}: no usable AWS credentials ({_sentence(error)}).",
+            resolution="Log in, or set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
+        )
+    if isinstance(error, NoRegionError):
+        return PermanentError(f"{what}: no AWS region.", resolution="Set `region` in the stack file's environment.")
+    if isinstance(error, NEVER_SENT):
+        return TransientError(f"{what}: AWS cannot be reached ({_sentence(error)}).")
+    if isinstance(error, LOST):
+        return _lost(f"{what}: AWS did not answer ({_sentence(error)}).", changing=changing)
+    return PermanentError(f"{what}: {_sentence(error)}.")
+
+
+def error_code(error: ClientError) -> str:
+    """AWS's code for what went wrong, such as `ThrottlingException`."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _refusal(error: ClientError, what: str, *, changing: bool) -> DeployError:
+    code = error_code(error)
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    text = str(error.response.get("Error", {}).get("Message", "")).strip().rstrip(".")
+    said = f"{what}: {text} ({code})." if text else f"{what}: {code}."
+    if code in THROTTLED or status == TOO_MANY_REQUESTS:
+        return TransientError(said)
+    if code in DENIED:
+        return AccessError(said, resolution="Check the credentials in use and what they may do.")
+    if status >= SERVER_ERROR:
+        return _lost(said, changing=changing)
+    if code in MISSING or code.endswith(MISSING_ENDINGS):
+        return NotFoundError(said)
+    return PermanentError(said)
+
+
+def _lost(said: str, *, changing: bool) -> DeployError:
+    return InDoubtError(said) if changing else TransientError(said)
+
+
+def _sentence(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".")
