@@ -1,0 +1,104 @@
+"""What a task, or the stack behind its load balancer, answers to an HTTP request."""
+
+import socket
+import time
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import httpx
+
+from lgtm_deploy.core.errors import PermanentError, TransientError
+from lgtm_deploy.core.ports import Answer
+
+BODY_CHARACTERS = 4096
+CONNECT_SECONDS = 2.0
+TOTAL_SECONDS = 10.0
+TENANT_HEADER = "X-Scope-OrgID"
+
+
+class HttpTaskProbe:
+    """Asks a task at its own address. Proxies of the environment are not used: they cannot reach a task."""
+
+    def __init__(self) -> None:
+        self._client = _client(trust_env=False)
+
+    def ask(self, address: str, port: int, path: str) -> Answer:
+        """GET; redirects are not followed. Raises TransientError when nothing answers."""
+        return _get(self._client, f"http://{_host(address)}:{port}{path}")
+
+    def reaches(self, address: str, port: int) -> bool:
+        """Whether a connection opens within 2 s. A refusal counts: something is there and says no."""
+        try:
+            socket.create_connection((address, port), timeout=CONNECT_SECONDS).close()
+        except ConnectionRefusedError:
+            return True
+        except OSError:
+            return False
+        return True
+
+
+class HttpStackProbe:
+    """Asks the stack through its load balancer, with the tenant's header. `url` is asked once, when it is needed."""
+
+    def __init__(self, url: Callable[[], str], *, tenant: str) -> None:
+        self._find_url = url
+        self._url = ""
+        self._headers = {TENANT_HEADER: tenant} if tenant else {}
+        self._client: httpx.Client | None = None
+
+    def ask(self, path: str) -> Answer:
+        """GET; redirects are not followed. Raises TransientError when nothing answers."""
+        if self._client is None:
+            self._url = self._find_url().rstrip("/")
+            self._client = _client(trust_env=not _is_loopback(self._url))
+        return _get(self._client, self._url + path, self._headers)
+
+
+def _client(*, trust_env: bool) -> httpx.Client:
+    timeout = httpx.Timeout(TOTAL_SECONDS - CONNECT_SECONDS, connect=CONNECT_SECONDS)
+    return httpx.Client(timeout=timeout, follow_redirects=False, trust_env=trust_env)
+
+
+def _get(client: httpx.Client, url: str, headers: dict[str, str] | None = None) -> Answer:
+    started = time.monotonic()
+    try:
+        with client.stream("GET", url, headers=headers) as response:
+            body = _beginning(response, started + TOTAL_SECONDS)
+            return Answer(
+                status=response.status_code,
+                body=body,
+                seconds=time.monotonic() - started,
+                location=response.headers.get("location", ""),
+            )
+    except httpx.InvalidURL as error:
+        raise PermanentError(f"{url} is not a URL: {error}.") from error
+    except httpx.HTTPError as error:
+        raise TransientError(f"{url} does not answer: {_reason(error)}.") from error
+
+
+def _beginning(response: httpx.Response, deadline: float) -> str:
+    text = ""
+    for piece in response.iter_text():
+        text += piece
+        if len(text) >= BODY_CHARACTERS:
+            break
+        if time.monotonic() > deadline:
+            raise httpx.ReadTimeout("the answer did not end", request=response.request)
+    return text[:BODY_CHARACTERS]
+
+
+def _reason(error: httpx.HTTPError) -> str:
+    if isinstance(error, httpx.ConnectTimeout):
+        return f"no connection within {CONNECT_SECONDS:.0f} s"
+    if isinstance(error, httpx.TimeoutException):
+        return f"no complete answer within {TOTAL_SECONDS:.0f} s"
+    return str(error).rstrip(".") or type(error).__name__
+
+
+def _host(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    return host == "localhost" or host.endswith(".localhost") or host.startswith("127.") or host == "::1"
