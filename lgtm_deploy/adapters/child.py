@@ -1,0 +1,142 @@
+"""How a program is run so that its output is live and it can always be stopped."""
+
+import contextlib
+import os
+import queue
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from lgtm_deploy.core.errors import DeadlineError, MissingToolError
+from lgtm_deploy.core.ports import Progress
+
+POLL_SECONDS = 0.1
+GRACE_SECONDS = 8.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """How a program ended: its exit code (negative: the signal that ended it) and the lines that it wrote."""
+
+    exit_code: int
+    output: tuple[str, ...]
+    errors: tuple[str, ...]
+
+
+class KilledError(Exception):
+    """The program did not end when it was interrupted, and was killed. `__cause__` is why it was stopped."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """A program to run. Nothing of the caller's environment is passed on but `environment`.
+
+    `limit` is in seconds; `grace` is how long, in seconds, the program may take to end after an interrupt; `quiet`
+    keeps standard output from progress.
+    """
+
+    arguments: Sequence[str]
+    directory: Path
+    environment: Mapping[str, str]
+    stdin: Path | None = None
+    limit: float = 3600.0
+    grace: float = GRACE_SECONDS
+    quiet: bool = False
+
+
+def run(command: Command, progress: Progress) -> Finished:
+    """Runs to the end and tells every line.
+
+    When progress raises or the limit passes, the program gets an interrupt (SIGINT, as from Ctrl-C), then up to `grace`
+    seconds, then its whole process group is killed and KilledError raised from what progress raised.
+    """
+    child = _start(command)
+    lines: queue.SimpleQueue[tuple[bool, str]] = queue.SimpleQueue()
+    readers = [_reader(child.stdout, lines, is_error=False), _reader(child.stderr, lines, is_error=True)]
+    output: list[str] = []
+    errors: list[str] = []
+
+    def drain(timeout: float, tell: Progress) -> None:
+        try:
+            is_error, line = lines.get(timeout=timeout)
+        except queue.Empty:
+            tell("")
+            return
+        (errors if is_error else output).append(line)
+        tell("" if command.quiet and not is_error else line)
+
+    deadline = time.monotonic() + command.limit
+    try:
+        while child.poll() is None or any(reader.is_alive() for reader in readers) or not lines.empty():
+            _check(command, deadline)
+            drain(POLL_SECONDS, progress)
+    except BaseException as reason:
+        if not _stop(child, command.grace):
+            raise KilledError(Path(command.arguments[0]).name) from reason
+        raise
+    finally:
+        for reader in readers:
+            reader.join(timeout=1)
+    return Finished(exit_code=child.returncode, output=tuple(output), errors=tuple(errors))
+
+
+def _check(command: Command, deadline: float) -> None:
+    if time.monotonic() > deadline:
+        raise DeadlineError(f"{Path(command.arguments[0]).name} did not end within {command.limit:.0f} s.")
+
+
+def _start(command: Command) -> subprocess.Popen[bytes]:
+    stdin: IO[bytes] | int = command.stdin.open("rb") if command.stdin else subprocess.DEVNULL
+    try:
+        # A session of its own keeps the terminal's Ctrl-C away: this tool decides when the program is interrupted.
+        return subprocess.Popen(
+            list(command.arguments),
+            cwd=command.directory,
+            env=dict(command.environment),
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise MissingToolError(f"{command.arguments[0]} cannot be started: {error.strerror}.") from error
+    finally:
+        if not isinstance(stdin, int):
+            stdin.close()
+
+
+def _reader(
+    stream: IO[bytes] | None, lines: "queue.SimpleQueue[tuple[bool, str]]", *, is_error: bool
+) -> threading.Thread:
+    def read() -> None:
+        if stream is None:
+            return
+        with stream:
+            for line in stream:
+                lines.put((is_error, line.decode("utf-8", "replace").rstrip("\r\n")))
+
+    thread = threading.Thread(target=read, name="child-output", daemon=True)
+    thread.start()
+    return thread
+
+
+def _stop(child: subprocess.Popen[bytes], grace: float) -> bool:
+    """Whether the program ended by itself after the interrupt."""
+    if child.poll() is None:
+        child.send_signal(signal.SIGINT)
+    try:
+        child.wait(timeout=grace)
+    except subprocess.TimeoutExpired:
+        ended = False
+    else:
+        ended = True
+    # What the program had started (Terraform's providers) must not outlive it.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+    return ended
