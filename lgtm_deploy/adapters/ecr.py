@@ -1,0 +1,130 @@
+"""Which images the registry has, and how one gets there (AWS: ECR)."""
+
+import base64
+import json
+import threading
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import docker
+from botocore.exceptions import ClientError
+
+from lgtm_deploy.adapters.aws import Aws, error_code, reading
+from lgtm_deploy.adapters.docker_push import Destination, PushError, push_image
+from lgtm_deploy.core.errors import AccessError, AlreadyExistsError, NotFoundError, TransientError
+from lgtm_deploy.core.ports import Clock, Progress
+
+# A token is valid for 12 hours (AWS: ECR GetAuthorizationToken); one about to end is not worth starting a push with.
+RENEW_BEFORE = timedelta(minutes=30)
+
+MANIFEST_TYPES = [
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+]
+
+
+class EcrRegistry:
+    """ECR repositories of one account and region; the engine pushes to them."""
+
+    def __init__(self, aws: Aws, engine: docker.DockerClient, clock: Clock) -> None:
+        self._aws = aws
+        self._engine = engine
+        self._clock = clock
+        self._addresses: dict[str, str] = {}
+        self._token: tuple[Mapping[str, str], datetime] | None = None
+        self._lock = threading.Lock()
+
+    def digest_of(self, repository: str, tag: str) -> str | None:
+        """The digest that a tag names, or None. Raises NotFoundError when there is no such repository."""
+        with reading(f"ECR repository {repository}"):
+            try:
+                found = self._aws.reader("ecr").describe_images(
+                    repositoryName=repository, imageIds=[{"imageTag": tag}]
+                )["imageDetails"]
+            except ClientError as error:
+                if error_code(error) == "ImageNotFoundException":
+                    return None
+                raise
+        return str(found[0]["imageDigest"]) if found else None
+
+    def reference(self, repository: str, digest: str) -> str:
+        """`<registry>/<repository>@<digest>`. Raises NotFoundError when there is no such repository."""
+        return f"{self._address(repository)}@{digest}"
+
+    def push(self, image_id: str, repository: str, tag: str, progress: Progress) -> str:
+        """Pushes an image of the local engine and returns its digest.
+
+        A tag that already has this image is a success, as ECR refuses a second push to an immutable tag; one that has
+        another raises AlreadyExistsError.
+        """
+        address = self._address(repository)
+        present = self._present(image_id, repository, tag)
+        if present:
+            return present
+        for renew in (False, True):
+            credentials, is_fresh = self._credentials(renew=renew)
+            to = Destination(repository=address, tag=tag, credentials=credentials)
+            try:
+                return push_image(self._engine, image_id, to, progress)
+            except PushError as error:
+                # A token may be revoked before its time; one that was asked for just now was not.
+                if is_fresh:
+                    return self._after_refusal(error, image_id, repository, tag)
+        raise AssertionError("a renewed token is fresh")
+
+    def _address(self, repository: str) -> str:
+        if repository not in self._addresses:
+            with reading(f"ECR repository {repository}"):
+                found = self._aws.reader("ecr").describe_repositories(repositoryNames=[repository])["repositories"]
+            if not found:
+                raise NotFoundError(f"There is no ECR repository {repository}.")
+            self._addresses[repository] = str(found[0]["repositoryUri"])
+        return self._addresses[repository]
+
+    def _present(self, image_id: str, repository: str, tag: str) -> str | None:
+        """The tag's digest when it holds this image. Raises AlreadyExistsError when it holds another."""
+        digest = self.digest_of(repository, tag)
+        if digest is None or digest == image_id:
+            return digest
+        # Where the engine keeps images by configuration, the id is the digest of the manifest's configuration.
+        if self._configuration(repository, digest) == image_id:
+            return digest
+        raise AlreadyExistsError(
+            f"Tag {tag} of ECR repository {repository} already holds another image ({digest}).",
+            resolution="Delete that tag, or change what the image is made of.",
+        )
+
+    def _configuration(self, repository: str, digest: str) -> str:
+        with reading(f"ECR repository {repository}"):
+            images = self._aws.reader("ecr").batch_get_image(
+                repositoryName=repository, imageIds=[{"imageDigest": digest}], acceptedMediaTypes=MANIFEST_TYPES
+            )["images"]
+        manifest = json.loads(images[0]["imageManifest"]) if images else {}
+        return str(manifest.get("config", {}).get("digest", ""))
+
+    def _after_refusal(self, error: PushError, image_id: str, repository: str, tag: str) -> str:
+        """The refusal's meaning; another push of the same image that was faster makes it a success."""
+        present = self._present(image_id, repository, tag)
+        if present:
+            return present
+        # The code comes from the registry protocol (OCI distribution specification, "Error Codes").
+        code = str(error).partition(":")[0].lower()
+        said = f"ECR repository {repository} refused tag {tag}: {error}."
+        if code in {"denied", "unauthorized", "no basic auth credentials"}:
+            raise AccessError(said, resolution="Check that the caller may push to it.") from None
+        if code == "name unknown":
+            raise NotFoundError(said) from None
+        raise TransientError(said) from None
+
+    def _credentials(self, *, renew: bool = False) -> tuple[Mapping[str, str], bool]:
+        """User and password for the registry, and whether they were asked for just now."""
+        with self._lock:
+            if self._token and not renew and self._clock.now() < self._token[1] - RENEW_BEFORE:
+                return self._token[0], False
+            with reading("The ECR login"):
+                given = self._aws.reader("ecr").get_authorization_token()["authorizationData"][0]
+            user, _, password = base64.b64decode(given["authorizationToken"]).decode().partition(":")
+            self._token = ({"username": user, "password": password}, given["expiresAt"])
+            return self._token[0], True
