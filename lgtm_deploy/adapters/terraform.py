@@ -1,0 +1,231 @@
+"""How infrastructure is changed: by saved Terraform (or OpenTofu) plans only."""
+
+import hashlib
+import json
+import os
+import shutil
+import threading
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from python_terraform import IsFlagged, Terraform
+
+from lgtm_deploy.adapters import child
+from lgtm_deploy.adapters.terraform_output import changes_of, failure_of
+from lgtm_deploy.core.errors import InDoubtError, MissingToolError, PermanentError
+from lgtm_deploy.core.ports import PlannedChanges, Progress
+
+LOCK_FILE = ".terraform.lock.hcl"
+STAMP = "initialised"
+
+# They would change what a command does, or write values and tokens among the errors.
+DROPPED = ("TF_CLI_ARGS", "TF_LOG", "TF_INPUT", "TF_WORKSPACE", "TF_DATA_DIR")
+
+NO_CHANGES, CHANGES = 0, 2
+
+
+class TerraformInfrastructure:
+    """Runs Terraform as a child that can always be stopped.
+
+    Everything Terraform keeps for itself goes below `workspace`, one folder a root, and not into the user's tree; only
+    a missing dependency lock file is written there, by Terraform itself. `environment` is the child's whole
+    environment. `lock_timeout` is how long, in seconds, a state lock of somebody else is waited for; `limit` is the
+    longest that one command may take, in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        workspace: Path,
+        environment: Mapping[str, str],
+        program: str | None = None,
+        lock_timeout: int = 60,
+        limit: float = 3600.0,
+    ) -> None:
+        self._workspace = workspace
+        self._environment = _cleaned(environment)
+        self._program = program
+        self._lock_timeout = lock_timeout
+        self._limit = limit
+        self._locks: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
+
+    def init(self, root: Path, backend_config: Sequence[Path], progress: Progress) -> None:
+        """Prepares the root. Nothing is run when nothing changed since the last time: loading providers costs seconds.
+
+        Raises PermanentError with Terraform's own first error.
+        """
+        with self._locks[root]:
+            stamp = self._data(root) / STAMP
+            if stamp.is_file() and stamp.read_text(encoding="ascii") == self._fingerprint(root, backend_config):
+                return
+            stamp.unlink(missing_ok=True)
+            options = {
+                "reconfigure": IsFlagged,
+                "backend_config": [str(file.resolve()) for file in backend_config],
+                # Without a lock file Terraform must write one, else nothing could be planned.
+                "lockfile": "readonly" if (root / LOCK_FILE).is_file() else None,
+            }
+            done = self._run(root, progress, "init", **options)
+            if done.exit_code != 0:
+                raise failure_of("terraform init", root, done.errors)
+            stamp.write_text(self._fingerprint(root, backend_config), encoding="ascii")
+
+    def plan(
+        self, root: Path, var_files: Sequence[Path], variables: Mapping[str, str], out: Path, progress: Progress
+    ) -> PlannedChanges:
+        """Saves a plan into `out`, readable by its owner only. Changes nothing outside.
+
+        `variables` win over `var_files`. They are strings, as with `-var`; one that is a JSON list or object is given
+        as such. Raises TransientError when somebody else holds the state's lock, naming them.
+        """
+        out.parent.mkdir(parents=True, exist_ok=True)
+        _create_private(out, "")
+        given = out.with_name(out.name + ".tfvars.json")
+        # By file and not by -var: values never show in the process list.
+        _create_private(given, json.dumps({name: _value(text) for name, text in variables.items()}))
+        try:
+            done = self._run(
+                root,
+                progress,
+                "plan",
+                out=str(out.resolve()),
+                detailed_exitcode=IsFlagged,
+                lock_timeout=f"{self._lock_timeout}s",
+                var_file=[str(file.resolve()) for file in (*var_files, given)],
+            )
+        finally:
+            given.unlink()
+        if done.exit_code not in {NO_CHANGES, CHANGES}:
+            raise failure_of("terraform plan", root, done.errors)
+        sha256 = _sha256(out)
+        changes = changes_of(self._shown(root, out, progress)) if done.exit_code == CHANGES else ()
+        return PlannedChanges(file=out, sha256=sha256, changes=changes)
+
+    def apply(self, root: Path, plan: PlannedChanges, progress: Progress) -> None:
+        """Applies exactly that saved plan.
+
+        Raises PermanentError when it is stale or its file was changed, InDoubtError when Terraform was killed or died.
+        """
+        if not plan.file.is_file():
+            raise PermanentError(f"The saved plan {plan.file} is gone.", resolution="Plan again.")
+        if _sha256(plan.file) != plan.sha256:
+            raise PermanentError(
+                f"The saved plan {plan.file} is not the one that was shown.", resolution="Plan again, and look at it."
+            )
+        what = "terraform apply"
+        try:
+            done = self._run(root, progress, "apply", str(plan.file.resolve()), lock_timeout=f"{self._lock_timeout}s")
+        except child.KilledError as error:
+            raise InDoubtError(
+                f"{what} in {root} did not end when it was interrupted, and was killed.",
+                resolution="Its state may be locked, and what it was doing is unknown.",
+            ) from error.__cause__
+        if done.exit_code < 0:
+            raise InDoubtError(f"{what} in {root} was ended by signal {-done.exit_code}.")
+        if done.exit_code != 0:
+            raise failure_of(what, root, done.errors)
+
+    def _shown(self, root: Path, plan: Path, progress: Progress) -> Mapping[str, object]:
+        # Its output holds sensitive values in the clear, so none of it is told.
+        done = self._run(root, progress, "show", str(plan.resolve()), quiet=True, json=IsFlagged)
+        if done.exit_code != 0:
+            raise failure_of("terraform show", root, done.errors)
+        try:
+            shown: Mapping[str, object] = json.loads("".join(done.output))
+        except ValueError as error:
+            raise PermanentError(f"terraform show in {root} did not answer with JSON.") from error
+        return shown
+
+    def _run(
+        self, root: Path, progress: Progress, command: str, *arguments: str, quiet: bool = False, **options: object
+    ) -> child.Finished:
+        if not root.is_dir():
+            raise PermanentError(f"The Terraform root {root} does not exist.")
+        data = self._data(root)
+        # Of python-terraform only the command line is used: it waits without a timeout and hides the process.
+        # The folder keeps it from reading a state file of the working directory.
+        line = Terraform(working_dir=str(data), terraform_bin_path=self._found()).generate_cmd_string(
+            command, *arguments, no_color=IsFlagged, **({} if command == "show" else {"input": False}), **options
+        )
+        environment = {**self._environment, "TF_DATA_DIR": str(data), "TF_IN_AUTOMATION": "1"}
+        try:
+            return child.run(
+                child.Command(arguments=line, directory=root, environment=environment, limit=self._limit, quiet=quiet),
+                progress,
+            )
+        except child.KilledError as error:
+            if command == "apply":
+                raise
+            # It only looked: why it was stopped is all there is to say.
+            raise error.__cause__ or error from None
+
+    def _found(self) -> str:
+        path = self._environment.get("PATH", os.defpath)
+        for name in (self._program,) if self._program else ("terraform", "tofu"):
+            found = shutil.which(name, path=path)
+            if found:
+                return found
+        raise MissingToolError(
+            f"{self._program or 'Terraform'} is not installed.",
+            resolution="Put `terraform` (1.5 or later) or `tofu` on the PATH.",
+        )
+
+    def _data(self, root: Path) -> Path:
+        whole = str(root.resolve())
+        folder = (
+            self._workspace.resolve() / "terraform" / f"{root.name}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
+        )
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return folder
+
+    def _fingerprint(self, root: Path, backend_config: Sequence[Path]) -> str:
+        """What `init` depends on: program, sources of the root and its local modules, backend, lock file, providers."""
+        data = self._data(root)
+        program = Path(self._found())
+        digest = hashlib.sha256(f"{program} {program.stat().st_size} {program.stat().st_mtime_ns}".encode())
+        digest.update(self._environment.get("AWS_ENDPOINT_URL", "").encode())
+        sources = [file for folder in (root, *_modules(root, data)) for file in sorted(folder.glob("*.tf*"))]
+        for file in (*sources, *backend_config, root / LOCK_FILE):
+            if file.is_file() and not file.name.endswith((".tfvars", ".tfvars.json", ".tfstate")):
+                digest.update(f"\n{file} {_sha256(file)}".encode())
+        for provider in sorted((data / "providers").rglob("*")):
+            digest.update(f"\n{provider} {provider.exists()}".encode())
+        return digest.hexdigest()
+
+
+def _modules(root: Path, data: Path) -> list[Path]:
+    """The folders of the root's modules, as `init` recorded them."""
+    try:
+        recorded = json.loads((data / "modules" / "modules.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    return [root / module["Dir"] for module in recorded.get("Modules", []) if module.get("Key")]
+
+
+def _cleaned(environment: Mapping[str, str]) -> dict[str, str]:
+    kept = {name: value for name, value in environment.items() if not name.startswith(DROPPED)}
+    # Terraform only warns of a missing CLI configuration, on every command.
+    if not Path(kept.get("TF_CLI_CONFIG_FILE", "")).is_file():
+        kept.pop("TF_CLI_CONFIG_FILE", None)
+    return kept
+
+
+def _value(text: str) -> object:
+    if text.lstrip().startswith(("{", "[")):
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+    return text
+
+
+def _create_private(file: Path, text: str) -> None:
+    file.unlink(missing_ok=True)
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
+        out.write(text)
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

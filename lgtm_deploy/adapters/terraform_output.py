@@ -1,0 +1,175 @@
+"""What Terraform said: its first error in one line, and what a plan would change."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence, Set
+from pathlib import Path
+from typing import Any
+
+from lgtm_deploy.core.errors import DeployError, PermanentError, TransientError
+from lgtm_deploy.core.ports import ResourceChange
+
+SENSITIVE = "(sensitive value)"
+SENSITIVE_CHANGED = "(sensitive value, changed)"
+UNKNOWN = "(known after apply)"
+
+_TITLE = re.compile(r"^\s*Error: (?P<title>.+?)\s*$")
+_PLACE = re.compile(r"^\s+on (?P<file>\S+) line (?P<line>\d+)")
+_LOCK_FIELD = re.compile(r"^\s*(?P<name>ID|Who|Operation|Created):\s+(?P<value>\S.*?)\s*$")
+# The titles are Terraform's (and OpenTofu's) own words; the exit code is 1 for everything.
+_LOCKED = "Error acquiring the state lock"
+_STALE = "Saved plan is stale"
+_GENERAL = "encountered problems during initiali"
+
+# Shorter sensitive values, such as a port, would hide half a plan.
+_SECRET_CHARACTERS = 5
+
+
+def failure_of(command: str, root: Path, errors: Sequence[str]) -> DeployError:
+    """The first `Error:` block in one line, with its place when it names one.
+
+    A state lock of somebody else is a TransientError that names the holder.
+    """
+    blocks = list(_blocks(errors))
+    # `init` puts a general one before the one that says what is wrong.
+    blocks = [block for block in blocks if _GENERAL not in block[0]] or blocks
+    if not blocks:
+        last = next((line.strip() for line in reversed(errors) if line.strip()), "no reason given")
+        return PermanentError(f"{command} in {root} failed: {last}")
+    title, body = blocks[0]
+    if title == _LOCKED:
+        return _locked(command, root, body)
+    if title == _STALE:
+        return PermanentError(
+            f"{command} in {root}: the saved plan is stale, the state changed since.", resolution="Plan again."
+        )
+    return PermanentError(f"{command} in {root} failed: {_sentence(title, body)}")
+
+
+def changes_of(shown: Mapping[str, Any]) -> tuple[ResourceChange, ...]:
+    """The resources that a plan (`terraform show -json`) changes; no-ops and reads are left out.
+
+    Sensitive values are replaced by a word that still tells whether they change.
+    """
+    changing = [
+        entry for entry in shown.get("resource_changes", []) if set(entry["change"]["actions"]) - {"no-op", "read"}
+    ]
+    secrets = _secrets(shown)
+    return tuple(_change(entry, secrets) for entry in changing)
+
+
+def _blocks(errors: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    blocks: list[tuple[str, list[str]]] = []
+    in_title = in_error = False
+    for line in errors:
+        found = _TITLE.match(line)
+        if found:
+            blocks.append((found["title"], []))
+            in_title = in_error = True
+        elif line.lstrip().startswith("Warning: "):
+            in_title = in_error = False
+        elif in_title and line.strip():
+            # Long titles are wrapped; an empty line ends them.
+            blocks[-1] = (f"{blocks[-1][0]} {line.strip()}", [])
+        elif in_error:
+            in_title = False
+            blocks[-1][1].append(line)
+    yield from blocks
+
+
+def _sentence(title: str, body: Sequence[str]) -> str:
+    place = next((found for found in map(_PLACE.match, body) if found), None)
+    where = f" ({place['file']} line {place['line']})" if place else ""
+    detail = " ".join(line.strip() for line in body if line and not line.startswith(" "))
+    return f"{title.rstrip('.')}{where}" + (f": {' '.join(detail.split())}" if detail else ".")
+
+
+def _locked(command: str, root: Path, body: Sequence[str]) -> DeployError:
+    found = {match["name"]: match["value"] for match in map(_LOCK_FIELD.match, body) if match}
+    holder = found.get("Who", "somebody else")
+    facts = ", ".join(f"{name.lower()} {found[name]}" for name in ("ID", "Operation", "Created") if name in found)
+    return TransientError(
+        f"{command} in {root}: the state is locked by {holder}" + (f" ({facts})." if facts else "."),
+        resolution="Wait for them. Never force it while they run.",
+    )
+
+
+def _change(entry: Mapping[str, Any], secrets: Set[str]) -> ResourceChange:
+    change = entry["change"]
+    before, after = change.get("before"), change.get("after")
+    after = _with_unknown(after, change.get("after_unknown"))
+    return ResourceChange(
+        address=entry["address"],
+        type=entry["type"],
+        actions=tuple(change["actions"]),
+        before=_object(_scrubbed(_masked(before, change.get("before_sensitive"), before), secrets)),
+        after=_object(_scrubbed(_masked(after, change.get("after_sensitive"), before), secrets)),
+    )
+
+
+def _secrets(shown: Mapping[str, Any]) -> Set[str]:
+    """Every sensitive text of the plan: providers copy them into attributes that nobody marked."""
+    declared = shown.get("configuration", {}).get("root_module", {}).get("variables", {})
+    given = shown.get("variables", {})
+    found = {text for name, at in declared.items() if at.get("sensitive") for text in _texts(given.get(name), True)}
+    for entry in shown.get("resource_changes", []):
+        change = entry["change"]
+        found.update(_texts(change.get("before"), change.get("before_sensitive")))
+        found.update(_texts(change.get("after"), change.get("after_sensitive")))
+    return found
+
+
+def _texts(value: Any, hidden: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        if hidden is True and len(value) >= _SECRET_CHARACTERS:
+            yield value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _texts(item, hidden if hidden is True else _object(hidden).get(key))
+    elif isinstance(value, list):
+        marks = hidden if isinstance(hidden, list) else []
+        for index, item in enumerate(value):
+            yield from _texts(item, hidden if hidden is True else _item(marks, index))
+
+
+def _scrubbed(value: Any, secrets: Set[str]) -> Any:
+    if isinstance(value, str):
+        for secret in secrets:
+            value = value.replace(secret, SENSITIVE)
+        return value
+    if isinstance(value, dict):
+        return {key: _scrubbed(item, secrets) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_scrubbed(item, secrets) for item in value]
+    return value
+
+
+def _masked(value: Any, hidden: Any, earlier: Any) -> Any:
+    if hidden is True:
+        return SENSITIVE if value == earlier else SENSITIVE_CHANGED
+    if isinstance(value, dict) and isinstance(hidden, dict):
+        old = earlier if isinstance(earlier, dict) else {}
+        return {key: _masked(item, hidden.get(key), old.get(key)) for key, item in value.items()}
+    if isinstance(value, list) and isinstance(hidden, list):
+        old_items = earlier if isinstance(earlier, list) else []
+        return [_masked(item, _item(hidden, index), _item(old_items, index)) for index, item in enumerate(value)]
+    return value
+
+
+def _with_unknown(value: Any, unknown: Any) -> Any:
+    if unknown is True:
+        return UNKNOWN
+    if isinstance(unknown, dict):
+        known = value if isinstance(value, dict) else {}
+        merged = {key: _with_unknown(known.get(key), mark) for key, mark in unknown.items() if mark}
+        return {**known, **merged} if merged or value is not None else value
+    if isinstance(unknown, list) and isinstance(value, list):
+        return [_with_unknown(item, _item(unknown, index)) for index, item in enumerate(value)]
+    return value
+
+
+def _item(items: list[Any], index: int) -> Any:
+    return items[index] if index < len(items) else None
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
