@@ -1,0 +1,151 @@
+"""Which base images does the sandbox build on? Stand-ins on the running Python, without a shell, made in the given engine."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import io
+import json
+import tarfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .python_root import HOME, LIBRARIES, PythonRoot, add_file, fingerprint
+from .standins.catalogue import PROGRAMS, Program
+
+REGISTRY = "lgtm-standin"
+ROOT_REPOSITORY = f"{REGISTRY}/root"
+# A change of how images are made must make new ones; the number is part of their identity.
+RECIPE = 1
+
+_ENTRY = """#!{home}/bin/python3 -IS
+import sys
+sys.path.insert(0, "{home}/app")
+from standins.__main__ import run
+run(["{service}", *sys.argv[1:]])
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseImages:
+    """What is there now, as tags, and which of it had to be built."""
+
+    tags: tuple[str, ...]
+    built: tuple[str, ...]
+
+
+class BaseImageError(Exception):
+    """The engine did not build a base image."""
+
+
+def build_base_images(client: Any, *, label: str, versions: Mapping[str, str]) -> BaseImages:
+    """Make `lgtm-standin/grafana/<service>:<version>` for each service, unless it is there already.
+
+    A version that the program never had makes no image, so that a Dockerfile's `FROM` of it fails as it does in the world.
+
+    Args:
+        client: a docker-py client of the engine.
+        label: `key=value` or `key`, set on every image, to remove them by.
+        versions: service to version.
+    """
+    identity = _identity()
+    present = _present(client, identity)
+    wanted = {
+        f"{REGISTRY}/grafana/{service}:{version}": (service, version)
+        for service, version in versions.items()
+        if service in PROGRAMS and version in PROGRAMS[service].versions
+    }
+    missing = {tag: which for tag, which in wanted.items() if tag not in present}
+    root = f"{ROOT_REPOSITORY}:{identity}"
+    built = []
+    if missing and root not in present:
+        _build(client, _root_context(), root, _labels(label, identity))
+        built.append(root)
+    for tag, (service, version) in missing.items():
+        _build(client, _program_context(root, service, version), tag, _labels(label, identity))
+        built.append(tag)
+    return BaseImages(tags=tuple(wanted), built=tuple(built))
+
+
+def known_versions(service: str) -> tuple[str, ...]:
+    """The versions of a program that have a stand-in."""
+    return tuple(PROGRAMS[service].versions)
+
+
+def _identity() -> str:
+    parts = [f"recipe {RECIPE}", fingerprint(), hashlib.sha256(Path(__file__).read_bytes()).hexdigest()]
+    for name, path in sorted(_application().items()):
+        parts.append(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}")
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _present(client: Any, identity: str) -> set[str]:
+    found = client.api.images(filters={"label": f"lgtm-standin.identity={identity}"})
+    return {tag for image in found for tag in image["RepoTags"] or ()}
+
+
+def _labels(label: str, identity: str) -> dict[str, str]:
+    key, _, value = label.partition("=")
+    return {key: value, "lgtm-standin.identity": identity}
+
+
+def _application() -> dict[str, Path]:
+    """The stand-ins and PyYAML, as path in the image's `app` directory to file here."""
+    standins = Path(__file__).with_name("standins")
+    spec = importlib.util.find_spec("yaml")
+    if spec is None or spec.origin is None:
+        raise BaseImageError("PyYAML is not installed for this Python; the stand-ins read their config files with it.")
+    yaml = Path(spec.origin).parent
+    return {
+        f"{home.name}/{path.relative_to(home).as_posix()}": path for home in (standins, yaml) for path in home.rglob("*.py")
+    }
+
+
+def _root_context() -> bytes:
+    inner = io.BytesIO()
+    with tarfile.open(fileobj=inner, mode="w") as root:
+        PythonRoot(root).write(_application())
+    dockerfile = f"FROM scratch\nADD root.tar /\nENV PATH={HOME}/bin LD_LIBRARY_PATH={LIBRARIES}\n"
+    return _context({"Dockerfile": dockerfile.encode(), "root.tar": inner.getvalue()})
+
+
+def _program_context(root: str, service: str, version: str) -> bytes:
+    program = PROGRAMS[service]
+    inner = io.BytesIO()
+    with tarfile.open(fileobj=inner, mode="w") as layer:
+        for directory in program.directories:
+            add_file(layer, directory, None, mode=0o755, uid=program.uid)
+        add_file(layer, program.entrypoint, _ENTRY.format(home=HOME, service=service).encode(), mode=0o755)
+        add_file(layer, "/etc/standin.json", json.dumps({"service": service, "version": version}).encode())
+        add_file(layer, "/etc/passwd", _passwd(service, program).encode())
+    dockerfile = (
+        f"FROM {root}\nADD layer.tar /\n"
+        f'LABEL org.opencontainers.image.title="{service}" org.opencontainers.image.version="{version}"\n'
+        f'EXPOSE {program.port}\nUSER {program.uid}\nENTRYPOINT ["{program.entrypoint}"]\n'
+    )
+    return _context({"Dockerfile": dockerfile.encode(), "layer.tar": inner.getvalue()})
+
+
+def _passwd(service: str, program: Program) -> str:
+    return f"root:x:0:0:root:/:/nologin\n{service}:x:{program.uid}:{program.uid}:{service}:/:/nologin\n"
+
+
+def _context(files: Mapping[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as context:
+        for name, content in files.items():
+            add_file(context, name, content)
+    return packed.getvalue()
+
+
+def _build(client: Any, context: bytes, tag: str, labels: Mapping[str, str]) -> None:
+    lines: Iterable[dict[str, Any]] = client.api.build(
+        fileobj=io.BytesIO(context), custom_context=True, tag=tag, labels=dict(labels), rm=True, forcerm=True, decode=True
+    )
+    for line in lines:
+        if error := line.get("error"):
+            raise BaseImageError(f"{tag} was not built: {str(error).strip()}")
+
+
