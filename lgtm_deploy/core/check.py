@@ -41,7 +41,7 @@ class _StepCheck:
 
     def faults(self) -> Iterator[Fault]:
         spec = self.spec
-        kind = self.catalog[spec.uses].Inputs
+        kind = self.catalog[spec.uses].takes
         wanted = {each.name: each for each in fields(kind)}
         hints = get_type_hints(kind)
         for name, value in spec.with_.items():
@@ -92,7 +92,7 @@ class _StepCheck:
                 resolution=f"Add '{reference.step}' to its needs.",
             )
         elif (kind := self.catalog.get(self.plan.steps[reference.step].uses)) is not None:
-            outputs = [each.name for each in fields(kind.Outputs)]
+            outputs = [each.name for each in fields(kind.gives)]
             if reference.output not in outputs:
                 yield Fault(
                     path=path,
@@ -104,7 +104,7 @@ class _StepCheck:
         if not reference.step:
             return tuple[str, ...] if reference.text == "services" else str
         kind = self.catalog.get(self.plan.steps[reference.step].uses)
-        own = get_type_hints(kind.Outputs)[reference.output] if kind else Any
+        own = get_type_hints(kind.gives)[reference.output] if kind else Any
         theirs = keys_of(self.plan, reference.step)
         if theirs is None or theirs == keys_of(self.plan, self.spec.id):
             return own

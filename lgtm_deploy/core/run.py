@@ -7,7 +7,7 @@ from functools import singledispatch
 from typing import Any, Literal
 
 from lgtm_deploy.core import event as events
-from lgtm_deploy.core.event import Event, Verdict
+from lgtm_deploy.core.event import Event, FailureKind, Verdict
 
 StepStatus = Literal[
     "waiting",
@@ -40,6 +40,8 @@ class StepRun:
     change: str = ""
     outputs: Mapping[str, Any] = field(default_factory=dict)
     acted: bool = False
+    kind: Literal[FailureKind, ""] = ""
+    """How it failed; empty while it has not. It stays when the step is compensated."""
     order: int = 0
     """Position in the order of completion, from 1; 0 while not completed."""
 
@@ -161,7 +163,7 @@ def _(happened: events.StepUnchanged, run: Run) -> Run:
 
 @_after.register
 def _(happened: events.StepFailed, run: Run) -> Run:
-    run = _completed(run, happened, status="failed", seconds=happened.seconds, acted=happened.acted)
+    run = _completed(run, happened, status="failed", seconds=happened.seconds, acted=happened.acted, kind=happened.kind)
     return _with_step(run, happened, message=happened.reason)
 
 

@@ -46,14 +46,14 @@ Proposal = Change | Nothing[OutputsT]
 class Action(ABC, Generic[InputsT, SeenT, OutputsT]):
     """A step that changes something.
 
-    `Inputs`, `Seen` and `Outputs` are frozen dataclasses. A step keeps no state of its own: what it must remember is in
-    `Seen`, which is journaled before `apply` and given to `compensate`, possibly in another process.
+    What it `takes` (inputs), `sees` and `gives` (outputs) are frozen dataclasses of plain values. A step keeps no state
+    of its own: what it sees is journaled before `apply` and given to `compensate`, possibly in another process.
     """
 
     effect: ClassVar[Effect] = Effect.REMOTE
-    Inputs: ClassVar[type[Any]]
-    Seen: ClassVar[type[Any]]
-    Outputs: ClassVar[type[Any]]
+    takes: ClassVar[type[Any]]
+    sees: ClassVar[type[Any]]
+    gives: ClassVar[type[Any]]
 
     def __init__(self, stack: Stack, ports: Ports) -> None:
         self.stack = stack
@@ -83,8 +83,8 @@ class Look(ABC, Generic[InputsT, SeenT, OutputsT]):
     """A step that changes nothing and waits for the world: a gate. The engine polls it."""
 
     effect: ClassVar[Effect] = Effect.NOTHING
-    Inputs: ClassVar[type[Any]]
-    Outputs: ClassVar[type[Any]]
+    takes: ClassVar[type[Any]]
+    gives: ClassVar[type[Any]]
 
     def __init__(self, stack: Stack, ports: Ports) -> None:
         self.stack = stack

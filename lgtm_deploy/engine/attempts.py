@@ -90,7 +90,7 @@ class Attempts:
         step, inputs = self._work.step, self._work.inputs
         if not isinstance(step, Action):
             return ""
-        before = typed(step.Seen, seen)
+        before = typed(step.sees, seen)
         try:
             self._repeatedly(lambda: self._compensate(step, before))
             end = self._poll(lambda: step.restored(inputs, before))
@@ -143,8 +143,9 @@ class Attempts:
             outputs = plain(proposal.outputs)
             # An earlier attempt made the change: it is done, and still has to be undone in a rollback.
             return Succeeded(outputs=outputs) if self._acted else Unchanged(outputs=outputs)
-        self._tell.observed(plain(seen), proposal.summary)
-        self._acted = self._acted or step.effect is Effect.REMOTE
+        if step.effect is Effect.REMOTE:
+            self._tell.observed(plain(seen), proposal.summary)
+            self._acted = True
         try:
             return Succeeded(outputs=plain(step.apply(inputs, seen, self._progress(step))))
         except InDoubtError as error:

@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -35,20 +35,23 @@ class _Crashed:
     error: BaseException
 
 
+_Message = _Said | _Crashed | _Ended[ResultT]
+
+
 class Voice:
     """How a worker speaks to the coordinator."""
 
-    def __init__(self, inbox: "queue.SimpleQueue[object]") -> None:
-        self._inbox = inbox
+    def __init__(self, put: Callable[[_Said], None]) -> None:
+        self._put = put
 
     def say(self, event: Event) -> None:
         """Has the event written down, some time soon."""
-        self._inbox.put(_Said(event=event))
+        self._put(_Said(event=event))
 
     def swear(self, event: Event) -> None:
         """Has the event written down and returns once it is on disk."""
         written = threading.Event()
-        self._inbox.put(_Said(event=event, written=written))
+        self._put(_Said(event=event, written=written))
         written.wait()
 
 
@@ -76,7 +79,7 @@ class Drive(Generic[ResultT]):
         self._end = end
         self._may_start = may_start
         self._tick = tick
-        self._inbox: queue.SimpleQueue[object] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[_Message[ResultT]] = queue.SimpleQueue()
 
     def run(self, order: Mapping[str, Iterable[str]]) -> None:
         """Works through the order: a job's name to the names that come before it. Ties go by the mapping's order."""
@@ -105,31 +108,28 @@ class Drive(Generic[ResultT]):
                 if not running:
                     return
                 for message in self._received():
-                    match message:
-                        case _Said(event=event, written=written):
-                            unwritten.append(event)
-                            if written:
-                                sworn.append(written)
-                        case _Crashed(error=error):
-                            raise error
-                        case _Ended(name=name, result=result):
-                            running -= 1
-                            event, go_on = self._end(name, result)
-                            unwritten.append(event)
-                            for each in after[name] if go_on else ():
-                                before[each].discard(name)
-                                if not before[each]:
-                                    ready.append(each)
+                    if isinstance(message, _Crashed):
+                        raise message.error
+                    if isinstance(message, _Said):
+                        unwritten.append(message.event)
+                        if message.written:
+                            sworn.append(message.written)
+                        continue
+                    running -= 1
+                    ended, go_on = self._end(message.name, message.result)
+                    unwritten.append(ended)
+                    if go_on:
+                        ready.extend(_released(message.name, before, after))
 
     def _work(self, name: str, job: Callable[[Voice], ResultT]) -> None:
         try:
-            self._inbox.put(_Ended(name=name, result=job(Voice(self._inbox))))
+            self._inbox.put(_Ended(name=name, result=job(Voice(self._inbox.put))))
         except BaseException as error:  # a job explains its own failures: this is a defect, and must not be lost
             self._inbox.put(_Crashed(error=error))
 
-    def _received(self) -> list[object]:
+    def _received(self) -> "list[_Message[ResultT]]":
         """What workers have said: waits for one message, then takes what else is there."""
-        messages: list[object] = []
+        messages: list[_Message[ResultT]] = []
         while not messages:
             try:
                 messages.append(self._inbox.get(timeout=_TICK))
@@ -140,3 +140,11 @@ class Drive(Generic[ResultT]):
                 messages.append(self._inbox.get_nowait())
             except queue.Empty:
                 return messages
+
+
+def _released(name: str, before: Mapping[str, set[str]], after: Mapping[str, Iterable[str]]) -> Iterator[str]:
+    """The jobs that waited for this one last."""
+    for each in after[name]:
+        before[each].discard(name)
+        if not before[each]:
+            yield each

@@ -72,7 +72,7 @@ class Job:
         step = self.steps[node.id]
         work = Work(
             step=step,
-            inputs=typed(step.Inputs, inputs),
+            inputs=typed(step.takes, inputs),
             retry=node.spec.retry,
             timeout=node.spec.timeout,
             acted=known.acted,
@@ -102,7 +102,7 @@ def execute(job: Job, within: Callable[[Node], bool] = lambda _: True) -> Run:
 
     def tick() -> None:
         if job.deadline is not None and job.clock.monotonic() > job.deadline:
-            job.stop.insist("the time allowed for the run is over")
+            job.stop.insist("the time allowed for the run is over", late=True)
 
     order = {
         node.id: node.needs

@@ -20,17 +20,24 @@ class Stop:
         self._asked = threading.Event()
         self._insisted = threading.Event()
         self._reason = ""
+        self._late = False
 
-    def ask(self, reason: str) -> None:
-        """Stop at the next safe point."""
+    def ask(self, reason: str, *, late: bool = False) -> None:
+        """Stop at the next safe point. `late`: because the time allowed is over, and not because someone wishes it."""
         if not self._asked.is_set():
             self._reason = reason
+            self._late = late
             self._asked.set()
 
-    def insist(self, reason: str) -> None:
+    def insist(self, reason: str, *, late: bool = False) -> None:
         """Stop changes that are under way, too."""
-        self.ask(reason)
+        self.ask(reason, late=late)
         self._insisted.set()
+
+    @property
+    def late(self) -> bool:
+        """Whether it is the deadline that asks."""
+        return self._late
 
     @property
     def reason(self) -> str:

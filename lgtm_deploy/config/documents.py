@@ -1,0 +1,206 @@
+"""What may stand in a stack file and in a plan file: the shapes, checked by pydantic, and their JSON Schemas."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from lgtm_deploy.config.source import Source
+from lgtm_deploy.core.errors import UsageError
+from lgtm_deploy.core.plan import Hooks, RetryPolicy
+from lgtm_deploy.core.stack import Health, Paths, Probe
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
+UrlPath = Annotated[str, Field(pattern=r"^/\S*$")]
+Seconds = Annotated[float, Field(gt=0, le=86400)]
+DocumentT = TypeVar("DocumentT", bound="Document")
+
+
+class Document(BaseModel):
+    """Unknown keys are errors: a typo must not be a silent default."""
+
+    model_config = ConfigDict(extra="forbid", strict=False, frozen=True, populate_by_name=True)
+
+
+class HealthDocument(Document):
+    """What the load balancer asks once the change is out."""
+
+    path: UrlPath
+    body: str = ""
+    variable: str = ""
+
+    def value(self) -> Health:
+        """As the core has it."""
+        return Health(path=self.path, body=self.body, variable=self.variable)
+
+
+class PathsDocument(Document):
+    """What the prefix does to the routes."""
+
+    moves: list[UrlPath] = []
+    keeps: list[UrlPath] = []
+    drops: list[UrlPath] = []
+
+    def value(self) -> Paths:
+        """As the core has it."""
+        return Paths(moves=tuple(self.moves), keeps=tuple(self.keeps), drops=tuple(self.drops))
+
+
+class ProbeDocument(Document):
+    """A request through the load balancer and the answer it must get."""
+
+    path: UrlPath
+    status: Annotated[int, Field(ge=100, le=599)] = 200
+    body: str = ""
+
+    def value(self) -> Probe:
+        """As the core has it."""
+        return Probe(path=self.path, status=self.status, body=self.body)
+
+
+class ServiceDocument(Document):
+    """One service."""
+
+    context: str
+    dockerfile: str = "Dockerfile"
+    version: str = ""
+    build_args: dict[str, str] = {}
+    repository: str
+    ecs_service: str
+    container: str = ""
+    port: Annotated[int, Field(ge=1, le=65535)]
+    target_group: str
+    prefix: Annotated[str, Field(pattern=r"^(/[^/\s]+)*$")] = ""
+    health: HealthDocument
+    paths: PathsDocument = PathsDocument()
+    probes: list[ProbeDocument] = []
+    pinned_tag: str = ""
+
+
+class RootDocument(Document):
+    """One Terraform root module."""
+
+    root: str
+    var_files: list[str] = []
+    backend_config: list[str] = []
+    images_variable: str = ""
+
+
+class EnvironmentDocument(Document):
+    """One place where the stack runs."""
+
+    region: str
+    account: Annotated[str, Field(pattern=r"^\d{12}$")]
+    cluster: str
+    load_balancer: str = ""
+    endpoint: str = ""
+    url: str = ""
+    tenant: str = ""
+    state: Literal["local"] = "local"
+    task_probe: Literal["direct"] = "direct"
+    build_args: dict[str, str] = {}
+    terraform: dict[Name, RootDocument] = {}
+
+
+class StackDocument(Document):
+    """The stack file, `lgtm-deploy.yaml`."""
+
+    model_config = ConfigDict(title="lgtm-deploy stack file", extra="forbid", frozen=True)
+
+    schema_: Annotated[Literal[1], Field(alias="schema")]
+    name: Name
+    services: Annotated[dict[Name, ServiceDocument], Field(min_length=1)]
+    environments: Annotated[dict[Name, EnvironmentDocument], Field(min_length=1)]
+
+
+class RetryDocument(Document):
+    """How often a step is tried when the error may pass."""
+
+    attempts: Annotated[int, Field(ge=1, le=20)] = RetryPolicy.attempts
+    first_delay: Seconds = RetryPolicy.first_delay
+    longest_delay: Seconds = RetryPolicy.longest_delay
+
+    def value(self) -> RetryPolicy:
+        """As the core has it."""
+        return RetryPolicy(attempts=self.attempts, first_delay=self.first_delay, longest_delay=self.longest_delay)
+
+
+class HooksDocument(Document):
+    """Commands around the run: lists of words, no shell."""
+
+    before: list[Annotated[list[str], Field(min_length=1)]] = []
+    succeeded: list[Annotated[list[str], Field(min_length=1)]] = []
+    failed: list[Annotated[list[str], Field(min_length=1)]] = []
+    timeout: Seconds = Hooks.timeout
+
+    def value(self) -> Hooks:
+        """As the core has it."""
+        return Hooks(
+            before=tuple(map(tuple, self.before)),
+            succeeded=tuple(map(tuple, self.succeeded)),
+            failed=tuple(map(tuple, self.failed)),
+            timeout=self.timeout,
+        )
+
+
+class StepDocument(Document):
+    """One step of a plan."""
+
+    uses: str
+    title: str = ""
+    needs: list[str] = []
+    for_each: Literal["services"] | list[Name] | None = None
+    with_: Annotated[dict[str, Any], Field(alias="with")] = {}
+    retry: RetryDocument = RetryDocument()
+    timeout: Seconds = 900.0
+
+
+class PlanDocument(Document):
+    """A plan file."""
+
+    model_config = ConfigDict(title="lgtm-deploy plan file", extra="forbid", frozen=True)
+
+    schema_: Annotated[Literal[1], Field(alias="schema")]
+    name: Name
+    description: str = ""
+    services: list[Name] = []
+    steps: Annotated[dict[Name, StepDocument], Field(min_length=1)]
+    hooks: HooksDocument = HooksDocument()
+    timeout: Seconds = 3600.0
+    on_failure: Literal["rollback", "halt"] = "rollback"
+
+
+def checked(kind: type[DocumentT], source: Source) -> DocumentT:
+    """The document of that shape. Raises UsageError at the first fault's place, with how many more there are."""
+    try:
+        return TypeAdapter(kind).validate_python(_plain(source.values))
+    except ValidationError as error:
+        raise _fault(source, error) from error
+
+
+def json_schema(kind: type[Document]) -> dict[str, Any]:
+    """The JSON Schema that editors use."""
+    schema = kind.model_json_schema(by_alias=True)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return value
+
+
+def _fault(source: Source, error: ValidationError) -> UsageError:
+    faults = error.errors(include_url=False)
+    first = faults[0]
+    path = [part for part in first["loc"] if isinstance(part, str | int)]
+    name = ".".join(map(str, path)) or "the file"
+    messages = {
+        "extra_forbidden": f"'{path[-1] if path else ''}' is not a key that belongs here",
+        "missing": f"'{path[-1] if path else ''}' is missing",
+    }
+    more = f" ({len(faults) - 1} more after it)" if len(faults) > 1 else ""
+    message = messages.get(first["type"], f"{name}: {first['msg'][:1].lower()}{first['msg'][1:]}")
+    return source.fault(path, f"{message}{more}")

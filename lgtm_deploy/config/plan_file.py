@@ -1,0 +1,85 @@
+"""From a plan file to a Plan whose graph can run."""
+
+import hashlib
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+
+from lgtm_deploy.config.documents import PlanDocument, checked
+from lgtm_deploy.config.source import Source, read
+from lgtm_deploy.core.check import Catalog, faults
+from lgtm_deploy.core.errors import UsageError
+from lgtm_deploy.core.plan import Plan, StepSpec
+from lgtm_deploy.core.reference import references
+
+SUFFIX = ".yaml"
+
+
+def folders(working_directory: Path) -> tuple[Path, ...]:
+    """Where plans are looked for: the working directory's own `plans`, then those that come with the tool."""
+    packaged = Path(str(files("lgtm_deploy"))) / "plans"
+    # In a checkout the bundled plans stand beside the package, in a wheel inside it.
+    bundled = packaged if packaged.is_dir() else packaged.parent.parent / "plans"
+    return (working_directory / "plans", bundled)
+
+
+def available(working_directory: Path) -> Mapping[str, Path]:
+    """Every plan by name; a plan of one's own hides a bundled one of the same name."""
+    found: dict[str, Path] = {}
+    for folder in reversed(folders(working_directory)):
+        for file in sorted(folder.glob(f"*{SUFFIX}")):
+            found[file.stem] = file
+    return found
+
+
+def find(plan: str, working_directory: Path) -> Path:
+    """The file of a plan given by name or by path. Raises UsageError when there is none."""
+    if plan.endswith((SUFFIX, ".yml")) or "/" in plan:
+        return Path(plan)
+    known = available(working_directory)
+    if plan not in known:
+        raise UsageError(f"There is no plan '{plan}'.", resolution=f"There are: {', '.join(sorted(known)) or 'none'}.")
+    return known[plan]
+
+
+def load(file: Path, catalog: Catalog) -> Plan:
+    """The plan, with its graph checked. Raises UsageError at the first fault, with file:line:column."""
+    source = read(file)
+    document = checked(PlanDocument, source)
+    plan = Plan(
+        name=document.name,
+        description=document.description,
+        services=tuple(document.services),
+        steps={
+            name: StepSpec(
+                id=name,
+                uses=step.uses,
+                title=step.title,
+                needs=tuple(step.needs),
+                for_each=tuple(step.for_each) if isinstance(step.for_each, list) else step.for_each,
+                with_=step.with_,
+                retry=step.retry.value(),
+                timeout=step.timeout,
+            )
+            for name, step in document.steps.items()
+        },
+        hooks=document.hooks.value(),
+        timeout=document.timeout,
+        on_failure=document.on_failure,
+        digest=hashlib.sha256(source.text.encode()).hexdigest(),
+    )
+    _check(source, plan, catalog)
+    return plan
+
+
+def _check(source: Source, plan: Plan, catalog: Catalog) -> None:
+    found = faults(plan, catalog)
+    if found:
+        first = found[0]
+        more = f" ({len(found) - 1} more after it)" if len(found) > 1 else ""
+        raise source.fault(first.path, f"{first.message}{more}", first.resolution)
+
+
+def variables(plan: Plan) -> set[str]:
+    """The `vars` that the plan's steps refer to."""
+    return {each.variable for step in plan.steps.values() for each in references(dict(step.with_)) if each.variable}

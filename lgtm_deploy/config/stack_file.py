@@ -1,0 +1,125 @@
+"""From `lgtm-deploy.yaml` to a Stack in one environment."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from lgtm_deploy.config.documents import EnvironmentDocument, ServiceDocument, StackDocument, checked
+from lgtm_deploy.config.source import Source, read
+from lgtm_deploy.core.errors import UsageError
+from lgtm_deploy.core.reference import Scope, UnknownYetError, resolve
+from lgtm_deploy.core.stack import Environment, Service, Stack, TerraformRoot
+
+FILE_NAME = "lgtm-deploy.yaml"
+
+
+def find(start: Path) -> Path:
+    """The stack file in a folder or in the nearest one above it. Raises UsageError when there is none."""
+    for folder in (start, *start.parents):
+        if (folder / FILE_NAME).is_file():
+            return folder / FILE_NAME
+    raise UsageError(
+        f"There is no {FILE_NAME} in {start} or above it.",
+        resolution="Change into your stack's folder, or name the file with --stack.",
+    )
+
+
+def load(file: Path, environment: str | None) -> Stack:
+    """The stack as that environment has it; None: the only environment. Raises UsageError with file:line:column."""
+    source = read(file)
+    document = checked(StackDocument, source)
+    name = environment or _only(document.environments, file)
+    if name not in document.environments:
+        known = ", ".join(document.environments)
+        raise UsageError(f"{file} has no environment '{name}'.", resolution=f"It has: {known}.")
+    directory = file.resolve().parent
+    return Stack(
+        name=document.name,
+        directory=directory,
+        services={key: _service(source, name, key, each) for key, each in document.services.items()},
+        environment=_environment(source, name, document.environments[name], directory),
+    )
+
+
+def _only(environments: Mapping[str, EnvironmentDocument], file: Path) -> str:
+    if len(environments) == 1:
+        return next(iter(environments))
+    raise UsageError(
+        f"{file} has {len(environments)} environments.", resolution=f"Name one with --env: {', '.join(environments)}."
+    )
+
+
+def _service(source: Source, environment: str, name: str, document: ServiceDocument) -> Service:
+    def filled(key: str, text: str) -> str:
+        return _filled(source, environment, ("services", name, key), text)
+
+    _inside(source, ("services", name, "context"), document.context)
+    return Service(
+        name=name,
+        context=document.context,
+        dockerfile=document.dockerfile,
+        version=document.version,
+        build_args=document.build_args,
+        repository=filled("repository", document.repository),
+        ecs_service=filled("ecs_service", document.ecs_service),
+        container=document.container or name,
+        port=document.port,
+        target_group=filled("target_group", document.target_group),
+        prefix=document.prefix,
+        health=document.health.value(),
+        paths=document.paths.value(),
+        probes=tuple(each.value() for each in document.probes),
+        pinned_tag=filled("pinned_tag", document.pinned_tag),
+    )
+
+
+def _environment(source: Source, name: str, document: EnvironmentDocument, directory: Path) -> Environment:
+    roots: dict[str, TerraformRoot] = {}
+    for key, each in document.terraform.items():
+        path = ("environments", name, "terraform", key)
+        for field, files in (
+            ("root", [each.root]),
+            ("var_files", each.var_files),
+            ("backend_config", each.backend_config),
+        ):
+            for file in files:
+                _inside(source, (*path, field), file)
+                if not (directory / file).exists():
+                    raise source.fault((*path, field), f"there is no {file} beside this file")
+        roots[key] = TerraformRoot(
+            name=key,
+            root=each.root,
+            var_files=tuple(each.var_files),
+            backend_config=tuple(each.backend_config),
+            images_variable=each.images_variable,
+        )
+    return Environment(
+        name=name,
+        region=document.region,
+        account=document.account,
+        cluster=document.cluster,
+        load_balancer=document.load_balancer,
+        endpoint=document.endpoint,
+        url=document.url,
+        tenant=document.tenant,
+        state=document.state,
+        task_probe=document.task_probe,
+        build_args=document.build_args,
+        terraform=roots,
+    )
+
+
+def _filled(source: Source, environment: str, path: tuple[str, ...], text: str) -> str:
+    def nothing(step: str, name: str) -> str:
+        raise UnknownYetError(f"{step}.{name}")
+
+    scope = Scope(env=environment, each=None, services=(), variables={}, output=nothing)
+    try:
+        return str(resolve(text, scope))
+    except (UsageError, UnknownYetError) as error:
+        raise source.fault(path, f"only ${{{{ env }}}} can stand here: {text}") from error
+
+
+def _inside(source: Source, path: tuple[str, ...], text: str) -> None:
+    """What a stack file names lies in the stack's own folder."""
+    if Path(text).is_absolute() or ".." in Path(text).parts:
+        raise source.fault(path, f"'{text}' leads out of the stack's folder")

@@ -1,0 +1,27 @@
+"""What a plan would change, before anything is changed."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreviewLine:
+    """One step that would change something: `change` in one line, `details` below it."""
+
+    step: str
+    change: str
+    details: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """What a plan would do in an environment. `unchanged` are the steps with nothing to do."""
+
+    plan: str
+    environment: str
+    lines: tuple[PreviewLine, ...] = ()
+    unchanged: tuple[str, ...] = ()
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything would change."""
+        return bool(self.lines)

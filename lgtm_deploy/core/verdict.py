@@ -1,0 +1,75 @@
+"""How a run ended, in one word."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from lgtm_deploy.core.event import FailureKind, Verdict
+from lgtm_deploy.core.run import Run, StepRun
+
+Ending = Literal["done", "failed", "superseded", "in-doubt", "interrupted", "timed-out"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conclusion:
+    """The verdict and its one-line reason."""
+
+    verdict: Verdict
+    reason: str
+
+
+def ending(run: Run, *, asked_to_stop: bool, late: bool) -> Ending:
+    """How the steps themselves ended, before any rollback."""
+    kinds = [_kind(step) for step in run.steps.values()]
+    if "superseded" in kinds:
+        return "superseded"
+    if "failed" in kinds:
+        return "failed"
+    if late:
+        return "timed-out"
+    if asked_to_stop:
+        return "interrupted"
+    return "in-doubt" if "in-doubt" in kinds else "done"
+
+
+def conclude(run: Run, end: Ending, *, rolled_back: bool) -> Conclusion:
+    """The verdict of a run whose steps (and whose rollback, if it had one) are over."""
+    reason = cause(run)
+    acted = [step.id for step in run.steps.values() if step.acted]
+    verdict: Verdict
+    if end == "done":
+        verdict = "deployed" if acted else "unchanged"
+    elif end in ("interrupted", "timed-out"):
+        verdict = "interrupted" if end == "interrupted" else "timed-out"
+        reason = reason or "stopped on request"
+        if acted:
+            reason += f"; done so far: {', '.join(acted)}"
+    elif end == "in-doubt":
+        verdict = "timed-out"
+    elif rolled_back:
+        verdict = "rollback-failed" if run.differs else "rolled-back"
+        if run.differs:
+            reason += f"; not as it was: {'; '.join(run.differs)}"
+    elif not acted:
+        verdict = "refused"
+    else:
+        verdict = "superseded" if end == "superseded" else "halted"
+        reason += f"; changed and left so: {', '.join(acted)}"
+    return Conclusion(verdict=verdict, reason=reason)
+
+
+def cause(run: Run) -> str:
+    """The step that failed first, and why; empty when none did."""
+    broken = [step for step in run.steps.values() if _kind(step) in ("failed", "superseded", "in-doubt")]
+    if not broken:
+        return next((step.message for step in run.steps.values() if _kind(step) == "interrupted"), "")
+    first = min(broken, key=lambda step: step.order)
+    return f"{first.id}: {first.message}"
+
+
+def _kind(step: StepRun) -> FailureKind | Literal["in-doubt", ""]:
+    if step.status == "in-doubt":
+        return "in-doubt"
+    kind = step.kind
+    if kind in ("refused", "timed-out"):
+        return "failed"
+    return kind

@@ -1,0 +1,147 @@
+"""One run from its first event to its verdict."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from lgtm_deploy.core import event as events
+from lgtm_deploy.core.errors import DeployError
+from lgtm_deploy.core.event import EXIT_CODES, Event
+from lgtm_deploy.core.preview import Preview
+from lgtm_deploy.core.run import Run
+from lgtm_deploy.core.verdict import Conclusion, conclude, ending
+from lgtm_deploy.engine.executor import Job, execute
+from lgtm_deploy.engine.foresight import beforehand, preview
+from lgtm_deploy.engine.rollback import roll_back
+
+
+class HookRunner(Protocol):
+    """Runs a command of the plan's hooks."""
+
+    def __call__(self, words: tuple[str, ...], environment: Mapping[str, str], timeout: float) -> tuple[int, str]:
+        """Its exit code, and why it failed (empty when it did not). Never raises for a command that fails."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decisions:
+    """What people decide about a run: whether its preview is approved, and whether it may roll back."""
+
+    approve: Callable[[Preview], bool]
+    roll_back: bool = True
+
+
+def conduct(job: Job, decisions: Decisions, hook: HookRunner, *, stack: str, by: str) -> Run:
+    """Prepares, shows what would change, asks, acts, and on failure goes back. The verdict is in the run returned."""
+    began = job.clock.monotonic()
+    _begin(job, stack, by)
+    _hooks(job, hook, "before", job.plan.hooks.before)
+    conclusion = _decided(job, decisions)
+    conclusion = conclusion or _act(job, decisions)
+    succeeded = conclusion.verdict in ("deployed", "unchanged")
+    after = job.plan.hooks.succeeded if succeeded else job.plan.hooks.failed
+    _hooks(job, hook, "succeeded" if succeeded else "failed", after, conclusion)
+    job.ledger.write(
+        events.RunFinished(
+            at=job.clock.now(),
+            verdict=conclusion.verdict,
+            exit_code=EXIT_CODES[conclusion.verdict],
+            seconds=round(job.clock.monotonic() - began, 3),
+            reason=conclusion.reason,
+        )
+    )
+    return job.run
+
+
+def foresee(job: Job, *, stack: str, by: str) -> Preview:
+    """What `conduct` would change. Raises DeployError with the reason when it would refuse."""
+    _begin(job, stack, by)
+    refused, seen = _prepared(job)
+    if refused is not None:
+        raise DeployError(refused.reason)
+    return seen
+
+
+def _begin(job: Job, stack: str, by: str) -> None:
+    job.ledger.write(
+        events.RunStarted(
+            at=job.clock.now(),
+            plan=job.plan.name,
+            plan_digest=job.plan.digest,
+            stack=stack,
+            environment=job.environment,
+            by=by,
+            steps={node.id: node.needs for node in job.graph.nodes.values()},
+        )
+    )
+
+
+def _prepared(job: Job) -> tuple[Conclusion | None, Preview]:
+    """Runs what touches only this machine and looks ahead. A conclusion when the run ends here."""
+    admitted = beforehand(job)
+    nothing = Preview(plan=job.plan.name, environment=job.environment)
+    run = execute(job, lambda node: node.id in admitted)
+    end = ending(run, asked_to_stop=job.stop.asked, late=job.stop.late)
+    if end != "done":
+        return conclude(run, end, rolled_back=False), nothing
+    try:
+        return None, preview(job)
+    except DeployError as error:
+        return Conclusion(verdict="refused", reason=str(error)), nothing
+
+
+def _decided(job: Job, decisions: Decisions) -> Conclusion | None:
+    """A conclusion when the run ends before it acts."""
+    conclusion, seen = _prepared(job)
+    if conclusion is None and not decisions.approve(seen):
+        conclusion = Conclusion(verdict="refused", reason="the change was not approved")
+    if conclusion is not None:
+        _skip_rest(job, "the run ended before it")
+    return conclusion
+
+
+def _act(job: Job, decisions: Decisions) -> Conclusion:
+    run = execute(job)
+    end = ending(run, asked_to_stop=job.stop.asked, late=job.stop.late)
+    rolled_back = False
+    if end != "done":
+        _skip_rest(job, f"{end} before it")
+    acted = any(step.acted for step in run.steps.values())
+    if end == "failed" and acted and decisions.roll_back and job.plan.on_failure == "rollback":
+        reason = conclude(run, end, rolled_back=True).reason
+        run = roll_back(job, reason)
+        rolled_back = True
+    return conclude(job.run, end, rolled_back=rolled_back)
+
+
+def _skip_rest(job: Job, reason: str) -> None:
+    at = job.clock.now()
+    waiting = [step.id for step in job.run.steps.values() if step.status == "waiting"]
+    job.ledger.write(*(events.StepSkipped(at=at, step=step, reason=reason) for step in waiting))
+
+
+def _hooks(
+    job: Job,
+    hook: HookRunner,
+    when: str,
+    commands: tuple[tuple[str, ...], ...],
+    conclusion: Conclusion | None = None,
+) -> None:
+    environment = {
+        "LGTM_DEPLOY_RUN": job.run.id,
+        "LGTM_DEPLOY_PLAN": job.plan.name,
+        "LGTM_DEPLOY_ENV": job.environment,
+        "LGTM_DEPLOY_VERDICT": conclusion.verdict if conclusion else "",
+        "LGTM_DEPLOY_REASON": conclusion.reason if conclusion else "",
+    }
+    for words in commands:
+        began = job.clock.monotonic()
+        code, why = hook(words, environment, job.plan.hooks.timeout)
+        finished: Event = events.HookFinished(
+            at=job.clock.now(),
+            hook=f"{when}: {words[0]}",
+            exit_code=code,
+            seconds=round(job.clock.monotonic() - began, 3),
+            reason=why,
+        )
+        job.ledger.write(finished)

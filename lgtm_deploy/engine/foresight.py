@@ -1,0 +1,52 @@
+"""What a run would change, told before it changes anything."""
+
+from typing import Any
+
+from lgtm_deploy.core.graph import Node
+from lgtm_deploy.core.preview import Preview, PreviewLine
+from lgtm_deploy.core.reference import UnknownYetError, resolve
+from lgtm_deploy.core.step import Action, Change, Effect
+from lgtm_deploy.engine.attempts import typed
+from lgtm_deploy.engine.executor import DONE, Job
+
+
+def beforehand(job: Job) -> frozenset[str]:
+    """The nodes that may run before anything is approved: they look or work on this machine only, and so does all that
+    they need."""
+    found: set[str] = set()
+    for node in job.graph.nodes.values():
+        if job.steps[node.id].effect is not Effect.REMOTE and found.issuperset(node.needs):
+            found.add(node.id)
+    return frozenset(found)
+
+
+def preview(job: Job) -> Preview:
+    """What the steps that have not run would change, in order.
+
+    A step whose inputs an earlier change decides is named by its title. Raises DeployError: what a step needs to
+    look at is not there.
+    """
+    lines: list[PreviewLine] = []
+    unchanged: list[str] = []
+    for node in job.graph.nodes.values():
+        step = job.steps[node.id]
+        if isinstance(step, Action) and job.run.steps[node.id].status not in DONE:
+            line = _line(job, node, step)
+            if line is None:
+                unchanged.append(node.id)
+            else:
+                lines.append(line)
+    return Preview(plan=job.plan.name, environment=job.environment, lines=tuple(lines), unchanged=tuple(unchanged))
+
+
+def _line(job: Job, node: Node, step: Action[Any, Any, Any]) -> PreviewLine | None:
+    scope = job.scope(node)
+    try:
+        inputs = typed(step.takes, resolve(dict(node.spec.with_), scope))
+    except UnknownYetError:
+        title = resolve(node.spec.title or node.spec.uses, scope)
+        return PreviewLine(step=node.id, change=title, details=())
+    proposal = step.propose(inputs, step.observe(inputs))
+    if not isinstance(proposal, Change):
+        return None
+    return PreviewLine(step=node.id, change=proposal.summary, details=proposal.details)

@@ -1,0 +1,75 @@
+"""build-image: the service's image, made from what is committed, unless the registry has it."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from lgtm_deploy.core.ports import BuildRequest, Progress
+from lgtm_deploy.core.stack import Service
+from lgtm_deploy.core.step import Action, Change, Effect, Nothing, Proposal
+
+# 128 bits of the identity: short enough to read out, long enough never to meet another.
+_TAG_LENGTH = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """`service` is its name in the stack file."""
+
+    service: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """`tag` is the identity of what would be built; `digest` is what the registry has under it, or empty."""
+
+    tag: str
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outputs:
+    """`image` is the id in the local engine; empty when the registry has it and nothing was built."""
+
+    image: str
+    tag: str
+
+
+class BuildImage(Action[Inputs, Seen, Outputs]):
+    """Builds an image whose tag is its identity: the same content gives the same tag, and is built once."""
+
+    effect: ClassVar[Effect] = Effect.LOCAL
+    takes = Inputs
+    sees = Seen
+    gives = Outputs
+
+    def observe(self, inputs: Inputs) -> Seen:
+        """Raises NotFoundError: no such context, base image, repository or service."""
+        service = self.stack.service(inputs.service)
+        host = self.ports.host.service(service.ecs_service)
+        tag = self.ports.builder.identity(self._request(service, host.platform))[:_TAG_LENGTH]
+        digest = self.ports.registry.digest_of(service.repository, tag)
+        return Seen(tag=tag, digest=digest or "")
+
+    def propose(self, inputs: Inputs, seen: Seen) -> Proposal[Outputs]:
+        """Nothing when the registry has this very image."""
+        if seen.digest:
+            return Nothing(outputs=Outputs(image="", tag=seen.tag))
+        service = self.stack.service(inputs.service)
+        return Change(summary=f"build {service.repository}:{seen.tag[:12]} from {service.context}")
+
+    def apply(self, inputs: Inputs, seen: Seen, progress: Progress) -> Outputs:
+        """Raises PermanentError with the instruction that failed."""
+        service = self.stack.service(inputs.service)
+        platform = self.ports.host.service(service.ecs_service).platform
+        labels = {"lgtm-deploy.service": service.name, "lgtm-deploy.identity": seen.tag}
+        built = self.ports.builder.build(self._request(service, platform), labels, progress)
+        return Outputs(image=built.id, tag=seen.tag)
+
+    def _request(self, service: Service, platform: str) -> BuildRequest:
+        version = {"VERSION": service.version} if service.version else {}
+        return BuildRequest(
+            context=self.stack.directory / service.context,
+            dockerfile=service.dockerfile,
+            build_args={**version, **self.stack.environment.build_args, **service.build_args},
+            platform=platform,
+        )

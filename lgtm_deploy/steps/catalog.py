@@ -1,0 +1,30 @@
+"""Every kind of step, by the name that plans use."""
+
+from collections.abc import Mapping
+
+from lgtm_deploy.core.step import Step
+from lgtm_deploy.steps.await_deployment import AwaitDeployment
+from lgtm_deploy.steps.await_tasks import AwaitTasks
+from lgtm_deploy.steps.build_image import BuildImage
+from lgtm_deploy.steps.deploy_service import DeployService
+from lgtm_deploy.steps.hold_grace_period import HoldGracePeriod
+from lgtm_deploy.steps.preflight import Preflight
+from lgtm_deploy.steps.probe_paths import ProbePaths
+from lgtm_deploy.steps.push_image import PushImage
+from lgtm_deploy.steps.release_grace_period import ReleaseGracePeriod
+from lgtm_deploy.steps.terraform import TerraformApply, TerraformInit, TerraformPlan
+
+CATALOG: Mapping[str, type[Step]] = {
+    "preflight": Preflight,
+    "build-image": BuildImage,
+    "push-image": PushImage,
+    "hold-grace-period": HoldGracePeriod,
+    "deploy-service": DeployService,
+    "await-tasks": AwaitTasks,
+    "terraform-init": TerraformInit,
+    "terraform-plan": TerraformPlan,
+    "terraform-apply": TerraformApply,
+    "await-deployment": AwaitDeployment,
+    "release-grace-period": ReleaseGracePeriod,
+    "probe-paths": ProbePaths,
+}

@@ -1,0 +1,113 @@
+"""deploy-service: the service on another image, by digest."""
+
+from dataclasses import dataclass
+
+from lgtm_deploy.core.gate import Gate, Open, Shut, Waiting
+from lgtm_deploy.core.ports import Progress
+from lgtm_deploy.core.step import Action, Change, Nothing, Proposal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """`reference` names the image by `digest`."""
+
+    service: str
+    digest: str
+    reference: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """The service's task definition, its image, its newest service deployment, and the digest that this runs."""
+
+    task_definition: str
+    image: str
+    deployment: str
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outputs:
+    """`deployment` is the ARN of the service deployment: everything after is judged by it."""
+
+    deployment: str
+    task_definition: str
+
+
+class DeployService(Action[Inputs, Seen, Outputs]):
+    """A new task definition revision that names the image by digest, and one deployment of it.
+
+    Where the stack pins a mutable tag, the same revision is deployed again by force, and the gate after it checks
+    which digest runs: a tag is resolved once per deployment (ECS developer guide, container image resolution).
+    """
+
+    takes = Inputs
+    sees = Seen
+    gives = Outputs
+
+    def observe(self, inputs: Inputs) -> Seen:
+        """Raises NotFoundError when there is no such service."""
+        service = self.stack.service(inputs.service)
+        state = self.ports.host.service(service.ecs_service)
+        digest = ""
+        if state.deployment:
+            digest = self.ports.rollouts.deployment(state.deployment).digests.get(service.container, "")
+        return Seen(
+            task_definition=state.task_definition,
+            image=state.images.get(service.container, ""),
+            deployment=state.deployment,
+            digest=digest,
+        )
+
+    def propose(self, inputs: Inputs, seen: Seen) -> Proposal[Outputs]:
+        """Nothing when the service is on this digest."""
+        pinned = self.stack.service(inputs.service).pinned_tag
+        if seen.digest == inputs.digest and (pinned or seen.image == inputs.reference):
+            return Nothing(outputs=Outputs(deployment=seen.deployment, task_definition=seen.task_definition))
+        return Change(
+            summary=f"deploy {inputs.service} {inputs.digest[:19]}",
+            details=(f"runs now: {seen.image}", f"will run: {inputs.reference}"),
+        )
+
+    def apply(self, inputs: Inputs, seen: Seen, progress: Progress) -> Outputs:
+        """Raises InDoubtError when the answer is lost."""
+        service = self.stack.service(inputs.service)
+        host = self.ports.host
+        if service.pinned_tag:
+            deployment = host.update(service.ecs_service, force=True)
+            return Outputs(deployment=deployment, task_definition=seen.task_definition)
+        revision = host.revise(service.ecs_service, {service.container: inputs.reference})
+        deployment = host.update(service.ecs_service, task_definition=revision)
+        return Outputs(deployment=deployment, task_definition=revision)
+
+    def compensate(self, inputs: Inputs, seen: Seen, progress: Progress) -> None:
+        """Deploys the earlier revision, unless ECS's own rollback has done so; a mutable tag comes back by digest."""
+        service = self.stack.service(inputs.service)
+        if self._is_back(inputs, seen):
+            return
+        revision = seen.task_definition
+        if service.pinned_tag:
+            reference = self.ports.registry.reference(service.repository, seen.digest)
+            revision = self.ports.host.revise(service.ecs_service, {service.container: reference})
+        self.ports.host.update(service.ecs_service, task_definition=revision)
+
+    def restored(self, inputs: Inputs, seen: Seen) -> Gate[None]:
+        """Open once the earlier digest runs and its deployment is complete."""
+        service = self.stack.service(inputs.service)
+        state = self.ports.host.service(service.ecs_service)
+        if not state.deployment:
+            return Open(outputs=None)
+        deployment = self.ports.rollouts.deployment(state.deployment)
+        now = f"{inputs.service} is on {deployment.digests.get(service.container, '')[:19]}, {deployment.status}"
+        if deployment.status in ("ROLLBACK_SUCCESSFUL", "SUCCESSFUL") and self._is_back(inputs, seen):
+            return Open(outputs=None, since=deployment.finished_at)
+        if deployment.status in ("STOPPED", "ROLLBACK_FAILED"):
+            return Shut(reason=f"{now}; it was on {seen.digest[:19]}")
+        return Waiting(reason=f"{now}; going back to {seen.digest[:19]}")
+
+    def _is_back(self, inputs: Inputs, seen: Seen) -> bool:
+        service = self.stack.service(inputs.service)
+        state = self.ports.host.service(service.ecs_service)
+        if state.task_definition == seen.task_definition and not service.pinned_tag:
+            return True
+        return bool(seen.digest) and state.images.get(service.container, "").endswith(f"@{seen.digest}")

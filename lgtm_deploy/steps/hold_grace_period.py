@@ -1,0 +1,71 @@
+"""hold-grace-period: keep ECS from stopping tasks while the health check is between two paths."""
+
+from dataclasses import dataclass
+
+from lgtm_deploy.core.handover import hold_seconds
+from lgtm_deploy.core.ports import Progress
+from lgtm_deploy.core.step import Action, Change, Nothing, Proposal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """`digest` is the image that is about to be deployed; `window` is how long the handover may take, in seconds."""
+
+    service: str
+    digest: str
+    window: int = 1800
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """The grace period now and the one to hold, in seconds, and the image reference that runs."""
+
+    grace_period: int
+    hold: int
+    running: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outputs:
+    """`before` is the grace period to come back to, in seconds."""
+
+    before: int
+
+
+class HoldGracePeriod(Action[Inputs, Seen, Outputs]):
+    """Raises the service's health check grace period; starts no deployment (ECS API reference, UpdateService)."""
+
+    takes = Inputs
+    sees = Seen
+    gives = Outputs
+
+    def observe(self, inputs: Inputs) -> Seen:
+        """Raises NotFoundError when there is no such service."""
+        service = self.stack.service(inputs.service)
+        state = self.ports.host.service(service.ecs_service)
+        running = [task for task in self.ports.rollouts.tasks(service.ecs_service) if task.status == "running"]
+        starts = [task.started_at for task in running if task.started_at]
+        oldest = min(starts) if starts else None
+        return Seen(
+            grace_period=state.grace_period_seconds,
+            hold=hold_seconds(now=self.ports.clock.now(), oldest_start=oldest, window=inputs.window),
+            running=state.images.get(service.container, ""),
+        )
+
+    def propose(self, inputs: Inputs, seen: Seen) -> Proposal[Outputs]:
+        """Nothing when the image runs already: there is no handover to hold for."""
+        if seen.running.endswith(f"@{inputs.digest}") or seen.grace_period >= seen.hold:
+            return Nothing(outputs=Outputs(before=seen.grace_period))
+        return Change(summary=f"hold {inputs.service}'s grace period: {seen.grace_period} s -> {seen.hold} s")
+
+    def apply(self, inputs: Inputs, seen: Seen, progress: Progress) -> Outputs:
+        """Raises InDoubtError when the answer is lost."""
+        service = self.stack.service(inputs.service)
+        self.ports.host.update(service.ecs_service, grace_period_seconds=seen.hold)
+        return Outputs(before=seen.grace_period)
+
+    def compensate(self, inputs: Inputs, seen: Seen, progress: Progress) -> None:
+        """Gives the service its own grace period back."""
+        service = self.stack.service(inputs.service)
+        if self.ports.host.service(service.ecs_service).grace_period_seconds != seen.grace_period:
+            self.ports.host.update(service.ecs_service, grace_period_seconds=seen.grace_period)
