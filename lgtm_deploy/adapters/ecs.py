@@ -1,0 +1,145 @@
+"""What an ECS service is, and how it is changed."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from lgtm_deploy.adapters.aws import Aws, changing, reading
+from lgtm_deploy.adapters.ecs_records import Record, service_state
+from lgtm_deploy.core.errors import DeployError, InDoubtError, NotFoundError, PermanentError
+from lgtm_deploy.core.ports import ServiceState
+
+# ECS is eventually consistent: a new service deployment is listed a moment after UpdateService answered.
+LISTED_WITHIN = 15.0
+LOOK_EVERY = 0.25
+
+
+class EcsHost:
+    """The services of one cluster. Changes are sent once. `pause` waits for so many seconds."""
+
+    def __init__(self, aws: Aws, *, cluster: str, pause: Callable[[float], None] = time.sleep) -> None:
+        self._aws = aws
+        self._cluster = cluster
+        self._pause = pause
+
+    def service(self, name: str) -> ServiceState:
+        """The service now. Raises NotFoundError (no such cluster or service)."""
+        service = self._described(name)
+        definition = self._definition(service["taskDefinition"])["taskDefinition"]
+        deployments = self._deployments(name)
+        newest = deployments[0]["serviceDeploymentArn"] if deployments else ""
+        return service_state(service, definition, newest)
+
+    def revise(self, service: str, images: Mapping[str, str]) -> str:
+        """Registers the service's current task definition with these images; returns the new revision's ARN.
+
+        Everything else is kept, tags too (AWS: RegisterTaskDefinition). Raises InDoubtError when the outcome is
+        unknown: at worst a revision is left that nothing uses.
+        """
+        described = self._definition(self._described(service)["taskDefinition"])
+        client = self._aws.writer("ecs")
+        asked = _registrable(client, described["taskDefinition"])
+        asked["containerDefinitions"] = _with_images(service, asked["containerDefinitions"], images)
+        if described.get("tags"):
+            asked["tags"] = described["tags"]
+        with changing(f"A new task definition for {service}"):
+            return str(client.register_task_definition(**asked)["taskDefinition"]["taskDefinitionArn"])
+
+    def update(
+        self,
+        service: str,
+        *,
+        task_definition: str | None = None,
+        force: bool = False,
+        grace_period_seconds: int | None = None,
+    ) -> str:
+        """Changes the service and returns the ARN of its newest service deployment.
+
+        Another task definition or `force` starts one, and then it is that one; a grace period starts none (AWS:
+        UpdateService). Raises InDoubtError when the outcome is unknown.
+        """
+        starts = force or (task_definition or "") not in {"", self._described(service)["taskDefinition"]}
+        known = self._deployments(service)
+        asked: dict[str, Any] = {"cluster": self._cluster, "service": service}
+        if starts and task_definition:
+            asked["taskDefinition"] = task_definition
+        if force:
+            asked["forceNewDeployment"] = True
+        if grace_period_seconds is not None:
+            asked["healthCheckGracePeriodSeconds"] = grace_period_seconds
+        with changing(f"The update of ECS service {service}"):
+            answer = self._aws.writer("ecs").update_service(**asked)["service"]
+        if not starts:
+            return str(known[0]["serviceDeploymentArn"]) if known else ""
+        known_arns = {deployment["serviceDeploymentArn"] for deployment in known}
+        return self._started(service, known_arns, str(answer["taskDefinition"]))
+
+    def _started(self, service: str, known: set[str], task_definition: str) -> str:
+        """The service deployment that an update has just started."""
+        try:
+            for _ in range(int(LISTED_WITHIN / LOOK_EVERY)):
+                fresh = [found for found in self._deployments(service) if found["serviceDeploymentArn"] not in known]
+                # Somebody else may have started one as well: ours is the first that brings our task definition.
+                for deployment in reversed(fresh):
+                    if self._brings(deployment, task_definition):
+                        return str(deployment["serviceDeploymentArn"])
+                self._pause(LOOK_EVERY)
+        except DeployError as error:
+            raise InDoubtError(f"The update of ECS service {service} was sent; what came of it: {error}") from error
+        raise InDoubtError(
+            f"The update of ECS service {service} was accepted, but no new service deployment appeared"
+            f" within {LISTED_WITHIN:.0f} s."
+        )
+
+    def _brings(self, deployment: Record, task_definition: str) -> bool:
+        revision = deployment.get("targetServiceRevisionArn")
+        if not revision:
+            return False
+        with reading("The service revision"):
+            found = self._aws.reader("ecs").describe_service_revisions(serviceRevisionArns=[revision])
+        return any(item.get("taskDefinition") == task_definition for item in found["serviceRevisions"])
+
+    def _described(self, name: str) -> Record:
+        with reading(f"ECS service {name} in cluster {self._cluster}"):
+            answer = self._aws.reader("ecs").describe_services(cluster=self._cluster, services=[name])
+        found: Record | None = next(iter(answer["services"]), None)
+        # Deleted services stay visible for a while (AWS: DescribeServices, status INACTIVE).
+        if found is None or found.get("status") == "INACTIVE":
+            raise NotFoundError(
+                f"Cluster {self._cluster} has no ECS service {name}.",
+                resolution="Check `ecs_service` and `cluster` in the stack file.",
+            )
+        return found
+
+    def _definition(self, arn: str) -> Record:
+        with reading(f"Task definition {arn}"):
+            found: Record = self._aws.reader("ecs").describe_task_definition(taskDefinition=arn, include=["TAGS"])
+        return found
+
+    def _deployments(self, service: str) -> list[Record]:
+        """The service's deployments, newest first."""
+        found: list[Record] = []
+        asked: dict[str, Any] = {"cluster": self._cluster, "service": service, "maxResults": 100}
+        while True:
+            with reading(f"The deployments of ECS service {service}"):
+                answer = self._aws.reader("ecs").list_service_deployments(**asked)
+            found += answer["serviceDeployments"]
+            if not answer.get("nextToken"):
+                return sorted(found, key=lambda deployment: deployment["createdAt"], reverse=True)
+            asked["nextToken"] = answer["nextToken"]
+
+
+def _registrable(client: Any, definition: Record) -> dict[str, Any]:
+    """A described task definition without what only ECS may set, by the API's own model of the request."""
+    request = client.meta.service_model.operation_model("RegisterTaskDefinition").input_shape
+    return {name: definition[name] for name in request.members if name in definition}
+
+
+def _with_images(service: str, containers: list[Record], images: Mapping[str, str]) -> list[Record]:
+    unknown = sorted(images.keys() - {container["name"] for container in containers})
+    if unknown:
+        names = ", ".join(container["name"] for container in containers)
+        raise PermanentError(
+            f"The task definition of {service} has no container '{unknown[0]}'.", resolution=f"It has: {names}."
+        )
+    return [{**container, "image": images.get(container["name"], container["image"])} for container in containers]

@@ -1,0 +1,118 @@
+"""What ECS's answers say, in this tool's terms."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lgtm_deploy.core.ports import ContainerState, DeploymentState, ServiceState, TaskState, TaskStatus
+
+Record = Mapping[str, Any]
+
+_ARCHITECTURES = {"X86_64": "amd64", "ARM64": "arm64"}
+_STATUSES: Mapping[str, TaskStatus] = {
+    # AWS: ECS developer guide, "Amazon ECS task lifecycle"
+    "PROVISIONING": "pending",
+    "PENDING": "pending",
+    "ACTIVATING": "pending",
+    "RUNNING": "running",
+    "DEACTIVATING": "stopping",
+    "STOPPING": "stopping",
+    "DEPROVISIONING": "stopping",
+    "STOPPED": "stopped",
+    "DELETED": "stopped",
+}
+
+
+def service_state(service: Record, definition: Record, deployment: str) -> ServiceState:
+    """From DescribeServices and DescribeTaskDefinition; `deployment` is the newest service deployment's ARN."""
+    configuration = service.get("deploymentConfiguration", {})
+    return ServiceState(
+        name=service["serviceName"],
+        task_definition=service["taskDefinition"],
+        images={container["name"]: container["image"] for container in definition["containerDefinitions"]},
+        desired=service.get("desiredCount", 0),
+        running=service.get("runningCount", 0),
+        pending=service.get("pendingCount", 0),
+        grace_period_seconds=service.get("healthCheckGracePeriodSeconds", 0),
+        # Defaults of a rolling update of replicas (AWS: DeploymentConfiguration).
+        minimum_healthy_percent=configuration.get("minimumHealthyPercent", 100),
+        maximum_percent=configuration.get("maximumPercent", 200),
+        circuit_breaker=configuration.get("deploymentCircuitBreaker", {}).get("enable", False),
+        target_groups=tuple(
+            balancer["targetGroupArn"] for balancer in service.get("loadBalancers", []) if "targetGroupArn" in balancer
+        ),
+        platform=platform_of(definition),
+        deployment=deployment,
+    )
+
+
+def platform_of(definition: Record) -> str:
+    """Docker's spelling of a task definition's platform; ECS's default is Linux on x86-64."""
+    platform = definition.get("runtimePlatform") or {}
+    system = "windows" if str(platform.get("operatingSystemFamily", "LINUX")).startswith("WINDOWS") else "linux"
+    return f"{system}/{_ARCHITECTURES.get(platform.get('cpuArchitecture', 'X86_64'), 'amd64')}"
+
+
+def deployment_state(deployment: Record, revision: Record) -> DeploymentState:
+    """From DescribeServiceDeployments and DescribeServiceRevisions."""
+    breaker = deployment.get("deploymentCircuitBreaker", {})
+    return DeploymentState(
+        arn=deployment["serviceDeploymentArn"],
+        status=deployment["status"],
+        reason=deployment.get("statusReason") or deployment.get("rollback", {}).get("reason", ""),
+        task_definition=revision.get("taskDefinition", ""),
+        digests=digests_of(revision),
+        failed_tasks=breaker.get("failureCount", 0),
+        failure_threshold=breaker.get("threshold", 0),
+        created_at=deployment.get("createdAt"),
+        finished_at=deployment.get("finishedAt") or deployment.get("stoppedAt"),
+    )
+
+
+def digests_of(revision: Record) -> dict[str, str]:
+    """Container name -> digest. ECS fills them in only once it has resolved the tags."""
+    return {
+        image["containerName"]: image["imageDigest"]
+        for image in revision.get("containerImages", [])
+        if image.get("imageDigest")
+    }
+
+
+def task_state(task: Record) -> TaskState:
+    """From DescribeTasks."""
+    status = _STATUSES.get(task.get("lastStatus", ""), "pending")
+    if task.get("desiredStatus") == "STOPPED" and status != "stopped":
+        status = "stopping"
+    return TaskState(
+        arn=task["taskArn"],
+        task_definition=task["taskDefinitionArn"],
+        status=status,
+        address=_address(task),
+        created_at=task.get("createdAt"),
+        started_at=task.get("startedAt"),
+        stopped_at=task.get("stoppedAt"),
+        stop_code=task.get("stopCode", ""),
+        stopped_reason=task.get("stoppedReason", ""),
+        containers=tuple(_container(container) for container in task.get("containers", [])),
+    )
+
+
+def _container(container: Record) -> ContainerState:
+    return ContainerState(
+        name=container["name"],
+        image=container.get("image", ""),
+        digest=container.get("imageDigest", ""),
+        exit_code=container.get("exitCode"),
+        reason=container.get("reason", ""),
+    )
+
+
+def _address(task: Record) -> str:
+    for container in task.get("containers", []):
+        for interface in container.get("networkInterfaces", []):
+            if interface.get("privateIpv4Address"):
+                return str(interface["privateIpv4Address"])
+    for attachment in task.get("attachments", []):
+        for detail in attachment.get("details", []):
+            if detail.get("name") == "privateIPv4Address":
+                return str(detail["value"])
+    return ""
