@@ -1,0 +1,85 @@
+"""What the load balancer checks and how its targets are (AWS: Elastic Load Balancing v2)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lgtm_deploy.adapters.aws import Aws, reading
+from lgtm_deploy.core.errors import NotFoundError
+from lgtm_deploy.core.ports import HealthCheck, Target, TargetGroup
+
+# AWS: TargetGroupAttribute deregistration_delay.timeout_seconds, default.
+DEREGISTRATION_DELAY = 300
+USUAL_PORTS = {"HTTP": 80, "HTTPS": 443}
+
+
+class ElbBalancer:
+    """Application load balancers of one region."""
+
+    def __init__(self, aws: Aws) -> None:
+        self._aws = aws
+
+    def target_group(self, name: str) -> TargetGroup:
+        """The target group of that name. Raises NotFoundError."""
+        client = self._aws.reader("elbv2")
+        with reading(f"Target group {name}"):
+            found = client.describe_target_groups(Names=[name])["TargetGroups"]
+        if not found:
+            raise NotFoundError(f"There is no target group {name}.")
+        group: Mapping[str, Any] = found[0]
+        with reading(f"The attributes of target group {name}"):
+            attributes = client.describe_target_group_attributes(TargetGroupArn=group["TargetGroupArn"])["Attributes"]
+        values = {attribute["Key"]: attribute["Value"] for attribute in attributes}
+        return TargetGroup(
+            arn=group["TargetGroupArn"],
+            name=group["TargetGroupName"],
+            health_check=_health_check(group),
+            deregistration_delay=int(values.get("deregistration_delay.timeout_seconds", DEREGISTRATION_DELAY)),
+        )
+
+    def targets(self, arn: str) -> Sequence[Target]:
+        """The targets of the group with that ARN, as checked now. Raises NotFoundError."""
+        with reading(f"The targets of {arn}"):
+            found = self._aws.reader("elbv2").describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]
+        return [_target(described) for described in found]
+
+    def address(self, name: str) -> str:
+        """The URL of the load balancer of that name: HTTPS where it has such a listener. Raises NotFoundError."""
+        client = self._aws.reader("elbv2")
+        with reading(f"Load balancer {name}"):
+            found = client.describe_load_balancers(Names=[name])["LoadBalancers"]
+        if not found:
+            raise NotFoundError(f"There is no load balancer {name}.")
+        with reading(f"The listeners of load balancer {name}"):
+            listeners = client.describe_listeners(LoadBalancerArn=found[0]["LoadBalancerArn"])["Listeners"]
+        usable = [listener for listener in listeners if listener.get("Protocol") in USUAL_PORTS]
+        if not usable:
+            raise NotFoundError(f"Load balancer {name} has no HTTP or HTTPS listener.")
+        # A plain listener beside an encrypted one usually only redirects to it.
+        chosen = max(usable, key=lambda listener: (listener["Protocol"] == "HTTPS", -listener["Port"]))
+        port = "" if chosen["Port"] == USUAL_PORTS[chosen["Protocol"]] else f":{chosen['Port']}"
+        return f"{chosen['Protocol'].lower()}://{found[0]['DNSName']}{port}"
+
+
+def _health_check(group: Mapping[str, Any]) -> HealthCheck:
+    matcher = group.get("Matcher", {})
+    return HealthCheck(
+        path=group.get("HealthCheckPath", ""),
+        matcher=matcher.get("HttpCode") or matcher.get("GrpcCode", ""),
+        interval=group["HealthCheckIntervalSeconds"],
+        timeout=group["HealthCheckTimeoutSeconds"],
+        healthy_threshold=group["HealthyThresholdCount"],
+        unhealthy_threshold=group["UnhealthyThresholdCount"],
+    )
+
+
+def _target(described: Mapping[str, Any]) -> Target:
+    health = described.get("TargetHealth", {})
+    # AWS also has `unhealthy.draining`: a target that leaves, whatever its checks say.
+    state = str(health.get("State", "unavailable"))
+    return Target(
+        address=described["Target"]["Id"],
+        port=described["Target"].get("Port", 0),
+        status="draining" if state.endswith("draining") else state,  # type: ignore[arg-type]
+        reason=health.get("Reason", ""),
+        description=health.get("Description", ""),
+    )
