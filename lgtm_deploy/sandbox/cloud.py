@@ -101,6 +101,7 @@ def _environment(home: Home, place: Place, settings: CloudSettings) -> dict[str,
         **kept,
         "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
         "LANG": "C.UTF-8",
+        # Everything in that folder becomes importable by its bare name: no module there may be called like a package.
         "PYTHONPATH": str(PACKAGE),
         "PYTHONDONTWRITEBYTECODE": "1",
         "TMPDIR": str(place.temporary),

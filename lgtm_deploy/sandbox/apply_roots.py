@@ -1,0 +1,99 @@
+"""How are the stack's Terraform roots applied for the first time?
+
+Not by saved plans, as releases are: nothing runs yet that a plan could harm, and one `apply` loads the provider once
+instead of three times.
+"""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lgtm_deploy.adapters import child
+from lgtm_deploy.adapters.terraform_output import failure_of
+from lgtm_deploy.core.errors import MissingToolError
+from lgtm_deploy.core.ports import Progress
+from lgtm_deploy.core.stack import Stack, TerraformRoot
+
+LIMIT_SECONDS = 600.0
+_SETTING = re.compile(r'^\s*(bucket|dynamodb_table)\s*=\s*"([^"]+)"', re.MULTILINE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateStores:
+    """Where Terraform keeps its states and locks, by the backend configuration files."""
+
+    buckets: frozenset[str]
+    lock_tables: frozenset[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RootApplier:
+    """Applies roots of the stack that lies in `folder`. Terraform's own files go below `data`."""
+
+    stack: Stack
+    folder: Path
+    data: Path
+    environment: Mapping[str, str]
+
+    def init(self, root: TerraformRoot, progress: Progress) -> None:
+        """Prepares a root. Raises PermanentError with Terraform's first error."""
+        progress(f"terraform init {root.name}")
+        self._run(root, ["init", *(f"-backend-config={self.folder / file}" for file in root.backend_config)], progress)
+
+    def apply(self, root: TerraformRoot, variables: Mapping[str, Any], progress: Progress) -> None:
+        """Applies a root, with these variables over its files. Raises PermanentError with Terraform's first error."""
+        progress(f"terraform apply {root.name}")
+        given = self._data(root) / "sandbox.tfvars.json"
+        given.write_text(json.dumps(variables), encoding="utf-8")
+        files = [*(str(self.folder / file) for file in root.var_files), str(given)]
+        # Nothing is there to be refreshed, and nobody else to be locked out.
+        options = ["-auto-approve", "-refresh=false", "-lock=false", "-parallelism=20", "-compact-warnings"]
+        self._run(root, ["apply", *options, *(f"-var-file={file}" for file in files)], progress)
+
+    def _run(self, root: TerraformRoot, arguments: list[str], progress: Progress) -> None:
+        folder = self.folder / root.root
+        command = child.Command(
+            arguments=[program(), arguments[0], "-input=false", "-no-color", *arguments[1:]],
+            directory=folder,
+            environment={**os.environ, **self.environment, "TF_DATA_DIR": str(self._data(root))},
+            limit=LIMIT_SECONDS,
+        )
+        try:
+            done = child.run(command, _silently(progress))
+        except child.KilledError as error:
+            raise error.__cause__ or error from None
+        if done.exit_code != 0:
+            raise failure_of(f"terraform {arguments[0]}", folder, done.errors)
+
+    def _data(self, root: TerraformRoot) -> Path:
+        folder = self.data / root.name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+
+def program() -> str:
+    """Terraform or OpenTofu. Raises MissingToolError."""
+    found = shutil.which("terraform") or shutil.which("tofu")
+    if found is None:
+        raise MissingToolError("Terraform is not installed.", resolution="Put `terraform` or `tofu` on the PATH.")
+    return found
+
+
+def state_stores(stack: Stack, folder: Path) -> StateStores:
+    """The buckets and lock tables that the roots' backend configuration files name."""
+    files = {file for root in stack.environment.terraform.values() for file in root.backend_config}
+    found = {match for file in sorted(files) for match in _SETTING.findall((folder / file).read_text(encoding="utf-8"))}
+    return StateStores(
+        buckets=frozenset(value for name, value in found if name == "bucket"),
+        lock_tables=frozenset(value for name, value in found if name == "dynamodb_table"),
+    )
+
+
+def _silently(progress: Progress) -> Callable[[str], None]:
+    # Terraform's lines are many; that it still runs is enough.
+    return lambda _line: progress("")

@@ -1,0 +1,207 @@
+"""A sandbox from up to down: `up`, `down`, `status`, `reset`, `remove`."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lgtm_deploy.core.errors import NotFoundError
+from lgtm_deploy.core.ports import Progress
+from lgtm_deploy.core.stack import Stack
+from lgtm_deploy.sandbox import child, golden
+from lgtm_deploy.sandbox.cloud import (
+    CloudSettings,
+    is_healthy,
+    kill_cloud,
+    save_and_stop_cloud,
+    start_cloud,
+    wipe_state,
+)
+from lgtm_deploy.sandbox.connection import STANDIN_REGISTRY, Connection, connect, save
+from lgtm_deploy.sandbox.engine import Engine, ensure_engine, find_engine, stop_engine
+from lgtm_deploy.sandbox.files import locked
+from lgtm_deploy.sandbox.home import Home, Place, home_for
+from lgtm_deploy.sandbox.installation import ensure_ministack
+from lgtm_deploy.sandbox.ports import LOOPBACK, SandboxPorts, ports_for
+from lgtm_deploy.sandbox.removal import remove_containers, remove_everything, unmount_below
+from lgtm_deploy.sandbox.settings import client_environment
+from lgtm_deploy.sandbox.settled import wait_settled
+from lgtm_deploy.sandbox.today import key_of
+
+if TYPE_CHECKING:
+    import docker
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandboxStatus:
+    """What is known of a sandbox. `connection` is None when it is not up; `answers` says whether its cloud does."""
+
+    name: str
+    connection: Connection | None
+    answers: bool
+    folder: Path
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it can be used."""
+        return self.connection is not None and self.answers
+
+
+def up(stack: Stack, name: str, progress: Progress, *, fresh: bool = False) -> Connection:
+    """Brings the sandbox up with what runs today, and says how to reach it; nothing happens when it is up.
+
+    The first time takes about two minutes; from then on a kept copy is started in seconds. `fresh` makes it anew.
+    Raises MissingToolError (no Docker, no Terraform), PermanentError (the stack does not come up).
+    """
+    home = home_for(stack.directory)
+    place = home.place(name)
+    with locked(place.path / "lock", progress, f"waiting for another command on the sandbox '{name}'"):
+        if not fresh and status(home, name).is_up:
+            return connect(home, name)
+        return _start(_Start.prepare(home, place, stack, progress), progress, fresh=fresh)
+
+
+def reset(stack: Stack, name: str, progress: Progress) -> Connection:
+    """Takes the sandbox back to what runs today, on the same ports. Raises what `up` raises."""
+    home = home_for(stack.directory)
+    place = home.place(name)
+    with locked(place.path / "lock", progress, f"waiting for another command on the sandbox '{name}'"):
+        return _start(_Start.prepare(home, place, stack, progress), progress, fresh=False)
+
+
+def down(home: Home, name: str, progress: Progress) -> None:
+    """Takes the sandbox down, with its containers and what it remembers; the engine too when no other sandbox needs it.
+
+    Golden state, images and ports are kept for the next `up`.
+    """
+    place = home.place(name)
+    if not place.path.is_dir():
+        return
+    with locked(place.path / "lock", progress, f"waiting for another command on the sandbox '{name}'"):
+        _clear(home, place, progress)
+        shutil.rmtree(home.work / name, ignore_errors=True)
+        with locked(home.path / "engine.lock", progress):
+            if not any(child.recorded(each.process) for each in home.places()):
+                stop_engine(home, progress)
+
+
+def status(home: Home, name: str) -> SandboxStatus:
+    """What is known of the sandbox now."""
+    place = home.place(name)
+    try:
+        connection = connect(home, name)
+    except NotFoundError:
+        return SandboxStatus(name=name, connection=None, answers=False, folder=place.path)
+    port = int(connection.endpoint.rpartition(":")[2])
+    return SandboxStatus(name=name, connection=connection, answers=is_healthy(port), folder=place.path)
+
+
+def remove(home: Home, progress: Progress) -> None:
+    """Removes every sandbox of the home and all they share: containers, images, engine, golden state, files."""
+    if not home.path.is_dir():
+        return
+    for place in home.places():
+        _clear(home, place, progress)
+    engine = find_engine(home)
+    if engine and not engine.own:
+        remove_everything(engine, home.identity, progress)
+    stop_engine(home, progress)
+    unmount_below(home.path)
+    progress("removing the sandbox's files")
+    shutil.rmtree(home.path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Start:
+    """Everything that is needed to start a sandbox."""
+
+    home: Home
+    place: Place
+    stack: Stack
+    engine: Engine
+    ports: SandboxPorts
+    cloud: CloudSettings
+    connection: Connection
+    key: str
+
+    @staticmethod
+    def prepare(home: Home, place: Place, stack: Stack, progress: Progress) -> "_Start":
+        # First: its ports are then free to be kept.
+        _clear(home, place, progress)
+        engine = ensure_engine(home, progress)
+        python = ensure_ministack(home, progress)
+        ports = ports_for(home, place, progress)
+        environment = stack.environment
+        endpoint = f"http://{LOOPBACK}:{ports.gateway}"
+        return _Start(
+            home=home,
+            place=place,
+            stack=stack,
+            engine=engine,
+            ports=ports,
+            cloud=CloudSettings(
+                python=python, engine=engine, ports=ports, region=environment.region, account=environment.account
+            ),
+            connection=Connection(
+                name=place.name,
+                endpoint=endpoint,
+                region=environment.region,
+                account=environment.account,
+                load_balancer_url=f"http://{LOOPBACK}:{ports.balancer}",
+                docker_host=engine.docker_host,
+                build_args={"BASE_REGISTRY": STANDIN_REGISTRY},
+                environment=client_environment(
+                    home, endpoint=endpoint, region=environment.region, docker_host=engine.docker_host
+                ),
+                records=place.records,
+            ),
+            key=key_of(stack),
+        )
+
+
+def _start(start: _Start, progress: Progress, *, fresh: bool) -> Connection:
+    client = start.engine.client()
+    try:
+        _with_golden(start, client, progress, fresh=fresh)
+        golden.restore(start.home, start.place, start.key, start.ports)
+        progress("starting the local AWS")
+        start_cloud(start.home, start.place, start.cloud, progress)
+        wait_settled(start.stack, start.connection, progress)
+    finally:
+        client.close()
+    save(start.place, start.connection)
+    return start.connection
+
+
+def _with_golden(start: _Start, client: "docker.DockerClient", progress: Progress, *, fresh: bool) -> None:
+    from lgtm_deploy.sandbox.images import ensure_base_images  # noqa: PLC0415 - imports the SDKs
+
+    with locked(start.home.path / "golden.lock", progress, "waiting for what runs today to be made"):
+        if golden.has_golden(start.home, start.key) and not fresh:
+            ensure_base_images(start.home, client, start.stack, progress)
+            return
+        _make_golden(start, client, progress)
+
+
+def _make_golden(start: _Start, client: "docker.DockerClient", progress: Progress) -> None:
+    from lgtm_deploy.sandbox.stack_up import bring_up  # noqa: PLC0415 - imports the SDKs
+
+    progress("starting the local AWS")
+    start_cloud(start.home, start.place, start.cloud, progress)
+    bring_up(start.home, start.stack, start.connection, client, progress)
+    wait_settled(start.stack, start.connection, progress)
+    progress("keeping what runs today")
+    save_and_stop_cloud(start.place, progress)
+    golden.keep(start.home, start.place, start.key, start.ports)
+    wipe_state(start.place)
+
+
+def _clear(home: Home, place: Place, progress: Progress) -> None:
+    """Nothing of the sandbox runs afterwards, and nothing of its state is left."""
+    place.connection.unlink(missing_ok=True)
+    # First the cloud: it would replace the containers.
+    kill_cloud(place, progress)
+    engine = find_engine(home) if place.log.exists() else None
+    if engine:
+        remove_containers(engine, place.label, progress)
+    wipe_state(place)

@@ -1,0 +1,115 @@
+"""How is the stack brought up in an empty cloud? Images and Terraform side by side, as far as they can."""
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import docker
+
+from lgtm_deploy.core.ports import Progress
+from lgtm_deploy.core.stack import Service, Stack
+from lgtm_deploy.sandbox.apply_roots import RootApplier, state_stores
+from lgtm_deploy.sandbox.clients import client, environment_of
+from lgtm_deploy.sandbox.connection import Connection
+from lgtm_deploy.sandbox.home import Home
+from lgtm_deploy.sandbox.images import Publisher, ensure_base_images
+from lgtm_deploy.sandbox.side_by_side import SideBySide
+from lgtm_deploy.sandbox.today import lay_out
+
+
+def bring_up(home: Home, stack: Stack, connection: Connection, engine: docker.DockerClient, progress: Progress) -> None:
+    """Builds and pushes today's images and applies the Terraform roots in the order of the stack file.
+
+    A root with an `images_variable` waits for the images. Raises DeployError.
+    """
+    folder = home.work / connection.name
+    lay_out(stack, folder / "stack")
+    _make_state_stores(stack, folder / "stack", connection)
+    with environment_of(connection.environment):
+        ascent = _Ascent(
+            home=home,
+            stack=stack,
+            connection=connection,
+            engine=engine,
+            together=SideBySide(progress),
+            applier=RootApplier(
+                stack=stack, folder=folder / "stack", data=folder / "terraform", environment=connection.environment
+            ),
+        )
+        ascent.run()
+
+
+def _make_state_stores(stack: Stack, folder: Path, connection: Connection) -> None:
+    stores = state_stores(stack, folder)
+    s3, dynamodb = client(connection, "s3"), client(connection, "dynamodb")
+    place = {"LocationConstraint": connection.region}
+    for bucket in stores.buckets:
+        with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+            # us-east-1 is the one region that may not be named (AWS: CreateBucket).
+            s3.create_bucket(
+                Bucket=bucket, **({} if connection.region == "us-east-1" else {"CreateBucketConfiguration": place})
+            )
+        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    for table in stores.lock_tables:
+        # The key that Terraform's S3 backend expects.
+        with suppress(dynamodb.exceptions.ResourceInUseException):
+            dynamodb.create_table(
+                TableName=table,
+                KeySchema=[{"AttributeName": "LockID", "KeyType": "HASH"}],
+                AttributeDefinitions=[{"AttributeName": "LockID", "AttributeType": "S"}],
+                BillingMode="PAY_PER_REQUEST",
+            )
+
+
+@dataclass(kw_only=True)
+class _Ascent:
+    """One way from an empty cloud to the stack."""
+
+    home: Home
+    stack: Stack
+    connection: Connection
+    engine: docker.DockerClient
+    together: SideBySide
+    applier: RootApplier
+    initialised: defaultdict[str, threading.Event] = field(default_factory=lambda: defaultdict(threading.Event))
+    images: dict[str, str] = field(default_factory=dict)
+    images_ready: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        self.together.run([self._init_roots, self._apply_roots, self._publish])
+
+    def _init_roots(self) -> None:
+        for root in self.stack.environment.terraform.values():
+            self.applier.init(root, self.together.tell)
+            self.initialised[root.name].set()
+
+    def _apply_roots(self) -> None:
+        for root in self.stack.environment.terraform.values():
+            self._await(self.initialised[root.name])
+            variables: dict[str, Any] = {}
+            if root.images_variable:
+                self._await(self.images_ready)
+                variables = {root.images_variable: self.images}
+            self.applier.apply(root, variables, self.together.tell)
+
+    def _publish(self) -> None:
+        tell = self.together.tell
+        ensure_base_images(self.home, self.engine, self.stack, tell)
+        publisher = Publisher(self.stack, self.applier.folder, self.engine, self.connection)
+        services = list(self.stack.services.values())
+        inner = SideBySide(tell)
+        references = inner.run([_publishing(publisher, service, inner.tell) for service in services])
+        self.images.update(zip((service.name for service in services), references, strict=True))
+        self.images_ready.set()
+
+    def _await(self, event: threading.Event) -> None:
+        while not event.wait(0.1):
+            self.together.tell("")
+
+
+def _publishing(publisher: Publisher, service: Service, progress: Progress) -> Callable[[], str]:
+    return lambda: publisher.publish(service, progress)

@@ -1,0 +1,58 @@
+"""What runs today: the stack's files as they were one commit before the change, and a key that names their content."""
+
+import hashlib
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from lgtm_deploy.core.stack import Stack
+from lgtm_deploy.sandbox.home import PACKAGE
+from lgtm_deploy.sandbox.installation import REQUIREMENTS
+
+BASELINES = PACKAGE / "baselines"
+_KEY_LENGTH = 16
+_LEFT_OUT = {".terraform", ".lgtm-deploy", ".git", "__pycache__"}
+# What a running stack is made by, next to the stack itself.
+_MAKERS = ("shim", "standins", "base_image.py", "python_root.py", "today.py", "stack_up.py", "apply_roots.py")
+
+
+def files_of_today(stack: Stack) -> Mapping[str, Path]:
+    """Path in the stack -> file: the stack's own, overlaid with the baseline of the stack's name, if there is one."""
+    return {**_files(stack.directory), **_files(BASELINES / stack.name)}
+
+
+def key_of(stack: Stack) -> str:
+    """Names everything that the golden state is made from."""
+    makers = {
+        str(path.relative_to(PACKAGE)): path
+        for name in _MAKERS
+        for path in ([PACKAGE / name] if name.endswith(".py") else sorted((PACKAGE / name).rglob("*.py")))
+    }
+    digest = hashlib.sha256(f"{stack.environment.name}\n".encode())
+    for files in (files_of_today(stack), makers, {REQUIREMENTS.name: REQUIREMENTS}):
+        for name, path in sorted(files.items()):
+            digest.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()[:_KEY_LENGTH]
+
+
+def lay_out(stack: Stack, folder: Path) -> None:
+    """Copies today's files into the folder; what was there before goes."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for name, path in files_of_today(stack).items():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, target)
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    return {str(path.relative_to(folder)): path for path in _walk(folder)} if folder.is_dir() else {}
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.iterdir()):
+        if path.name in _LEFT_OUT:
+            continue
+        if path.is_dir():
+            yield from _walk(path)
+        elif path.is_file():
+            yield path
