@@ -56,8 +56,8 @@ class EcrRegistry:
     def push(self, image_id: str, repository: str, tag: str, progress: Progress) -> str:
         """Pushes an image of the local engine and returns its digest.
 
-        A tag that already has this image is a success, as ECR refuses a second push to an immutable tag; one that has
-        another raises AlreadyExistsError.
+        A tag that already has this image is a success, as ECR refuses a second push to an immutable tag. One that has
+        another is moved where the repository lets tags move, else AlreadyExistsError is raised.
         """
         address = self._address(repository)
         present = self._present(image_id, repository, tag)
@@ -84,17 +84,12 @@ class EcrRegistry:
         return self._addresses[repository]
 
     def _present(self, image_id: str, repository: str, tag: str) -> str | None:
-        """The tag's digest when it holds this image. Raises AlreadyExistsError when it holds another."""
+        """The tag's digest when it holds this image."""
         digest = self.digest_of(repository, tag)
         if digest is None or digest == image_id:
             return digest
         # Where the engine keeps images by configuration, the id is the digest of the manifest's configuration.
-        if self._configuration(repository, digest) == image_id:
-            return digest
-        raise AlreadyExistsError(
-            f"Tag {tag} of ECR repository {repository} already holds another image ({digest}).",
-            resolution="Delete that tag, or change what the image is made of.",
-        )
+        return digest if self._configuration(repository, digest) == image_id else None
 
     def _configuration(self, repository: str, digest: str) -> str:
         with reading(f"ECR repository {repository}"):
@@ -112,6 +107,11 @@ class EcrRegistry:
         # The code comes from the registry protocol (OCI distribution specification, "Error Codes").
         code = str(error).partition(":")[0].lower()
         said = f"ECR repository {repository} refused tag {tag}: {error}."
+        if code == "tag invalid" and self.digest_of(repository, tag):
+            raise AlreadyExistsError(
+                f"Tag {tag} of ECR repository {repository} already holds another image, and tags do not move there.",
+                resolution="Delete that tag, or change what the image is made of.",
+            ) from None
         if code in {"denied", "unauthorized", "no basic auth credentials"}:
             raise AccessError(said, resolution="Check that the caller may push to it.") from None
         if code == "name unknown":

@@ -69,7 +69,8 @@ class Registry(Protocol):
     def push(self, image_id: str, repository: str, tag: str, progress: Progress) -> str:
         """Pushes an image of the local engine and returns its digest.
 
-        A tag that already has this image is a success; one that has another raises AlreadyExistsError.
+        A tag that already has this image is a success; one that has another is moved where the repository lets tags
+        move, else AlreadyExistsError is raised.
         """
         ...
 
