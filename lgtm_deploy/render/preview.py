@@ -1,0 +1,51 @@
+"""What a plan would change, for a person who decides."""
+
+from collections.abc import Iterator
+from typing import TextIO
+
+from rich.cells import cell_len
+from rich.text import Text
+
+from lgtm_deploy.core.preview import Preview
+from lgtm_deploy.render.sheet import cell, columns, folded, line, show
+from lgtm_deploy.render.text import clean, short
+
+_LONGEST_NAME = 26
+_INDENT = " " * 6
+_STYLES = {"+": "green", "-": "red", "~": "yellow"}
+
+
+def print_preview(preview: Preview, out: TextIO) -> None:
+    """Writes what would change."""
+    show(preview_lines(preview, columns(out)), out)
+
+
+def preview_lines(preview: Preview, width: int) -> Iterator[Text]:
+    """What would change, step by step, in lines of at most `width` cells."""
+    where = f"{clean(preview.plan)} on {clean(preview.environment)}"
+    if not preview.changes:
+        yield line(cell(f"{where}: nothing to change.", width, "bold"))
+        return
+    yield line(cell(f"{where} would change:", width, "bold"))
+    names = max(cell_len(clean(each.step)) for each in preview.lines)
+    name_width = min(names, _LONGEST_NAME, max(width // 3, 4))
+    room = max(width - name_width - 4, 1)
+    for each in preview.lines:
+        first, *more = folded(short(each.change), room) or [Text()]
+        yield line(" ", cell(clean(each.step), name_width, "bold"), "", first)
+        for rest in more:
+            yield line(" ", cell("", name_width), "", rest)
+        for detail in each.details:
+            yield from _detail(detail, width)
+    if preview.unchanged:
+        unchanged = ", ".join(clean(step) for step in preview.unchanged)
+        yield from folded(f"Nothing to do for: {unchanged}", width, "dim")
+
+
+def _detail(detail: str, width: int) -> Iterator[Text]:
+    said = short(detail)
+    style = _STYLES.get(said[:1], "dim")
+    first, *more = folded(said, max(width - 2, 1), style, _INDENT) or [Text()]
+    yield first
+    # What goes on in a second line stands a little further in, so that it is not taken for another detail.
+    yield from (line(Text(" "), each) for each in more)
