@@ -17,8 +17,6 @@ from .standins.catalogue import PROGRAMS, Program
 
 REGISTRY = "lgtm-standin"
 ROOT_REPOSITORY = f"{REGISTRY}/root"
-# A change of how images are made must make new ones; the number is part of their identity.
-RECIPE = 1
 
 _ENTRY = """#!{home}/bin/python3 -IS
 import sys
@@ -75,8 +73,10 @@ def known_versions(service: str) -> tuple[str, ...]:
 
 
 def _identity() -> str:
-    parts = [f"recipe {RECIPE}", fingerprint(), hashlib.sha256(Path(__file__).read_bytes()).hexdigest()]
-    for name, path in sorted(_application().items()):
+    # How images are made is part of what they are.
+    recipe = {path.name: path for path in (Path(__file__), Path(__file__).with_name("python_root.py"))}
+    parts = [fingerprint()]
+    for name, path in sorted((_application() | recipe).items()):
         parts.append(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}")
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
@@ -99,7 +99,9 @@ def _application() -> dict[str, Path]:
         raise BaseImageError("PyYAML is not installed for this Python; the stand-ins read their config files with it.")
     yaml = Path(spec.origin).parent
     return {
-        f"{home.name}/{path.relative_to(home).as_posix()}": path for home in (standins, yaml) for path in home.rglob("*.py")
+        f"{home.name}/{path.relative_to(home).as_posix()}": path
+        for home in (standins, yaml)
+        for path in home.rglob("*.py")
     }
 
 
@@ -142,10 +144,14 @@ def _context(files: Mapping[str, bytes]) -> bytes:
 
 def _build(client: Any, context: bytes, tag: str, labels: Mapping[str, str]) -> None:
     lines: Iterable[dict[str, Any]] = client.api.build(
-        fileobj=io.BytesIO(context), custom_context=True, tag=tag, labels=dict(labels), rm=True, forcerm=True, decode=True
+        fileobj=io.BytesIO(context),
+        custom_context=True,
+        tag=tag,
+        labels=dict(labels),
+        rm=True,
+        forcerm=True,
+        decode=True,
     )
     for line in lines:
         if error := line.get("error"):
             raise BaseImageError(f"{tag} was not built: {str(error).strip()}")
-
-

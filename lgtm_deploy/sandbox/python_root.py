@@ -103,16 +103,21 @@ def _standard_library() -> Iterator[tuple[str, Path]]:
 
 
 def _extension_files() -> Iterator[Path]:
-    home = Path(sysconfig.get_path("platstdlib")) / "lib-dynload"
-    for path in sorted(home.glob("*.so")):
-        if path.name.split(".")[0] in _EXTENSIONS:
-            yield path
+    # On the path always, while sysconfig answers with the virtual environment's directory; uv's Pythons build most of them in.
+    for home in (Path(entry) for entry in sys.path if entry.endswith("lib-dynload")):
+        for path in sorted(home.glob("*.so")):
+            if path.name.split(".")[0] in _EXTENSIONS:
+                yield path
 
 
 def _compile(path: Path, name: str, target: Path) -> bytes:
     # Without its source beside it, a module is loaded from the compiled file alone: smaller, and quicker to start.
     py_compile.compile(
-        str(path), cfile=str(target), dfile=name, doraise=True, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH
+        str(path),
+        cfile=str(target),
+        dfile=name,
+        doraise=True,
+        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
     )
     return target.read_bytes()
 

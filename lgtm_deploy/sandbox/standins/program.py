@@ -68,7 +68,9 @@ def path_prefix(config: Mapping[str, Any]) -> str:
     return str(block(config, "server").get("http_path_prefix") or "").rstrip("/")
 
 
-def add_operations(routes: Routes, program: str, version: str, *, prefix: str = "", ready: Readiness | None = None) -> None:
+def add_operations(
+    routes: Routes, program: str, version: str, *, prefix: str = "", ready: Readiness | None = None
+) -> None:
     """Add the routes that all of these programs have: readiness, metrics, build information."""
 
     def metrics(_: Request) -> Response:
@@ -80,5 +82,8 @@ def add_operations(routes: Routes, program: str, version: str, *, prefix: str = 
 
 def build_info(version: str) -> Callable[[Request], Response]:
     """The Prometheus-style answer of `…/status/buildinfo`."""
-    content = {"status": "success", "data": {"version": version, "revision": "standin", "branch": "HEAD", "goVersion": "-"}}
+    content = {
+        "status": "success",
+        "data": {"version": version, "revision": "standin", "branch": "HEAD", "goVersion": "-"},
+    }
     return lambda _: document(content)

@@ -1,4 +1,4 @@
-"""Does a config file fit its program? Strict, as Go's `yaml.UnmarshalStrict`: unknown keys and wrong types are refused."""
+"""Does a config file fit its program? As strict as Go's `yaml.UnmarshalStrict`: no unknown keys, no wrong types."""
 
 from __future__ import annotations
 

@@ -70,7 +70,8 @@ class TraceStore:
 
 def _encoded(span: Mapping[str, Any]) -> dict[str, Any]:
     # Ids are hex in OTLP/JSON, but base64 in the protobuf JSON that Tempo answers with.
-    ids = {key: base64.b64encode(bytes.fromhex(span[key])).decode() for key in ("traceId", "spanId", "parentSpanId") if span.get(key)}
+    given = [key for key in ("traceId", "spanId", "parentSpanId") if span.get(key)]
+    ids = {key: base64.b64encode(bytes.fromhex(span[key])).decode() for key in given}
     return {**span, **ids}
 
 

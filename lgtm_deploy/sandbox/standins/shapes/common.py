@@ -94,8 +94,7 @@ S3 = section(
     fields(
         string="endpoint region bucket_name list_objects_version access_key_id secret_access_key session_token signature_version "
         "storage_class bucket_lookup_type sts_endpoint trace",
-        bool="insecure native_aws_auth_enabled force_path_style dualstack_enabled "
-        "send_content_md5",
+        bool="insecure native_aws_auth_enabled force_path_style dualstack_enabled send_content_md5",
         int="part_size",
         any="http sse trace_config",
     ),

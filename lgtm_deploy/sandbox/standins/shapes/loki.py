@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .common import KVSTORE, MEMBERLIST, RUNTIME_CONFIG, SERVER, Section, fields, ring, section
+from .common import KVSTORE, MEMBERLIST, RUNTIME_CONFIG, SERVER, fields, ring, section
 
 _COMMON = section(
     "common.Config",
@@ -34,7 +34,7 @@ _LIMITS = section(
     ),
 )
 
-SHAPE: Section = section(
+SHAPE = section(
     "loki.ConfigWrapper",
     fields(
         string="target http_prefix ballast_bytes",

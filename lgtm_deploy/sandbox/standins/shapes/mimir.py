@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .common import FILESYSTEM, MEMBERLIST, RUNTIME_CONFIG, S3, SERVER, Section, fields, ring, section
+from .common import FILESYSTEM, MEMBERLIST, RUNTIME_CONFIG, S3, SERVER, fields, ring, section
 
 _BUCKET = fields(string="backend storage_prefix") | {
     "s3": S3,
@@ -42,7 +42,7 @@ _LIMITS = section(
     ),
 )
 
-SHAPE: Section = section(
+SHAPE = section(
     "mimir.Config",
     fields(
         string="target no_auth_tenant",
@@ -66,7 +66,11 @@ SHAPE: Section = section(
         "alertmanager_storage": section("alertstore.Config", dict(_BUCKET)),
         "alertmanager": section(
             "alertmanager.MultitenantAlertmanagerConfig",
-            fields(string="data_dir external_url fallback_config_file", bool="enable_api", duration="retention poll_interval")
+            fields(
+                string="data_dir external_url fallback_config_file",
+                bool="enable_api",
+                duration="retention poll_interval",
+            )
             | {"sharding_ring": ring("alertmanager.RingConfig")},
         ),
         "distributor": section(

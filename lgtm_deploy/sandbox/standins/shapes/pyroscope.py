@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..strict_yaml import Kind
-from .common import FILESYSTEM, GRPC_CLIENT, MEMBERLIST, RUNTIME_CONFIG, S3, SERVER, Section, fields, section
+from .common import FILESYSTEM, GRPC_CLIENT, MEMBERLIST, RUNTIME_CONFIG, S3, SERVER, fields, section
 
 _STORAGE = section(
     "phlare.StorageConfig",
@@ -40,11 +40,15 @@ _FIRST: Mapping[str, Kind] = fields(
     "runtime_config": RUNTIME_CONFIG,
     "storage": _STORAGE,
     "limits": _LIMITS,
-    "analytics": section("usagestats.Config", fields(bool="reporting_enabled", string="usage_stats_url", any="backoff")),
+    "analytics": section(
+        "usagestats.Config", fields(bool="reporting_enabled", string="usage_stats_url", any="backoff")
+    ),
     "tracing": section("tracing.Config", fields(bool="enabled profiling_enabled")),
     "self_profiling": section(
         "phlare.SelfProfilingConfig",
-        fields(bool="disable_push use_k6_middleware", int="mutex_profile_fraction block_profile_rate", string="tenant_id"),
+        fields(
+            bool="disable_push use_k6_middleware", int="mutex_profile_fraction block_profile_rate", string="tenant_id"
+        ),
     ),
     "pyroscopedb": section(
         "phlaredb.Config",
@@ -59,17 +63,18 @@ _FIRST: Mapping[str, Kind] = fields(
     ),
 }
 
-SHAPE_1: Section = section("phlare.Config", _FIRST)
+SHAPE_1 = section("phlare.Config", _FIRST)
 
 # Blocks that came with the v2 architecture (docs/sources/release-notes/v2-0.md).
-SHAPE_2: Section = section(
+SHAPE_2 = section(
     "pyroscope.Config",
     {
         **_FIRST,
         "architecture_storage": "string",
         "metastore": section(
             "metastore.Config",
-            fields(string="address data_dir", any="raft index grpc_client_config compaction") | {"min_ready_duration": "duration"},
+            fields(string="address data_dir", any="raft index grpc_client_config compaction")
+            | {"min_ready_duration": "duration"},
         ),
         "query_backend": section(
             "querybackend.Config",

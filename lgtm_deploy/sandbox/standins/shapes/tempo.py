@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .common import GRPC_CLIENT, KVSTORE, MEMBERLIST, SERVER, Section, fields, ring, section
+from .common import GRPC_CLIENT, KVSTORE, MEMBERLIST, SERVER, fields, ring, section
 
 _LIFECYCLER = section(
     "ring.LifecyclerConfig",
@@ -68,7 +68,10 @@ _TRACE = section(
         any="pool search block cache_control memcached redis background_cache gcs azure",
     )
     | {
-        "wal": section("wal.Config", fields(string="path v2_encoding search_encoding version", duration="ingestion_time_range_slack")),
+        "wal": section(
+            "wal.Config",
+            fields(string="path v2_encoding search_encoding version", duration="ingestion_time_range_slack"),
+        ),
         "local": section("local.Config", fields(string="path")),
         "s3": section(
             "s3.Config",
@@ -84,7 +87,7 @@ _TRACE = section(
     },
 )
 
-SHAPE: Section = section(
+SHAPE = section(
     "app.Config",
     fields(
         string="target http_api_prefix",
@@ -99,7 +102,8 @@ SHAPE: Section = section(
         "ingester": _INGESTER,
         "compactor": section(
             "compactor.Config",
-            fields(string="override_ring_key", bool="disabled") | {"ring": ring("compactor.RingConfig"), "compaction": _COMPACTION},
+            fields(string="override_ring_key", bool="disabled")
+            | {"ring": ring("compactor.RingConfig"), "compaction": _COMPACTION},
         ),
         "storage": section("storage.Config", {"trace": _TRACE}),
         "memberlist": MEMBERLIST,
