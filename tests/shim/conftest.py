@@ -17,7 +17,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory, server: Path) -> Iterator[Cloud]:
-    for started in running(Cloud(directory=tmp_path_factory.mktemp("cloud"))):
+    with running(Cloud(directory=tmp_path_factory.mktemp("cloud"))) as started:
         started.push(server, "app", "good", MARK="good", DEFAULT=200)
         started.push(server, "app", "new", MARK="new", DEFAULT=200)
         started.push(server, "app", "moved", MARK="moved", ROUTES="/moved/ready=200", DEFAULT=404)

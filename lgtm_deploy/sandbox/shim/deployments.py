@@ -136,11 +136,11 @@ class DeploymentHistory:
         return revision
 
     def _finish(self, service: Json, entry: Json, status: str, reason: str | None) -> None:
-        entry["finishedAt"] = time.time()
-        if status == "STOPPED":
-            entry["stoppedAt"] = entry["finishedAt"]
         entry.pop("lifecycleStage", None)
         self._move(service, entry, status, reason)
+        entry["finishedAt"] = entry["updatedAt"]
+        if status == "STOPPED":
+            entry["stoppedAt"] = entry["updatedAt"]
 
     def _move(self, service: Json, entry: Json, status: str, reason: str | None) -> None:
         before, entry["status"] = entry["status"], status

@@ -21,9 +21,16 @@ class Records:
 
     def write(self, kind: str, **fields: Any) -> None:
         """Write one record; ``at`` is epoch seconds and never runs backwards within a file."""
-        if self._file is None:
-            return
         with self._lock:
+            if self._file is None:
+                return
             line = {"at": time.time(), "kind": kind, **fields}
             self._file.write(json.dumps(line, default=str) + "\n")
             self._file.flush()
+
+    def close(self) -> None:
+        """Close the file; later records are dropped."""
+        with self._lock:
+            if self._file is not None:
+                self._file.close()
+                self._file = None

@@ -168,7 +168,7 @@ class Scheduler:
         if task.get("_targets") is None:
             self._register(service, task)
         self._note_healthy(service, task)
-        # AWS: the grace period covers both kinds of health check, from the task's start.
+        # AWS: the grace period covers both kinds of health check, from the task's start (UpdateService).
         if time.time() - task.get("_started", 0.0) < float(service.get("healthCheckGracePeriodSeconds") or 0):
             return
         task_id = task["taskArn"].rpartition("/")[2]
@@ -198,7 +198,7 @@ class Scheduler:
                 announce(service, f"registered 1 targets in (target-group {group})")
 
     def _is_healthy(self, task: Json) -> bool:
-        """Healthy in every target group, and as containers where they have checks (AWS: deployment-type-ecs)."""
+        """Healthy in every target group, and as containers with checks (AWS: deployment-type-ecs)."""
         if task["lastStatus"] != "RUNNING" or task.get("_targets") is None:
             return False
         if task.get("_checked") and task.get("healthStatus") != "HEALTHY":
@@ -216,6 +216,9 @@ class Scheduler:
         if deployment:
             # failedTasks counts *consecutive* failures (AWS: Deployment.failedTasks).
             deployment.update(failedTasks=0, _failures=0)
+            entry = self._history.current(service, deployment)
+            if entry:
+                entry["_failed_tasks"] = 0
 
     def _stop_failed(self, service: Json, task: Json, reason: str) -> None:
         task["_failed"] = True
@@ -240,6 +243,9 @@ class Scheduler:
         if deployment["rolloutState"] == "IN_PROGRESS":
             deployment["failedTasks"] = int(deployment.get("failedTasks", 0)) + 1
             deployment["updatedAt"] = ecs._iso()
+            entry = self._history.current(service, deployment)
+            if entry:
+                entry["_failed_tasks"] = deployment["failedTasks"]
             self._trip(service, deployment)
 
     # Deployments

@@ -230,7 +230,7 @@ class ServiceApi:
             "targetServiceRevision": target,
             "deploymentCircuitBreaker": {
                 "status": status if breaker.get("enable") else "DISABLED",
-                "failureCount": int((driven or {}).get("failedTasks", 0)),
+                "failureCount": int(entry.get("_failed_tasks", 0)),
                 "threshold": breaker_threshold(int(service.get("desiredCount", 0))),
             },
         }

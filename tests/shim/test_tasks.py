@@ -1,0 +1,106 @@
+"""What a task shows of itself: its end, its output, its addresses and its images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.shim.cloud import CLUSTER, LABEL, Cloud, wait_until
+
+pytestmark = pytest.mark.sandbox
+
+
+def run(cloud: Cloud, definition: str) -> str:
+    answer = cloud.client("ecs").run_task(
+        cluster=CLUSTER,
+        taskDefinition=definition,
+        launchType="FARGATE",
+        networkConfiguration={"awsvpcConfiguration": {"subnets": ["subnet-1"]}},
+    )
+    arn: str = answer["tasks"][0]["taskArn"]
+    return arn
+
+
+def stopped(cloud: Cloud, arn: str) -> dict[str, Any]:
+    def look() -> dict[str, Any] | None:
+        task = cloud.client("ecs").describe_tasks(cluster=CLUSTER, tasks=[arn])["tasks"][0]
+        return task if task["lastStatus"] == "STOPPED" else None
+
+    found = wait_until(look, 15, "the task stops")
+    assert found is not None
+    return found
+
+
+def test_exited_task_keeps_its_exit_code_and_its_last_words(cloud: Cloud) -> None:
+    arn = run(cloud, cloud.register("exited", cloud.image("app", "dying")))
+    task = stopped(cloud, arn)
+    assert (task["stopCode"], task["containers"][0]["exitCode"]) == ("EssentialContainerExited", 3)
+    assert task["stoppedReason"] == "Essential container in task exited"
+    stream = f"shim/app/{arn.rpartition('/')[2]}"
+    events = cloud.client("logs").get_log_events(logGroupName="/shim", logStreamName=stream)["events"]
+    assert [event["message"] for event in events] == ["hello from dying", "last words of dying"]
+    assert arn in cloud.client("ecs").list_tasks(cluster=CLUSTER, desiredStatus="STOPPED")["taskArns"]
+
+
+def test_image_that_is_not_in_the_registry_fails_the_start(cloud: Cloud) -> None:
+    cloud.serve("absent", cloud.register("absent", cloud.image("app", "never-pushed")))
+    wait_until(lambda: cloud.tasks("absent", "STOPPED"), 10, "a task fails to start")
+    [task, *_] = cloud.tasks("absent", "STOPPED")
+    assert task["stopCode"] == "TaskFailedToStart"
+    assert task["stoppedReason"].startswith("CannotPullContainerError: ")
+    assert "not found" in task["stoppedReason"]
+    wait_until(lambda: cloud.deployments("absent")[0]["status"] == "STOPPED", 15, "the breaker stops the deployment")
+
+
+def test_missing_log_group_fails_the_start(cloud: Cloud) -> None:
+    options = {"awslogs-group": "/nowhere", "awslogs-region": "eu-west-1", "awslogs-stream-prefix": "x"}
+    logging = {"logDriver": "awslogs", "options": options}
+    task = stopped(cloud, run(cloud, cloud.register("logless", cloud.image("app", "good"), logConfiguration=logging)))
+    assert task["stoppedReason"].startswith("ResourceInitializationError: failed to validate logger args")
+
+
+def test_running_task_shows_its_address_twice_and_its_container_is_labelled(cloud: Cloud) -> None:
+    cloud.serve("shown", cloud.register("shown", cloud.image("app", "good")))
+    cloud.wait_steady("shown")
+    [task] = cloud.tasks("shown")
+    [detail] = [d for d in task["attachments"][0]["details"] if d["name"] == "privateIPv4Address"]
+    assert task["containers"][0]["networkInterfaces"][0]["privateIpv4Address"] == detail["value"]
+    assert task["createdAt"] <= task["startedAt"]
+    labels = {"label": [f"{LABEL}={cloud.name}", f"com.amazonaws.ecs.task-arn={task['taskArn']}"]}
+    [container] = cloud.engine.containers.list(filters=labels)
+    assert container.ports == {}
+
+
+def test_unhealthy_container_is_replaced(cloud: Cloud, server: Path) -> None:
+    cloud.push(server, "app", "ill", MARK="ill", DEFAULT=200, HEALTH_EXIT=1)
+    check = {"command": ["CMD", "/server", "check"], "interval": 1, "timeout": 1, "retries": 1}
+    cloud.serve("ill", cloud.register("ill", cloud.image("app", "ill"), healthCheck=check))
+    wait_until(lambda: cloud.tasks("ill", "STOPPED"), 20, "a task is stopped")
+    assert cloud.tasks("ill", "STOPPED")[0]["stoppedReason"] == "Task failed container health checks"
+    assert cloud.service("ill")["deployments"][0]["failedTasks"] >= 1
+
+
+def test_grace_period_holds_a_slow_start(cloud: Cloud, server: Path) -> None:
+    cloud.push(server, "app", "slow", MARK="slow", DEFAULT=200, READY_AFTER=3)
+    definition = cloud.register("slow", cloud.image("app", "slow"))
+    cloud.serve("slow", definition, healthCheckGracePeriodSeconds=10, checks={"HealthyThresholdCount": 4})
+    cloud.wait_steady("slow", 20)
+    assert cloud.tasks("slow", "STOPPED") == []
+    seen = [(r["from"], r["to"]) for r in cloud.records("target", target_group="slow")]
+    # It was marked unhealthy in between, so the healthy threshold counts in full.
+    assert seen == [(None, "initial"), ("initial", "unhealthy"), ("unhealthy", "healthy")]
+
+
+def test_immutable_tag_and_missing_image_are_refused(cloud: Cloud, server: Path) -> None:
+    ecr = cloud.client("ecr")
+    ecr.create_repository(repositoryName="fixed", imageTagMutability="IMMUTABLE")
+    cloud.push(server, "fixed", "one", MARK="first")
+    cloud.push(server, "fixed", "one", MARK="first")
+    with pytest.raises(AssertionError, match="immutable"):
+        cloud.push(server, "fixed", "one", MARK="second")
+    with pytest.raises(ClientError) as refused:
+        ecr.describe_images(repositoryName="fixed", imageIds=[{"imageTag": "two"}])
+    assert refused.value.response["Error"]["Code"] == "ImageNotFoundException"
