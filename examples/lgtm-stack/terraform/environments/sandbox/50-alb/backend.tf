@@ -1,0 +1,5 @@
+terraform {
+  backend "s3" {
+    key = "sandbox/50-alb/terraform.tfstate"
+  }
+}
