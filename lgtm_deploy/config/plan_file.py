@@ -1,7 +1,8 @@
 """From a plan file to a Plan whose graph can run."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
@@ -9,8 +10,10 @@ from lgtm_deploy.config.documents import PlanDocument, checked
 from lgtm_deploy.config.source import Source, read
 from lgtm_deploy.core.check import Catalog, faults
 from lgtm_deploy.core.errors import UsageError
+from lgtm_deploy.core.graph import Path as FaultPath
 from lgtm_deploy.core.plan import Plan, StepSpec
 from lgtm_deploy.core.reference import references
+from lgtm_deploy.core.stack import Stack
 
 SUFFIX = ".yaml"
 
@@ -42,8 +45,11 @@ def find(plan: str, working_directory: Path) -> Path:
     return known[plan]
 
 
-def load(file: Path, catalog: Catalog) -> Plan:
-    """The plan, with its graph checked. Raises UsageError at the first fault, with file:line:column."""
+def load(file: Path, catalog: Catalog, stack: Stack | None = None) -> Plan:
+    """The plan, with its graph checked, and held against the stack where there is one.
+
+    Raises UsageError at the first fault, with file:line:column.
+    """
     source = read(file)
     document = checked(PlanDocument, source)
     plan = Plan(
@@ -69,6 +75,8 @@ def load(file: Path, catalog: Catalog) -> Plan:
         digest=hashlib.sha256(source.text.encode()).hexdigest(),
     )
     _check(source, plan, catalog)
+    if stack is not None:
+        _check_against(source, plan, stack)
     return plan
 
 
@@ -78,6 +86,23 @@ def _check(source: Source, plan: Plan, catalog: Catalog) -> None:
         first = found[0]
         more = f" ({len(found) - 1} more after it)" if len(found) > 1 else ""
         raise source.fault(first.path, f"{first.message}{more}", first.resolution)
+
+
+def _check_against(source: Source, plan: Plan, stack: Stack) -> None:
+    """The services and Terraform roots that the plan names are in the stack."""
+    named: list[tuple[FaultPath, Callable[[], object]]] = [
+        (("services", position), partial(stack.service, name)) for position, name in enumerate(plan.services)
+    ]
+    for step in plan.steps.values():
+        for key, find_in_stack in (("service", stack.service), ("root", stack.root)):
+            value = step.with_.get(key)
+            if isinstance(value, str) and not any(references(value)):
+                named.append((("steps", step.id, "with", key), partial(find_in_stack, value)))
+    for path, check in named:
+        try:
+            check()
+        except UsageError as error:
+            raise source.fault(path, error.message, error.resolution) from error
 
 
 def variables(plan: Plan) -> set[str]:

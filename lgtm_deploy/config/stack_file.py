@@ -23,6 +23,11 @@ def find(start: Path) -> Path:
     )
 
 
+def environments(file: Path) -> tuple[str, ...]:
+    """The names of the environments in a stack file. Raises UsageError with file:line:column."""
+    return tuple(checked(StackDocument, read(file)).environments)
+
+
 def load(file: Path, environment: str | None) -> Stack:
     """The stack as that environment has it; None: the only environment. Raises UsageError with file:line:column."""
     source = read(file)

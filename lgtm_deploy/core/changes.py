@@ -6,19 +6,19 @@ from typing import Any
 
 from lgtm_deploy.core.ports import ResourceChange
 
-_WORDS: Mapping[tuple[str, ...], str] = {("create",): "create", ("update",): "change", ("delete",): "destroy"}
+_SIGNS: Mapping[tuple[str, ...], str] = {("create",): "+ create", ("update",): "~", ("delete",): "- destroy"}
 
 
 def describe(change: ResourceChange) -> tuple[str, ...]:
-    """One line per attribute that changes in place, or one for the whole resource."""
-    word = _WORDS.get(change.actions, "replace" if "delete" in change.actions else "/".join(change.actions))
-    if word != "change":
-        return (f"{word} {change.address}",)
+    """One line per attribute that changes in place, or one for the whole resource, signed as Terraform signs them."""
+    sign = _SIGNS.get(change.actions, "- replace" if "delete" in change.actions else "/".join(change.actions))
+    if sign != "~":
+        return (f"{sign} {change.address}",)
     lines = tuple(
-        f"{change.address}: {path} {_spell(before)} -> {_spell(after)}"
+        f"~ {change.address}: {path} {_spell(before)} -> {_spell(after)}"
         for path, before, after in differences(change.before, change.after)
     )
-    return lines or (f"change {change.address}",)
+    return lines or (f"~ {change.address}",)
 
 
 def differences(before: Any, after: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:

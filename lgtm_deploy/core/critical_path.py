@@ -51,11 +51,11 @@ def critical_path(run: Run) -> CriticalPath:
     for step in finished:
         # What a step needed has finished before it, so one pass in the order of completion is enough.
         chained = [need for need in step.needs if need in best]
-        longest = max(chained, key=best.__getitem__, default="")
+        longest = max(chained, key=lambda need: (best[need], run.steps[need].order), default="")
         before[step.id] = longest
         best[step.id] = _link(step).work + best.get(longest, 0.0)
     links: list[Link] = []
-    at = max(best, key=best.__getitem__, default="")
+    at = max(best, key=lambda step: (best[step], run.steps[step].order), default="")
     while at:
         links.append(_link(run.steps[at]))
         at = before[at]

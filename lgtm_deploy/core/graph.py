@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
+from lgtm_deploy.core.errors import UsageError
 from lgtm_deploy.core.plan import Plan, StepSpec
 
 Path = tuple[str | int, ...]
@@ -33,6 +34,22 @@ class Graph:
     """Nodes by id, in an order in which every node comes after what it needs."""
 
     nodes: Mapping[str, Node]
+
+    def only(self, name: str) -> "Graph":
+        """The nodes of one step (or one node) and everything they need: their order stays what it is.
+
+        Raises UsageError when there is no such step.
+        """
+        todo = [node.id for node in self.nodes.values() if name in (node.id, node.spec.id)]
+        if not todo:
+            steps = dict.fromkeys(node.spec.id for node in self.nodes.values())
+            raise UsageError(f"The plan has no step '{name}'.", resolution=f"It has: {', '.join(steps)}.")
+        kept: set[str] = set()
+        while todo:
+            node = todo.pop()
+            kept.add(node)
+            todo.extend(need for need in self.nodes[node].needs if need not in kept)
+        return Graph({identifier: node for identifier, node in self.nodes.items() if identifier in kept})
 
     def dependents(self) -> dict[str, list[str]]:
         """Who needs a node, by its id."""

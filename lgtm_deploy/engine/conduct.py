@@ -94,7 +94,9 @@ def _decided(job: Job, decisions: Decisions) -> Conclusion | None:
     """A conclusion when the run ends before it acts."""
     conclusion, seen = _prepared(job)
     if conclusion is None and not decisions.approve(seen):
-        conclusion = Conclusion(verdict="refused", reason="the change was not approved")
+        stopped = job.stop.asked
+        reason = job.stop.reason if stopped else "the change was not approved"
+        conclusion = Conclusion(verdict="interrupted" if stopped else "refused", reason=reason)
     if conclusion is not None:
         _skip_rest(job, "the run ended before it")
     return conclusion

@@ -32,28 +32,21 @@ class Outputs:
 
 
 class Preflight(Look[Inputs, Seen, Outputs]):
-    """Looks at the account, repositories, services, target groups and the way to the tasks; changes nothing."""
+    """Looks at repositories, services, target groups and the way to the tasks; changes nothing."""
 
     takes = Inputs
     gives = Outputs
 
     def look(self, inputs: Inputs) -> Seen:
         """Raises TransientError when AWS does not answer."""
-        wrong = _said(self._account)
-        for name in inputs.services:
-            wrong += self._service(self.stack.service(name))
-        return Seen(wrong=tuple(wrong))
+        services = map(self.stack.service, inputs.services)
+        return Seen(wrong=tuple(each for service in services for each in self._service(service)))
 
     def judge(self, inputs: Inputs, seen: Seen) -> Gate[Outputs]:
         """Open when nothing is wrong; else refused."""
         if seen.wrong:
             return Shut(reason="; ".join(seen.wrong), kind="refused")
         return Open(outputs=Outputs())
-
-    def _account(self) -> None:
-        wanted, got = self.stack.environment.account, self.ports.caller.account()
-        if got != wanted:
-            raise PermanentError(f"The credentials are for account {got}, the environment is in {wanted}.")
 
     def _service(self, service: Service) -> list[str]:
         ports = self.ports

@@ -1,0 +1,5 @@
+"""`python -m lgtm_deploy`."""
+
+from lgtm_deploy.cli.main import main
+
+main()

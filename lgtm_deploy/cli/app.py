@@ -1,0 +1,103 @@
+"""All verbs, and the options that come before them."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lgtm_deploy.cli import (
+    apply,
+    doctor,
+    graph,
+    plan,
+    plans,
+    runs,
+    sandbox,
+    schema,
+    show,
+    status,
+    validate,
+)
+from lgtm_deploy.cli.exits import exit_code
+from lgtm_deploy.cli.settings import Settings
+from lgtm_deploy.core.errors import DeployError
+
+app = typer.Typer(
+    name="lgtm-deploy",
+    help="Deploys an LGTM stack on AWS ECS in the one safe order, and can always get back.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+class Output(StrEnum):
+    """How a verb shows what it does."""
+
+    LIVE = "live"
+    PLAIN = "plain"
+    JSON = "json"
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    *,
+    stack: Annotated[
+        Path | None,
+        typer.Option(envvar="LGTM_DEPLOY_STACK", help="The stack file; else lgtm-deploy.yaml, found upwards."),
+    ] = None,
+    env: Annotated[str, typer.Option(envvar="LGTM_DEPLOY_ENV", help="The environment in the stack file.")] = "",
+    output: Annotated[
+        Output | None,
+        typer.Option(envvar="LGTM_DEPLOY_OUTPUT", help="live on a terminal, plain elsewhere, or json."),
+    ] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", envvar="LGTM_DEPLOY_VERBOSE", help="Say more, tracebacks of defects included.")
+    ] = False,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and end.")] = False,  # noqa: ARG001 - main
+) -> None:
+    """Options for every verb; `--env` and `--output` may also come after it."""
+    fitting = Output.LIVE if sys.stdout.isatty() else Output.PLAIN
+    context.obj = Settings(stack=stack, environment=env, output=(output or fitting).value, verbose=verbose)
+
+
+for verb in (plans, validate, doctor, graph, plan, apply, runs, show, status, schema):
+    verb.register(app)
+app.add_typer(sandbox.app, name="sandbox")
+
+_ANYWHERE = ("--env", "--output", "--stack", "--verbose")
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Runs one command and returns its exit code."""
+    words = _general_first(list(sys.argv[1:] if arguments is None else arguments))
+    try:
+        app(words)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    except DeployError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        return exit_code(error)
+    return 0
+
+
+def _general_first(words: list[str]) -> list[str]:
+    """Lets the general options stand after the verb, too, where most people type them."""
+    first: list[str] = []
+    rest: list[str] = []
+    while words:
+        word = words.pop(0)
+        if word == "--":
+            return [*first, *rest, word, *words]
+        name = word.partition("=")[0]
+        if name not in _ANYWHERE:
+            rest.append(word)
+            continue
+        first.append(word)
+        if name != "--verbose" and "=" not in word and words:
+            first.append(words.pop(0))
+    return [*first, *rest]

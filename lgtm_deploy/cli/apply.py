@@ -1,0 +1,52 @@
+"""apply: do it, in the one safe order, or go back."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from lgtm_deploy.cli.settings import settings_of
+
+
+def apply(
+    context: typer.Context,
+    plan: Annotated[str, typer.Argument(help="A plan's name or file.")],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", envvar="LGTM_DEPLOY_YES", help="Do not ask.")] = False,
+    var: Annotated[list[str] | None, typer.Option(help="A variable of the plan, as NAME=VALUE.")] = None,
+    only: Annotated[str, typer.Option(help="This step and all that it needs.")] = "",
+    parallelism: Annotated[
+        int, typer.Option(min=1, max=100, envvar="LGTM_DEPLOY_PARALLELISM", help="So many steps at once at the most.")
+    ] = 10,
+    timeout: Annotated[
+        float, typer.Option(min=0, envvar="LGTM_DEPLOY_TIMEOUT", help="Seconds for the whole run; 0: the plan's own.")
+    ] = 0,
+    no_rollback: Annotated[bool, typer.Option("--no-rollback", help="On failure leave everything as it is.")] = False,
+) -> None:
+    """Apply a plan: show what changes, ask, do it, and on failure go back."""
+    from lgtm_deploy.cli import loading
+    from lgtm_deploy.cli.running import Wanted, run_plan
+    from lgtm_deploy.core.errors import UsageError
+    from lgtm_deploy.core.event import EXIT_CODES
+    from lgtm_deploy.core.graph import expand
+
+    settings = settings_of(context)
+    stack = loading.load_stack(settings)
+    loaded = loading.load_plan(plan, stack)
+    graph = expand(loaded).only(only) if only else expand(loaded)
+    wanted = Wanted(
+        variables=loading.variables(loaded, var or []),
+        parallelism=parallelism,
+        seconds=timeout or loaded.timeout,
+        ask=not yes,
+        roll_back=not no_rollback,
+    )
+    if wanted.ask and not sys.stdin.isatty():
+        raise UsageError("There is no terminal to ask for approval at.", resolution="Pass --yes to apply without it.")
+    finished = run_plan(settings, stack, loaded, graph, wanted)
+    raise typer.Exit(EXIT_CODES[finished.verdict] if finished.verdict else 1)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verb."""
+    app.command()(apply)

@@ -1,0 +1,115 @@
+"""doctor: is everything there that a run needs?"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import typer
+
+from lgtm_deploy.cli.settings import Settings, settings_of
+
+if TYPE_CHECKING:
+    from lgtm_deploy.cli.wiring import Sights
+    from lgtm_deploy.core.stack import Stack
+
+_BROKEN = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Line:
+    check: str
+    ok: bool
+    said: str
+
+
+def doctor(context: typer.Context) -> None:
+    """Look at tools, engine, credentials, account, services, target groups and lock, one line each."""
+    settings = settings_of(context)
+    lines = list(_examined(settings))
+    for line in lines:
+        if settings.output == "json":
+            typer.echo(json.dumps(asdict(line)))
+        else:
+            typer.echo(f"{'ok  ' if line.ok else 'FAIL'}  {line.check:<16} {line.said}")
+    if not all(line.ok for line in lines):
+        raise typer.Exit(_BROKEN)
+
+
+def _examined(settings: Settings) -> Iterator[_Line]:
+    from lgtm_deploy.cli import loading, wiring
+    from lgtm_deploy.core.errors import DeployError
+
+    try:
+        stack = loading.load_stack(settings)
+    except DeployError as error:
+        yield _Line(check="stack file", ok=False, said=str(error))
+        return
+    yield _Line(check="stack file", ok=True, said=f"{stack.directory}, environment {stack.environment.name}")
+    try:
+        stack = wiring.settled(stack)
+    except DeployError as error:
+        yield _Line(check="sandbox", ok=False, said=str(error))
+        return
+    yield _said("docker", _engine)
+    yield _said("terraform", _terraform)
+    seen = wiring.sights(stack)
+    yield _said("account", partial(_account, stack, seen))
+    for service in stack.services.values():
+        yield _said(service.name, partial(_service, seen, service.ecs_service, service.target_group))
+    yield _said("lock", partial(_lock, stack))
+
+
+def _said(check: str, look: Callable[[], str]) -> _Line:
+    from lgtm_deploy.core.errors import DeployError
+
+    try:
+        return _Line(check=check, ok=True, said=look())
+    except DeployError as error:
+        return _Line(check=check, ok=False, said=str(error))
+
+
+def _engine() -> str:
+    from lgtm_deploy.adapters.docker import connect, has_buildx
+
+    version = connect().version()["Version"]
+    return f"engine {version}, {'BuildKit' if has_buildx() else 'classic builder'}"
+
+
+def _terraform() -> str:
+    import shutil
+
+    from lgtm_deploy.core.errors import MissingToolError
+
+    found = shutil.which("terraform") or shutil.which("tofu")
+    if not found:
+        raise MissingToolError("not installed.", resolution="Put `terraform` (1.5 or later) or `tofu` on the PATH.")
+    return found
+
+
+def _account(stack: "Stack", seen: "Sights") -> str:
+    from lgtm_deploy.cli.wiring import guard_account
+
+    guard_account(stack, seen.caller)
+    return f"{stack.environment.account} in {stack.environment.region}"
+
+
+def _service(seen: "Sights", name: str, target_group: str) -> str:
+    state = seen.host.service(name)
+    group = seen.balancer.target_group(target_group)
+    healthy = sum(target.status == "healthy" for target in seen.balancer.targets(group.arn))
+    return f"{state.running}/{state.desired} tasks, {healthy} healthy on {group.health_check.path}"
+
+
+def _lock(stack: "Stack") -> str:
+    from lgtm_deploy.adapters.clock import SystemClock
+    from lgtm_deploy.cli.wiring import lock
+
+    held = lock(stack.directory, SystemClock()).held(stack.environment.name)
+    return f"held by run {held.run} ({held.holder})" if held else "free"
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verb."""
+    app.command()(doctor)

@@ -1,0 +1,26 @@
+"""The one boundary where errors become exit codes."""
+
+from lgtm_deploy.core.errors import (
+    AccessError,
+    DeployError,
+    InterruptedRunError,
+    LockHeldError,
+    MissingToolError,
+    NotFoundError,
+    RefusedError,
+)
+from lgtm_deploy.core.event import EXIT_CODES
+
+FAILED = 1
+
+
+def exit_code(error: DeployError) -> int:
+    """The documented exit code of an error that ended a verb outside of a run."""
+    match error:
+        case LockHeldError():
+            return EXIT_CODES["locked"]
+        case InterruptedRunError():
+            return EXIT_CODES["interrupted"]
+        case RefusedError() | MissingToolError() | AccessError() | NotFoundError():
+            return EXIT_CODES["refused"]
+    return FAILED

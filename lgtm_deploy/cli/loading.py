@@ -1,0 +1,56 @@
+"""The files a verb works on: stack and plan, checked and held against each other."""
+
+from pathlib import Path
+
+from lgtm_deploy.cli.settings import Settings
+from lgtm_deploy.core.errors import UsageError
+from lgtm_deploy.core.plan import Plan
+from lgtm_deploy.core.stack import Stack
+
+
+def stack_file(settings: Settings) -> Path:
+    """The stack file that was named, or is found upwards. Raises UsageError."""
+    from lgtm_deploy.config import stack_file as files
+
+    return settings.stack or files.find(Path.cwd())
+
+
+def stack_directory(settings: Settings) -> Path:
+    """The stack's own folder, beside which its runs are remembered. Raises UsageError."""
+    return stack_file(settings).resolve().parent
+
+
+def load_stack(settings: Settings) -> Stack:
+    """The stack in the environment that was named. Raises UsageError with file:line:column."""
+    from lgtm_deploy.config import stack_file as files
+
+    return files.load(stack_file(settings), settings.environment or None)
+
+
+def load_plan(name: str, stack: Stack | None) -> Plan:
+    """The plan of that name or path. Raises UsageError with file:line:column."""
+    from lgtm_deploy.config import plan_file
+    from lgtm_deploy.steps.catalog import CATALOG
+
+    return plan_file.load(plan_file.find(name, Path.cwd()), CATALOG, stack)
+
+
+def variables(plan: Plan, given: list[str]) -> dict[str, str]:
+    """`NAME=VALUE` words as a mapping that has all that the plan needs. Raises UsageError."""
+    from lgtm_deploy.config import plan_file
+
+    found: dict[str, str] = {}
+    for word in given:
+        name, equals, value = word.partition("=")
+        if not name or not equals:
+            raise UsageError(f"--var {word}: write it as NAME=VALUE.")
+        found[name] = value
+    known = plan_file.variables(plan)
+    if unknown := sorted(found.keys() - known):
+        names = ", ".join(sorted(known)) or "none"
+        raise UsageError(f"Plan '{plan.name}' has no variable '{unknown[0]}'.", resolution=f"It has: {names}.")
+    if missing := sorted(known - found.keys()):
+        raise UsageError(
+            f"Plan '{plan.name}' needs a value for '{missing[0]}'.", resolution=f"Pass --var {missing[0]}=VALUE."
+        )
+    return found

@@ -1,0 +1,51 @@
+"""plan: what apply would do."""
+
+import json
+import sys
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from lgtm_deploy.cli.settings import settings_of
+
+_CHANGES = 2
+_ERROR = 1
+
+
+def plan(
+    context: typer.Context,
+    plan: Annotated[str, typer.Argument(help="A plan's name or file.")],
+    *,
+    var: Annotated[list[str] | None, typer.Option(help="A variable of the plan, as NAME=VALUE.")] = None,
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="0: no change, 1: error, 2: changes, as Terraform does.")
+    ] = False,
+) -> None:
+    """Show what apply would do. Images are built here and Terraform plans; nothing outside is changed."""
+    from lgtm_deploy.cli import loading
+    from lgtm_deploy.cli.running import foresee_plan
+    from lgtm_deploy.core.errors import DeployError
+    from lgtm_deploy.render.preview import print_preview
+
+    settings = settings_of(context)
+    try:
+        stack = loading.load_stack(settings)
+        loaded = loading.load_plan(plan, stack)
+        seen = foresee_plan(settings, stack, loaded, loading.variables(loaded, var or []))
+    except DeployError as error:
+        if not detailed_exitcode:
+            raise
+        sys.stderr.write(f"Error: {error}\n")
+        raise typer.Exit(_ERROR) from error
+    if settings.output == "json":
+        typer.echo(json.dumps(asdict(seen)))
+    else:
+        print_preview(seen, sys.stdout)
+    if detailed_exitcode and seen.changes:
+        raise typer.Exit(_CHANGES)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verb."""
+    app.command()(plan)

@@ -1,0 +1,140 @@
+"""One run of a plan: the world, the lock, the screen, the signals, and back."""
+
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import typer
+
+from lgtm_deploy.adapters.command import run_hook
+from lgtm_deploy.cli import wiring
+from lgtm_deploy.cli.screen import Screen
+from lgtm_deploy.cli.settings import Settings
+from lgtm_deploy.cli.signals import heeded, interruptible
+from lgtm_deploy.core.errors import LockHeldError
+from lgtm_deploy.core.event import EXIT_CODES, Record, RunFinished
+from lgtm_deploy.core.graph import Graph, expand
+from lgtm_deploy.core.plan import Plan
+from lgtm_deploy.core.ports import Ports
+from lgtm_deploy.core.preview import Preview
+from lgtm_deploy.core.run import Run
+from lgtm_deploy.core.stack import Stack
+from lgtm_deploy.engine.conduct import Decisions, conduct, foresee
+from lgtm_deploy.engine.executor import Job
+from lgtm_deploy.engine.ledger import Ledger, Listener
+from lgtm_deploy.engine.stop import Stop
+from lgtm_deploy.fakes import FakeJournal
+from lgtm_deploy.steps.catalog import CATALOG
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What was asked of a run on the command line. `seconds` is the time allowed for all of it."""
+
+    variables: Mapping[str, str]
+    parallelism: int
+    seconds: float
+    ask: bool
+    roll_back: bool
+
+
+def run_plan(settings: Settings, stack: Stack, plan: Plan, graph: Graph, wanted: Wanted) -> Run:
+    """Runs the plan under the environment's lock. Raises DeployError when it cannot even begin."""
+    stack = wiring.settled(stack)
+    run = wiring.new_run_id()
+    with wiring.Workspace(stack, run) as workspace:
+        world = wiring.ports(stack, workspace)
+        wiring.guard_account(stack, world.caller)
+        screen = Screen(settings, world.clock)
+        lock = wiring.lock(stack.directory, world.clock)
+        try:
+            fence = lock.take(stack.environment.name, run, wiring.caller_name())
+        except LockHeldError as error:
+            _tell_locked(screen, world, run, error)
+            raise
+        try:
+            ledger = Ledger(Run(id=run), wiring.journal(stack.directory), fence, [screen])
+            stop = Stop()
+            decisions = Decisions(approve=_Approval(screen, stop, ask=wanted.ask), roll_back=wanted.roll_back)
+            with heeded(stop):
+                job = _Setting(stack=stack, plan=plan, graph=graph, world=world).job(ledger, stop, wanted)
+                return conduct(job, decisions, run_hook, stack=stack.name, by=wiring.caller_name())
+        finally:
+            screen.close()
+            lock.release(stack.environment.name, run)
+
+
+def foresee_plan(settings: Settings, stack: Stack, plan: Plan, variables: Mapping[str, str]) -> Preview:
+    """What the run would change. It takes no lock and is not remembered. Raises DeployError when it would refuse."""
+    stack = wiring.settled(stack)
+    run = wiring.new_run_id()
+    with wiring.Workspace(stack, run) as workspace:
+        world = wiring.ports(stack, workspace)
+        wiring.guard_account(stack, world.caller)
+        wanted = Wanted(variables=variables, parallelism=10, seconds=plan.timeout, ask=False, roll_back=False)
+        stop = Stop()
+        screen = Screen(settings, world.clock)
+        listeners: list[Listener] = [] if screen.for_programs else [screen]
+        ledger = Ledger(Run(id=run), FakeJournal(), 0, listeners)
+        try:
+            with heeded(stop):
+                job = _Setting(stack=stack, plan=plan, graph=expand(plan), world=world).job(ledger, stop, wanted)
+                return foresee(job, stack=stack.name, by=wiring.caller_name())
+        finally:
+            screen.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Setting:
+    """What a run takes place in."""
+
+    stack: Stack
+    plan: Plan
+    graph: Graph
+    world: Ports
+
+    def job(self, ledger: Ledger, stop: Stop, wanted: Wanted) -> Job:
+        nodes = self.graph.nodes.values()
+        return Job(
+            plan=self.plan,
+            graph=self.graph,
+            steps={node.id: CATALOG[node.spec.uses](self.stack, self.world) for node in nodes},
+            ledger=ledger,
+            clock=self.world.clock,
+            stop=stop,
+            environment=self.stack.environment.name,
+            variables=wanted.variables,
+            parallelism=wanted.parallelism,
+            deadline=time.monotonic() + wanted.seconds,
+        )
+
+
+class _Approval:
+    """Shows the preview, and asks unless approval was given beforehand or there is nothing to approve."""
+
+    def __init__(self, screen: Screen, stop: Stop, *, ask: bool) -> None:
+        self._screen = screen
+        self._stop = stop
+        self._ask = ask
+
+    def __call__(self, preview: Preview) -> bool:
+        self._screen.preview(preview)
+        if not self._ask or not preview.changes:
+            return True
+        with interruptible():
+            try:
+                return typer.confirm("Apply this?", err=True)
+            except (typer.Abort, KeyboardInterrupt):
+                sys.stderr.write("\n")
+                self._stop.ask("interrupted at the question")
+                return False
+
+
+def _tell_locked(screen: Screen, world: Ports, run: str, error: LockHeldError) -> None:
+    """Programs that read events are told as by any other run; nothing is journaled, for nothing was run."""
+    verdict = RunFinished(
+        at=world.clock.now(), verdict="locked", exit_code=EXIT_CODES["locked"], seconds=0.0, reason=str(error)
+    )
+    if screen.for_programs:
+        screen(Run(id=run), Record(seq=1, run=run, fence=0, event=verdict))

@@ -1,0 +1,100 @@
+"""sandbox: the local AWS with the stack in it."""
+
+from typing import Annotated
+
+import typer
+
+from lgtm_deploy.cli.loading import stack_directory
+from lgtm_deploy.cli.settings import Settings, settings_of
+from lgtm_deploy.core.stack import Stack
+
+app = typer.Typer(help="The local AWS with the stack in it: up, down, status, reset.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Option(envvar="LGTM_DEPLOY_SANDBOX", help="Several can run side by side.")]
+
+
+def _stack(settings: Settings) -> Stack:
+    """The stack in the environment that is a sandbox."""
+    from lgtm_deploy.cli import loading, wiring
+    from lgtm_deploy.config import stack_file
+    from lgtm_deploy.core.errors import UsageError
+
+    file = loading.stack_file(settings)
+    for name in [settings.environment] if settings.environment else stack_file.environments(file):
+        stack = stack_file.load(file, name)
+        if stack.environment.endpoint == wiring.SANDBOX:
+            return stack
+    raise UsageError(
+        f"{file} has no environment with `endpoint: sandbox`.", resolution="Add one, or name it with --env."
+    )
+
+
+def _tell(message: str) -> None:
+    if message:
+        typer.echo(message, err=True)
+
+
+@app.command()
+def up(
+    context: typer.Context,
+    *,
+    name: Name = "default",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Make it anew instead of from the kept copy.")] = False,
+) -> None:
+    """Bring the stack up as it runs today, in a local AWS."""
+    from lgtm_deploy.sandbox.lifecycle import up as bring_up
+
+    stack = _stack(settings_of(context))
+    connection = bring_up(stack, name, _tell, fresh=fresh)
+    typer.echo(f"The sandbox '{name}' is up.")
+    typer.echo(f"  services        lgtm-deploy status --env {stack.environment.name}")
+    typer.echo(f"  load balancer   curl {connection.load_balancer_url}/tempo/api/echo")
+    typer.echo(f"  AWS             AWS_ENDPOINT_URL={connection.endpoint}")
+    typer.echo("  take it down    lgtm-deploy sandbox down")
+
+
+@app.command()
+def down(context: typer.Context, *, name: Name = "default") -> None:
+    """Take it down. What the next `up` needs to be quick is kept."""
+    from lgtm_deploy.sandbox.home import home_for
+    from lgtm_deploy.sandbox.lifecycle import down as take_down
+
+    take_down(home_for(stack_directory(settings_of(context))), name, _tell)
+    typer.echo(f"The sandbox '{name}' is down.")
+
+
+@app.command()
+def reset(context: typer.Context, *, name: Name = "default") -> None:
+    """Take it back to what runs today."""
+    from lgtm_deploy.sandbox.lifecycle import reset as take_back
+
+    take_back(_stack(settings_of(context)), name, _tell)
+    typer.echo(f"The sandbox '{name}' is as it runs today.")
+
+
+@app.command()
+def status(context: typer.Context, *, name: Name = "default") -> None:
+    """Is it up, and where?"""
+    import json
+
+    from lgtm_deploy.sandbox.home import home_for
+    from lgtm_deploy.sandbox.lifecycle import status as look
+
+    settings = settings_of(context)
+    seen = look(home_for(stack_directory(settings)), name)
+    connection = seen.connection
+    if settings.output == "json":
+        found = {"name": name, "up": seen.is_up, "folder": str(seen.folder)}
+        if connection is not None:
+            found |= {"endpoint": connection.endpoint, "load_balancer_url": connection.load_balancer_url}
+            found |= {"docker_host": connection.docker_host, "records": str(connection.records)}
+        typer.echo(json.dumps(found))
+        return
+    if connection is None:
+        typer.echo(f"The sandbox '{name}' is not up. Start it with `lgtm-deploy sandbox up`.")
+        return
+    typer.echo(f"The sandbox '{name}' is up." if seen.is_up else f"The sandbox '{name}' does not answer.")
+    typer.echo(f"  load balancer   {connection.load_balancer_url}")
+    typer.echo(f"  AWS             {connection.endpoint}")
+    typer.echo(f"  Docker          {connection.docker_host}")
+    typer.echo(f"  what happened   {connection.records}")

@@ -1,0 +1,70 @@
+"""What Ctrl-C and SIGTERM mean while a run is under way."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from lgtm_deploy.engine.stop import Stop
+
+# CI runners kill about 10 s after SIGTERM: what is under way is told to stop in time to be written down.
+_PATIENCE_AFTER_SIGTERM = 5.0
+# A second Ctrl-C leaves at once; children get this long to be stopped, in seconds.
+_LEAVING = 3.0
+_INTERRUPTED = 130
+
+
+@contextmanager
+def heeded(stop: Stop) -> Iterator[None]:
+    """While this is open, a first SIGINT or SIGTERM asks the run to stop, and a second SIGINT makes it leave."""
+    timers: list[threading.Timer] = []
+
+    def later(seconds: float, call: Callable[..., object], *arguments: object) -> None:
+        timer = threading.Timer(seconds, call, args=arguments)
+        timer.daemon = True
+        timer.start()
+        timers.append(timer)
+
+    def interrupted(_number: int, _frame: FrameType | None) -> None:
+        if stop.asked:
+            _say("Leaving now. The journal has everything: apply again to go on from what is there.")
+            stop.insist("interrupted twice")
+            later(_LEAVING, os._exit, _INTERRUPTED)
+        else:
+            _say("Stopping at the next safe point. Ctrl-C again to leave at once.")
+            stop.ask("interrupted")
+
+    def terminated(_number: int, _frame: FrameType | None) -> None:
+        _say("SIGTERM: stopping at the next safe point.")
+        stop.ask("terminated")
+        later(_PATIENCE_AFTER_SIGTERM, stop.insist, "terminated")
+
+    before = {
+        signal.SIGINT: signal.signal(signal.SIGINT, interrupted),
+        signal.SIGTERM: signal.signal(signal.SIGTERM, terminated),
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for timer in timers:
+            timer.cancel()
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """While this is open, SIGINT raises KeyboardInterrupt again: for a question at the terminal."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _say(text: str) -> None:
+    # Not print: this runs inside a signal handler, where a buffered stream may be in use.
+    os.write(sys.stderr.fileno(), f"\n{text}\n".encode())

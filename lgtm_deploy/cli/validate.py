@@ -1,0 +1,42 @@
+"""validate: are the files right? No outside call is made."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lgtm_deploy.cli.settings import settings_of
+
+
+def validate(
+    context: typer.Context,
+    plans: Annotated[list[str] | None, typer.Argument(help="Names or files; none: all there are.")] = None,
+) -> None:
+    """Check stack and plan files only; nothing outside is asked."""
+    from lgtm_deploy.cli.loading import load_plan, stack_file
+    from lgtm_deploy.config import plan_file
+    from lgtm_deploy.config import stack_file as stacks
+    from lgtm_deploy.core.errors import UsageError
+    from lgtm_deploy.core.graph import expand
+
+    settings = settings_of(context)
+    stack = None
+    try:
+        file = stack_file(settings)
+    except UsageError:
+        # Plans can be checked where there is no stack; a stack that was named must be there.
+        if settings.stack or settings.environment or not plans:
+            raise
+    else:
+        names = [settings.environment] if settings.environment else stacks.environments(file)
+        for name in names:
+            stack = stacks.load(file, name)
+            typer.echo(f"{file}: environment {name} is valid ({len(stack.services)} services)")
+    for plan in plans or sorted(plan_file.available(Path.cwd())):
+        graph = expand(load_plan(plan, stack))
+        typer.echo(f"{plan_file.find(plan, Path.cwd())}: valid ({len(graph.nodes)} steps)")
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verb."""
+    app.command()(validate)

@@ -1,0 +1,162 @@
+"""Which room is joined to which: the only place that chooses between real, sandbox and fake."""
+
+import os
+import secrets
+import shutil
+import socket
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lgtm_deploy.core.errors import UsageError
+from lgtm_deploy.core.ports import Balancer, Caller, Clock, Journal, Ports, RolloutView, ServiceHost
+from lgtm_deploy.core.stack import Stack
+from lgtm_deploy.storage.local import LocalJournal, LocalLock
+
+SANDBOX = "sandbox"
+
+
+def state_folder(directory: Path) -> Path:
+    """Where this machine keeps what it knows of the runs of the stack in that folder."""
+    return directory / ".lgtm-deploy"
+
+
+def journal(directory: Path) -> LocalJournal:
+    """The journal of the stack in that folder."""
+    return LocalJournal(state_folder(directory) / "state.db")
+
+
+def lock(directory: Path, clock: Clock) -> LocalLock:
+    """The lock of the environments of the stack in that folder."""
+    return LocalLock(state_folder(directory) / "state.db", clock)
+
+
+def find_run(remembered: Journal, text: str) -> str:
+    """The run whose id begins so; `last`: the newest. Raises UsageError when it is none, or more than one."""
+    known = [each.run for each in remembered.runs(10_000)]
+    if text == "last" and known:
+        return known[0]
+    found = [run for run in known if run.startswith(text)]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise UsageError(f"There is no run '{text}'.", resolution="See `lgtm-deploy runs`.")
+    raise UsageError(f"More than one run begins with '{text}': {', '.join(found[:5])}.")
+
+
+def settled(stack: Stack) -> Stack:
+    """The stack with `endpoint: sandbox` replaced by the running sandbox, whose settings this process then has.
+
+    Raises NotFoundError when the sandbox is not up.
+    """
+    if stack.environment.endpoint != SANDBOX:
+        return stack
+    from lgtm_deploy.sandbox.connection import connect
+    from lgtm_deploy.sandbox.home import chosen_name, home_for
+
+    connection = connect(home_for(stack.directory), chosen_name())
+    os.environ.update(connection.environment)
+    environment = replace(
+        stack.environment,
+        endpoint=connection.endpoint,
+        url=connection.load_balancer_url,
+        build_args={**stack.environment.build_args, **connection.build_args},
+    )
+    return replace(stack, environment=environment)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sights:
+    """The ports of verbs that only look."""
+
+    host: ServiceHost
+    rollouts: RolloutView
+    balancer: Balancer
+    caller: Caller
+
+
+def sights(stack: Stack) -> Sights:
+    """What a settled stack's environment looks like; needs neither Docker nor Terraform."""
+    from lgtm_deploy.adapters.aws import Aws
+    from lgtm_deploy.adapters.ecs import EcsHost, EcsRollouts
+    from lgtm_deploy.adapters.elb import ElbBalancer
+    from lgtm_deploy.adapters.logs import CloudWatchLogs
+    from lgtm_deploy.adapters.sts import StsCaller
+
+    aws = Aws(region=stack.environment.region, endpoint_url=stack.environment.endpoint)
+    cluster = stack.environment.cluster
+    return Sights(
+        host=EcsHost(aws, cluster=cluster),
+        rollouts=EcsRollouts(aws, cluster=cluster, logs=CloudWatchLogs(aws)),
+        balancer=ElbBalancer(aws),
+        caller=StsCaller(aws),
+    )
+
+
+def ports(stack: Stack, workspace: Path) -> Ports:
+    """The real world, as a settled stack's environment says. Raises MissingToolError: no engine answers."""
+    from lgtm_deploy.adapters.aws import Aws
+    from lgtm_deploy.adapters.clock import SystemClock
+    from lgtm_deploy.adapters.docker import DockerBuilder, connect, has_buildx
+    from lgtm_deploy.adapters.ecr import EcrRegistry
+    from lgtm_deploy.adapters.http import HttpStackProbe, HttpTaskProbe
+    from lgtm_deploy.adapters.terraform import TerraformInfrastructure
+
+    environment = stack.environment
+    clock = SystemClock()
+    aws = Aws(region=environment.region, endpoint_url=environment.endpoint)
+    engine = connect()
+    seen = sights(stack)
+    return Ports(
+        builder=DockerBuilder(engine, buildkit=has_buildx()),
+        registry=EcrRegistry(aws, engine, clock),
+        host=seen.host,
+        rollouts=seen.rollouts,
+        balancer=seen.balancer,
+        infrastructure=TerraformInfrastructure(
+            workspace=state_folder(stack.directory) / "terraform" / environment.name, environment=dict(os.environ)
+        ),
+        task_probe=HttpTaskProbe(),
+        stack_probe=HttpStackProbe(
+            lambda: environment.url or seen.balancer.address(environment.load_balancer), tenant=environment.tenant
+        ),
+        caller=seen.caller,
+        clock=clock,
+        workspace=workspace,
+    )
+
+
+def guard_account(stack: Stack, caller: Caller) -> None:
+    """Refuses credentials of another account than the environment's, before anything else is asked."""
+    found = caller.account()
+    if found != stack.environment.account:
+        raise UsageError(
+            f"The credentials in use are for account {found}; environment '{stack.environment.name}' is in account "
+            f"{stack.environment.account}.",
+            resolution="Use that account's credentials, or correct `account` in the stack file.",
+        )
+
+
+def new_run_id() -> str:
+    """A name for a run that nobody has had."""
+    return secrets.token_hex(4)
+
+
+def caller_name() -> str:
+    """Who starts a run, for those who wait for it."""
+    user = os.environ.get("GITHUB_ACTOR") or os.environ.get("USER") or os.environ.get("LOGNAME") or f"uid {os.getuid()}"
+    return f"{user}@{socket.gethostname()}"
+
+
+class Workspace(AbstractContextManager[Path]):
+    """A private folder for the files of one run, gone when it ends: saved plans hold secrets."""
+
+    def __init__(self, stack: Stack, run: str) -> None:
+        self._path = state_folder(stack.directory) / "runs" / run
+
+    def __enter__(self) -> Path:
+        self._path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return self._path
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self._path, ignore_errors=True)
