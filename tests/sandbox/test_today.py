@@ -1,0 +1,53 @@
+"""What the golden state is named after."""
+
+from pathlib import Path
+
+import pytest
+
+from lgtm_deploy.core.stack import Environment, Stack
+from lgtm_deploy.sandbox import today
+
+
+@pytest.fixture
+def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    monkeypatch.setattr(today, "BASELINES", tmp_path / "baselines")
+    directory = tmp_path / "stack"
+    (directory / "dockerfiles").mkdir(parents=True)
+    (directory / "dockerfiles" / "tempo.yaml").write_text("new")
+    (directory / "lgtm-deploy.yaml").write_text("name: s")
+    (tmp_path / "baselines" / "s" / "dockerfiles").mkdir(parents=True)
+    (tmp_path / "baselines" / "s" / "dockerfiles" / "tempo.yaml").write_text("old")
+    environment = Environment(name="sandbox", region="eu-west-1", account="1", cluster="c")
+    return Stack(name="s", directory=directory, services={}, environment=environment)
+
+
+def test_today_is_the_stack_overlaid_with_its_baseline(stack: Stack, tmp_path: Path) -> None:
+    today.lay_out(stack, tmp_path / "out")
+    assert (tmp_path / "out" / "dockerfiles" / "tempo.yaml").read_text() == "old"
+    assert (tmp_path / "out" / "lgtm-deploy.yaml").read_text() == "name: s"
+
+
+def test_a_change_that_the_baseline_hides_keeps_the_key(stack: Stack) -> None:
+    before = today.key_of(stack)
+    (stack.directory / "dockerfiles" / "tempo.yaml").write_text("newer")
+    assert today.key_of(stack) == before
+
+
+def test_any_other_change_makes_another_key(stack: Stack) -> None:
+    before = today.key_of(stack)
+    (stack.directory / "dockerfiles" / "mimir.yaml").write_text("more")
+    assert today.key_of(stack) != before
+
+
+def test_what_terraform_and_this_tool_leave_in_the_tree_is_no_part_of_it(stack: Stack) -> None:
+    before = today.key_of(stack)
+    for name in (".terraform", ".lgtm-deploy"):
+        (stack.directory / name).mkdir()
+        (stack.directory / name / "file").write_text("x")
+    assert today.key_of(stack) == before
+
+
+def test_the_key_does_not_depend_on_where_the_stack_lies(stack: Stack, tmp_path: Path) -> None:
+    before = today.key_of(stack)
+    moved = stack.directory.rename(tmp_path / "elsewhere")
+    assert today.key_of(Stack(name="s", directory=moved, services={}, environment=stack.environment)) == before
