@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lgtm_deploy.core.ports import Progress
+from lgtm_deploy.sandbox.files import write_text
 
 POLL_SECONDS = 0.05
 
@@ -99,6 +100,11 @@ def recorded(record: Path) -> Child | None:
 def of_stat(stat: str) -> Child:
     """The process that a line of `/proc/…/stat` describes. Raises ValueError, IndexError."""
     return Child(pid=int(stat.split(" ", 1)[0]), started=_fields(stat)[_START_TIME_FIELD])
+
+
+def record_self(record: Path) -> None:
+    """Writes a record of the running process itself."""
+    write_text(record, _BOOT.read_text(encoding="utf-8") + Path("/proc/self/stat").read_text(encoding="utf-8"))
 
 
 def last_lines(log: Path, limit: int = 5) -> str:

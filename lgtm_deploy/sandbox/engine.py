@@ -4,8 +4,8 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
-from contextlib import closing, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,8 @@ DEFAULT_SOCKET = "unix:///var/run/docker.sock"
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 _ANSWER_SECONDS = 5
+# Of the 107 bytes, containerd and libnetwork take up to 60 below it.
+_LONG = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +80,26 @@ def answers(docker_host: str) -> bool:
         return False
 
 
+@contextmanager
+def engine_held(home: Home, progress: Progress) -> Iterator[Engine]:
+    """An engine that is not stopped while the block runs, whatever sandboxes come and go."""
+    hold = _holds(home) / str(os.getpid())
+    child.record_self(hold)
+    try:
+        yield ensure_engine(home, progress)
+    finally:
+        hold.unlink(missing_ok=True)
+        stop_idle_engine(home, progress)
+
+
+def stop_idle_engine(home: Home, progress: Progress) -> None:
+    """Stops the engine that the sandbox started, unless a sandbox runs or somebody holds it."""
+    with locked(home.path / "engine.lock", progress):
+        holds = list(_holds(home).glob("*")) if _holds(home).is_dir() else []
+        if not any(child.recorded(each) for each in (*holds, *(place.process for place in home.places()))):
+            stop_engine(home, progress)
+
+
 def stop_engine(home: Home, progress: Progress) -> None:
     """Stops the engine that the sandbox started, if any, and takes away its socket folder and its bridge."""
     running = _running(home)
@@ -106,7 +128,8 @@ def _start(home: Home, progress: Progress) -> Engine:
     stop_engine(home, progress)
     progress("starting a Docker Engine")
     # Unix socket paths are limited to 107 bytes, and checkouts can be deep.
-    run = Path(tempfile.mkdtemp(prefix="lgtm-"))
+    temporary = Path(tempfile.gettempdir())
+    run = Path(tempfile.mkdtemp(prefix="lgtm-", dir=temporary if len(str(temporary)) < _LONG else "/tmp"))  # noqa: S108
     name = f"lgtm{home.identity}"
     write_json(_settings(home), {"run": str(run), "bridge": name})
     try:
@@ -189,6 +212,10 @@ def _own_address(home: Home) -> str | None:
 
 def _running(home: Home) -> child.Child | None:
     return child.recorded(_record(home))
+
+
+def _holds(home: Home) -> Path:
+    return home.path / "holds"
 
 
 def _settings(home: Home) -> Path:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lgtm_deploy.core.errors import NotFoundError
 from lgtm_deploy.core.ports import Progress
 from lgtm_deploy.core.stack import Stack
-from lgtm_deploy.sandbox import child, golden
+from lgtm_deploy.sandbox import golden
 from lgtm_deploy.sandbox.cloud import (
     CloudSettings,
     is_healthy,
@@ -18,7 +18,7 @@ from lgtm_deploy.sandbox.cloud import (
     wipe_state,
 )
 from lgtm_deploy.sandbox.connection import STANDIN_REGISTRY, Connection, connect, save
-from lgtm_deploy.sandbox.engine import Engine, ensure_engine, find_engine, stop_engine
+from lgtm_deploy.sandbox.engine import Engine, ensure_engine, find_engine, stop_engine, stop_idle_engine
 from lgtm_deploy.sandbox.files import locked
 from lgtm_deploy.sandbox.home import Home, Place, home_for
 from lgtm_deploy.sandbox.installation import ensure_ministack
@@ -80,9 +80,7 @@ def down(home: Home, name: str, progress: Progress) -> None:
     with locked(place.path / "lock", progress, f"waiting for another command on the sandbox '{name}'"):
         _clear(home, place, progress)
         shutil.rmtree(home.work / name, ignore_errors=True)
-        with locked(home.path / "engine.lock", progress):
-            if not any(child.recorded(each.process) for each in home.places()):
-                stop_engine(home, progress)
+    stop_idle_engine(home, progress)
 
 
 def status(home: Home, name: str) -> SandboxStatus:
