@@ -6,7 +6,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Self, TextIO
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
@@ -14,7 +14,7 @@ from lgtm_deploy.core.event import Record, RunFinished
 from lgtm_deploy.core.ports import Clock
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.render.rows import rows
-from lgtm_deploy.render.sheet import WIDTH, cell, folded, line
+from lgtm_deploy.render.sheet import cell, columns, folded, line, terminal, within
 from lgtm_deploy.render.text import clean, difference_lines, stopwatch, verdict_line, verdict_style
 
 # What is said below the table while something goes wrong, in lines.
@@ -31,7 +31,7 @@ class LiveTable:
     """
 
     def __init__(self, out: TextIO, clock: Clock, *, seconds_per_frame: float = 0.25) -> None:
-        self._console = Console(file=out, highlight=False)
+        self._console = terminal(out)
         self._clock = clock
         self._seconds_per_frame = seconds_per_frame
         self._run: Run | None = None
@@ -66,7 +66,7 @@ class LiveTable:
         if self._live:
             self._live.stop()
         if self._run:
-            for each in last_view(self._run, self._clock.now(), self._width()):
+            for each in last_view(self._run, self._clock.now(), columns(self._console)):
                 self._console.print(each)
 
     def _paint(self) -> None:
@@ -78,7 +78,7 @@ class LiveTable:
         while not self._stopping.wait(self._seconds_per_frame if self._live else 0):
             if self._run is None:
                 continue
-            lines = view(self._run, self._clock.now(), self._width(), self._console.height)
+            lines = view(self._run, self._clock.now(), columns(self._console), self._console.height)
             self._start_afresh_when_too_small()
             if self._live is None:
                 # Transient: the frame is taken away at the end, for the last view to take its place.
@@ -95,10 +95,6 @@ class LiveTable:
             self._console.clear()
             self._live = None
 
-    def _width(self) -> int:
-        # A line as wide as the terminal would wrap when something is typed.
-        return max(self._console.width - 1, 1) if self._console.is_terminal else WIDTH
-
 
 def view(run: Run, now: datetime, width: int, height: int) -> list[Text]:
     """One frame: what runs where, the steps, and what is going wrong; never larger than `width` by `height`."""
@@ -106,23 +102,24 @@ def view(run: Run, now: datetime, width: int, height: int) -> list[Text]:
     budget = max(height - len(trouble) - _BOTH_MARGINS - 1, 1)
     # Where the terminal echoes ^C: a line of its own, short enough not to wrap.
     stop = "a rollback is not stopped by Ctrl-C" if run.rolling_back else "Ctrl-C stops at the next safe point"
-    return [
+    lines = [
         line(cell(_headline(run, now), width, "bold")),
         *rows(run, now, width, budget),
         *trouble,
         line(cell(stop, width, "dim")),
-    ][: max(height - 1, 1)]
+    ]
+    return within(lines[: max(height - 1, 1)], width)
 
 
 def last_view(run: Run, now: datetime, width: int) -> list[Text]:
     """What stays on the terminal: the steps, what is not as it was found, and the verdict with its reason."""
-    verdict = folded(verdict_line(run), width, verdict_style(run))
-    return [
+    lines = [
         line(cell(_headline(run, run.finished or now), width, "bold")),
         *rows(run, run.finished or now, width, _MOST_ROWS_AT_THE_END),
         *(each for difference in difference_lines(run) for each in folded(difference, width, "red")),
-        *verdict,
+        *folded(verdict_line(run), width, verdict_style(run)),
     ]
+    return within(lines, width)
 
 
 def _headline(run: Run, now: datetime) -> str:

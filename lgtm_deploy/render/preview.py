@@ -7,7 +7,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from lgtm_deploy.core.preview import Preview
-from lgtm_deploy.render.sheet import cell, columns, folded, line, show
+from lgtm_deploy.render.sheet import cell, folded, line, show, within
 from lgtm_deploy.render.text import clean, short
 
 _LONGEST_NAME = 26
@@ -17,11 +17,15 @@ _STYLES = {"+": "green", "-": "red", "~": "yellow"}
 
 def print_preview(preview: Preview, out: TextIO) -> None:
     """Writes what would change."""
-    show(preview_lines(preview, columns(out)), out)
+    show(lambda width: preview_lines(preview, width), out)
 
 
-def preview_lines(preview: Preview, width: int) -> Iterator[Text]:
+def preview_lines(preview: Preview, width: int) -> list[Text]:
     """What would change, step by step, in lines of at most `width` cells."""
+    return within(_lines(preview, width), width)
+
+
+def _lines(preview: Preview, width: int) -> Iterator[Text]:
     where = f"{clean(preview.plan)} on {clean(preview.environment)}"
     if not preview.changes:
         yield line(cell(f"{where}: nothing to change.", width, "bold"))

@@ -1,14 +1,14 @@
 """Lines of cells of fixed width, for a terminal in colour and for a file without."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from io import StringIO
-from typing import TextIO
+from typing import Any, TextIO, cast
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from lgtm_deploy.render.text import fitted, put
+from lgtm_deploy.render.text import encodable, fitted, put
 
 # Where there is no terminal to ask.
 WIDTH = 80
@@ -30,20 +30,45 @@ def line(*cells: Text | str) -> Text:
     return joined
 
 
-def columns(out: TextIO) -> int:
-    """How many terminal cells a line may have. One less than there are: a full line may wrap when one types."""
-    return Console(file=out).width - 1 if _is_terminal(out) else WIDTH
+class _Forgiving:
+    """A stream that writes `?` for what its encoding has no sign for, instead of failing."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def write(self, text: str) -> int:
+        return self._out.write(encodable(text, self._out))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._out, name)
 
 
-def show(lines: Iterable[Text], out: TextIO) -> None:
-    """Writes the lines: in colour on a terminal (unless NO_COLOR is set), else as they are."""
-    if not _is_terminal(out):
-        for each in lines:
+def terminal(out: TextIO) -> Console:
+    """A console on the stream: in colour on a terminal, unless NO_COLOR is set."""
+    return Console(file=cast("TextIO", _Forgiving(out)), highlight=False)
+
+
+def columns(console: Console) -> int:
+    """How many cells a line may have: one less than the terminal has, as a full line may wrap when one types."""
+    return max(console.width - 1, 1) if console.is_terminal else WIDTH
+
+
+def show(lines: Callable[[int], Iterable[Text]], out: TextIO) -> None:
+    """Writes lines made for the width that there is: styled on a terminal, else as they are."""
+    console = terminal(out)
+    for each in lines(columns(console)):
+        if console.is_terminal:
+            console.print(each)
+        else:
             put(out, each.plain.rstrip())
-        return
-    console = Console(file=out, highlight=False, soft_wrap=False)
-    for each in lines:
-        console.print(each)
+
+
+def within(lines: Iterable[Text], width: int) -> list[Text]:
+    """The lines, each cut to the width."""
+    found = list(lines)
+    for each in found:
+        each.truncate(max(width, 1), overflow="ellipsis")
+    return found
 
 
 def folded(text: str, width: int, style: str = "", indent: str = "") -> list[Text]:
@@ -51,7 +76,3 @@ def folded(text: str, width: int, style: str = "", indent: str = "") -> list[Tex
     room = max(width - cell_len(indent), 1)
     wrapped = Text(text, overflow="fold").wrap(Console(file=StringIO(), width=room), room)
     return [line(Text(f"{indent}{each.plain}".rstrip(), style=style)) for each in wrapped]
-
-
-def _is_terminal(out: TextIO) -> bool:
-    return bool(getattr(out, "isatty", lambda: False)())

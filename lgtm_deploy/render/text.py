@@ -132,8 +132,13 @@ def difference_lines(run: Run) -> Iterator[str]:
                 yield f"changed: {clean(step.id)} {short(step.change)}".rstrip()
 
 
-def put(out: TextIO, line: str) -> None:
-    """Writes one line at once, with `?` for what the stream's encoding has no sign for."""
+def encodable(text: str, out: TextIO) -> str:
+    """The text with `?` for what the stream's encoding has no sign for."""
     encoding = getattr(out, "encoding", None) or "utf-8"
-    out.write(line.encode(encoding, "replace").decode(encoding) + "\n")
+    return text.encode(encoding, "replace").decode(encoding)
+
+
+def put(out: TextIO, line: str) -> None:
+    """Writes one line at once."""
+    out.write(encodable(line, out) + "\n")
     out.flush()

@@ -11,7 +11,7 @@ from lgtm_deploy.core import event as events
 from lgtm_deploy.core.critical_path import CriticalPath, critical_path
 from lgtm_deploy.core.event import Record
 from lgtm_deploy.core.run import Run, StepRun
-from lgtm_deploy.render.sheet import cell, columns, folded, line, show
+from lgtm_deploy.render.sheet import cell, folded, line, show, within
 from lgtm_deploy.render.text import (
     STATES,
     clean,
@@ -31,7 +31,7 @@ _WORK, _LATE, _REST = "█", "░", " "
 
 def print_timeline(records: Sequence[Record], out: TextIO) -> None:
     """Writes what is known of the run that these records tell of."""
-    show(timeline(records, columns(out)), out)
+    show(lambda width: timeline(records, width), out)
 
 
 def timeline(records: Sequence[Record], width: int) -> list[Text]:
@@ -40,7 +40,7 @@ def timeline(records: Sequence[Record], width: int) -> list[Text]:
         return [line("Nothing is recorded of this run.")]
     run = Run(id=records[0].run).folded(record.event for record in records)
     path = critical_path(run)
-    return [
+    lines = [
         *_heading(run, width),
         *_table(run, path, width),
         *_path(run, records, path, width),
@@ -49,6 +49,7 @@ def timeline(records: Sequence[Record], width: int) -> list[Text]:
         *(each for difference in difference_lines(run) for each in folded(difference, width, "red")),
         *folded(verdict_line(run), width, verdict_style(run)),
     ]
+    return within(lines, width)
 
 
 def _heading(run: Run, width: int) -> Iterator[Text]:
