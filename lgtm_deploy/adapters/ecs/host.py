@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lgtm_deploy.adapters.aws import Aws, changing, reading
-from lgtm_deploy.adapters.ecs_records import Record, service_state
+from lgtm_deploy.adapters.ecs.records import Record, service_state
 from lgtm_deploy.core.errors import DeployError, InDoubtError, NotFoundError, PermanentError
 from lgtm_deploy.core.ports import ServiceState
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from lgtm_deploy.adapters.aws import Aws, reading
-from lgtm_deploy.adapters.ecs_records import Record, deployment_state, digests_of, task_state
+from lgtm_deploy.adapters.ecs.records import Record, deployment_state, digests_of, task_state
 from lgtm_deploy.core.errors import AccessError, NotFoundError
 from lgtm_deploy.core.ports import DeploymentState, TaskState
 

@@ -1,6 +1,7 @@
 """What ECS's answers say, in this tool's terms."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from lgtm_deploy.core.ports import ContainerState, DeploymentState, ServiceState, TaskState, TaskStatus
@@ -63,8 +64,8 @@ def deployment_state(deployment: Record, revision: Record) -> DeploymentState:
         digests=digests_of(revision),
         failed_tasks=breaker.get("failureCount", 0),
         failure_threshold=breaker.get("threshold", 0),
-        created_at=deployment.get("createdAt"),
-        finished_at=deployment.get("finishedAt") or deployment.get("stoppedAt"),
+        created_at=_utc(deployment.get("createdAt")),
+        finished_at=_utc(deployment.get("finishedAt") or deployment.get("stoppedAt")),
     )
 
 
@@ -87,13 +88,18 @@ def task_state(task: Record) -> TaskState:
         task_definition=task["taskDefinitionArn"],
         status=status,
         address=_address(task),
-        created_at=task.get("createdAt"),
-        started_at=task.get("startedAt"),
-        stopped_at=task.get("stoppedAt"),
+        created_at=_utc(task.get("createdAt")),
+        started_at=_utc(task.get("startedAt")),
+        stopped_at=_utc(task.get("stoppedAt")),
         stop_code=task.get("stopCode", ""),
         stopped_reason=task.get("stoppedReason", ""),
         containers=tuple(_container(container) for container in task.get("containers", [])),
     )
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    # botocore gives the machine's own zone.
+    return moment.astimezone(UTC) if moment else None
 
 
 def _container(container: Record) -> ContainerState:
