@@ -1,5 +1,6 @@
 """What a task, or the stack behind its load balancer, answers to an HTTP request."""
 
+import re
 import socket
 import time
 from collections.abc import Callable
@@ -14,6 +15,8 @@ BODY_CHARACTERS = 4096
 CONNECT_SECONDS = 2.0
 TOTAL_SECONDS = 10.0
 TENANT_HEADER = "X-Scope-OrgID"
+
+_ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 
 
 class HttpTaskProbe:
@@ -92,7 +95,7 @@ def _reason(error: httpx.HTTPError) -> str:
         return f"no connection within {CONNECT_SECONDS:.0f} s"
     if isinstance(error, httpx.TimeoutException):
         return f"no complete answer within {TOTAL_SECONDS:.0f} s"
-    return str(error).rstrip(".") or type(error).__name__
+    return _ERRNO.sub("", str(error)).rstrip(".") or type(error).__name__
 
 
 def _host(address: str) -> str:
