@@ -1,1 +1,67 @@
 """An in-memory twin of every port, for fast tests and rehearsals."""
+
+from pathlib import Path
+
+from lgtm_deploy.core.ports import Ports
+from lgtm_deploy.core.stack import Stack
+from lgtm_deploy.fakes.clock import FakeClock
+from lgtm_deploy.fakes.cloud import FakeCloud, FakeRepository, FakeRoot
+from lgtm_deploy.fakes.image import Contract, Source
+from lgtm_deploy.fakes.images import FakeBuilder, FakeRegistry
+from lgtm_deploy.fakes.infrastructure import FakeInfrastructure
+from lgtm_deploy.fakes.lay import lay, old_path
+from lgtm_deploy.fakes.memory import FakeJournal, FakeLock
+from lgtm_deploy.fakes.probes import FakeCaller, FakeStackProbe, FakeTaskProbe
+from lgtm_deploy.fakes.rollout import FakeDeployment, FakeRevision, FakeService, FakeTask
+from lgtm_deploy.fakes.script import Call, Fault, Script
+from lgtm_deploy.fakes.services import FakeBalancer, FakeHost, FakeRollouts
+from lgtm_deploy.fakes.targets import FakeTarget, FakeTargetGroup
+
+__all__ = [
+    "Call",
+    "Contract",
+    "FakeBalancer",
+    "FakeBuilder",
+    "FakeCaller",
+    "FakeClock",
+    "FakeCloud",
+    "FakeDeployment",
+    "FakeHost",
+    "FakeInfrastructure",
+    "FakeJournal",
+    "FakeLock",
+    "FakeRegistry",
+    "FakeRepository",
+    "FakeRevision",
+    "FakeRollouts",
+    "FakeRoot",
+    "FakeService",
+    "FakeStackProbe",
+    "FakeTarget",
+    "FakeTargetGroup",
+    "FakeTask",
+    "FakeTaskProbe",
+    "Fault",
+    "Script",
+    "Source",
+    "fake_ports",
+    "lay",
+    "old_path",
+]
+
+
+def fake_ports(stack: Stack, cloud: FakeCloud, workspace: Path) -> Ports:  # noqa: ARG001 - as the real wiring takes it
+    """All ports on one cloud; `lay(stack)` makes the cloud that a stack describes."""
+    return Ports(
+        builder=FakeBuilder(cloud),
+        registry=FakeRegistry(cloud),
+        host=FakeHost(cloud),
+        rollouts=FakeRollouts(cloud),
+        balancer=FakeBalancer(cloud),
+        infrastructure=FakeInfrastructure(cloud),
+        task_probe=FakeTaskProbe(cloud),
+        stack_probe=FakeStackProbe(cloud),
+        caller=FakeCaller(cloud),
+        clock=cloud.clock,
+        workspace=workspace,
+    )

@@ -1,0 +1,189 @@
+"""One account with everything in it, and time that only passes when it is told to."""
+
+import hashlib
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from lgtm_deploy.core.errors import NotFoundError
+from lgtm_deploy.fakes.clock import FakeClock
+from lgtm_deploy.fakes.image import Contract, Source
+from lgtm_deploy.fakes.rollout import FakeDeployment, FakeRevision, FakeService, FakeTask
+from lgtm_deploy.fakes.script import Call, Script
+from lgtm_deploy.fakes.targets import FakeTargetGroup
+
+ValueT = TypeVar("ValueT")
+
+REGION = "eu-west-1"
+# How finely the world moves, in seconds.
+TICK = 0.5
+SETTLED_WITHIN = 300.0
+
+
+@dataclass(kw_only=True)
+class FakeRepository:
+    """A repository: what its tags name, and whether they stay."""
+
+    tags: dict[str, str] = field(default_factory=dict)
+    immutable: bool = True
+
+
+@dataclass(kw_only=True)
+class FakeRoot:
+    """A Terraform root that sets health check paths.
+
+    `paths` maps target groups to the path that is committed; `variables` maps variables to the target group whose path
+    they set instead. With an `error` neither `init` nor `plan` works. `serial` counts the state's changes.
+    """
+
+    paths: dict[str, str] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
+    error: str = ""
+    serial: int = 1
+
+
+class FakeCloud:
+    """Registry, services, target groups and Terraform roots that act on each other as the real ones do.
+
+    Whatever it holds may be changed by a test at any time. Ports see it through `perform`, which records the call,
+    lets the world catch up with the clock, and raises what the script says.
+    """
+
+    def __init__(self, clock: FakeClock | None = None, *, account: str = "123456789012", cluster: str = "fake") -> None:
+        self.clock = clock or FakeClock()
+        self.account = account
+        self.cluster = cluster
+        self.calls: list[Call] = []
+        self.script = Script()
+        self.sources: dict[Path, Source] = {}
+        self.missing_bases: set[str] = set()
+        self.images: dict[str, Contract] = {}
+        """Images of the local engine, by id."""
+        self.pushed: dict[str, Contract] = {}
+        """Images of the registry, by digest."""
+        self.repositories: dict[str, FakeRepository] = {}
+        self.services: dict[str, FakeService] = {}
+        self.groups: dict[str, FakeTargetGroup] = {}
+        self.balancers: dict[str, str] = {}
+        self.rules: dict[str, str] = {}
+        """Path prefix -> service that the load balancer sends it to."""
+        self.roots: dict[Path, FakeRoot] = {}
+        self.reachable = True
+        """Whether task addresses can be reached from here."""
+        self._now = self.clock.monotonic()
+        self._lock = threading.RLock()
+
+    # -- what ports do with it -----------------------------------------------------------------------------------------
+    def perform(self, name: str, act: Callable[[], ValueT], /, **arguments: Any) -> ValueT:
+        """Records a call and does it, unless the script has a fault for it."""
+        with self._lock:
+            self.calls.append(Call(name=name, arguments=arguments))
+            self.catch_up()
+            fault = self.script.take(name)
+            if fault and fault.when == "before":
+                raise fault.error
+            result = act()
+            if fault:
+                raise fault.error
+            return result
+
+    def called(self, name: str) -> int:
+        """How often that call was made."""
+        return sum(call.name == name for call in self.calls)
+
+    def catch_up(self) -> None:
+        """Moves the world to the clock's time."""
+        with self._lock:
+            now = self.clock.monotonic()
+            while self._now < now:
+                self._now = min(self._now + TICK, now)
+                self._tick()
+
+    def _tick(self) -> None:
+        for group in self.groups.values():
+            group.tick(self._now)
+        for service in self.services.values():
+            service.tick(self._now)
+
+    def advance(self, seconds: float) -> None:
+        """Lets so much time pass, for the clock and the world."""
+        self.clock.advance(seconds)
+        self.catch_up()
+
+    # -- what is in it -------------------------------------------------------------------------------------------------
+    def put_image(self, repository: str, tag: str, contract: Contract) -> str:
+        """An image in the registry, as if somebody had pushed it; returns its digest."""
+        digest = digest_for(f"{repository}:{tag}:{contract}")
+        self.pushed[digest] = contract
+        self.repositories.setdefault(repository, FakeRepository()).tags[tag] = digest
+        return digest
+
+    def address_of(self, repository: str) -> str:
+        """The repository's full address. Raises NotFoundError."""
+        if repository not in self.repositories:
+            raise NotFoundError(f"There is no ECR repository {repository}.")
+        return f"{self.account}.dkr.ecr.{REGION}.amazonaws.com/{repository}"
+
+    def digest_in(self, reference: str) -> str:
+        """The digest that an image reference names; empty when there is none."""
+        name, _, digest = reference.partition("@")
+        if digest:
+            return digest if digest in self.pushed else ""
+        address, _, tag = name.rpartition(":")
+        repository = self.repositories.get(address.partition("/")[2])
+        return repository.tags.get(tag, "") if repository else ""
+
+    def add_service(self, service: FakeService, image: str) -> FakeService:
+        """A service whose first deployment, of that image reference, is complete and healthy."""
+        self.services[service.name] = service
+        service.network = len(self.services)
+        for group in service.groups:
+            self.groups[group.name] = group
+        self.deploy(service, self.register(service, {service.container: image}))
+        for _ in range(int(SETTLED_WITHIN / TICK)):
+            if service.deployments[-1].status == "SUCCESSFUL":
+                return service
+            self.advance(TICK)
+        raise ValueError(f"The first image of {service.name} never gets healthy.")
+
+    def register(self, service: FakeService, images: Mapping[str, str]) -> FakeRevision:
+        """A new revision of the service's task definition."""
+        number = len(service.revisions) + 1
+        arn = f"arn:aws:ecs:{REGION}:{self.account}:task-definition/{service.name}:{number}"
+        revision = FakeRevision(arn=arn, images=dict(images))
+        service.revisions.append(revision)
+        return revision
+
+    def deploy(self, service: FakeService, revision: FakeRevision) -> FakeDeployment:
+        """Starts a deployment; tags are resolved now, once for all its tasks (AWS: ECS, container image resolution)."""
+        number = len(service.deployments) + 1
+        digests = {name: digest for name, image in revision.images.items() if (digest := self.digest_in(image))}
+        deployment = FakeDeployment(
+            arn=f"arn:aws:ecs:{REGION}:{self.account}:service-deployment/{self.cluster}/{service.name}/{number:021d}",
+            revision=revision,
+            digests=digests,
+            contract=self.pushed.get(digests.get(service.container, "")),
+            created=self.clock.monotonic(),
+        )
+        service.begin(deployment)
+        return deployment
+
+    def task_at(self, address: str, port: int) -> FakeTask | None:
+        """The running task at that address and port."""
+        for service in self.services.values():
+            for task in service.tasks:
+                if (
+                    task.address == address
+                    and service.port == port
+                    and task.stopped is None
+                    and task.started is not None
+                ):
+                    return task
+        return None
+
+
+def digest_for(text: str) -> str:
+    """A digest that is the same for the same text."""
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
