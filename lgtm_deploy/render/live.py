@@ -37,6 +37,7 @@ class LiveTable:
         self._run: Run | None = None
         self._live: Live | None = None
         self._drawn = (0, 0)
+        self._notice = ""
         self._stopping = threading.Event()
         self._painter = threading.Thread(target=self._paint, name="live-table", daemon=True)
 
@@ -47,6 +48,10 @@ class LiveTable:
             self._painter.start()
         if isinstance(record.event, RunFinished):
             self.close()
+
+    def notice(self, text: str) -> None:
+        """Shows a sentence below the table from the next frame on. Safe to call in a signal handler."""
+        self._notice = text
 
     def __enter__(self) -> Self:
         return self
@@ -78,7 +83,7 @@ class LiveTable:
         while not self._stopping.wait(self._seconds_per_frame if self._live else 0):
             if self._run is None:
                 continue
-            lines = view(self._run, self._clock.now(), columns(self._console), self._console.height)
+            lines = view(self._run, self._clock.now(), columns(self._console), self._console.height, self._notice)
             self._start_afresh_when_too_small()
             if self._live is None:
                 # Transient: the frame is taken away at the end, for the last view to take its place.
@@ -96,7 +101,7 @@ class LiveTable:
             self._live = None
 
 
-def view(run: Run, now: datetime, width: int, height: int) -> list[Text]:
+def view(run: Run, now: datetime, width: int, height: int, notice: str = "") -> list[Text]:
     """One frame: what runs where, the steps, and what is going wrong; never larger than `width` by `height`."""
     trouble = _trouble(run, width)[: max(height - 6, 0)]
     budget = max(height - len(trouble) - _BOTH_MARGINS - 1, 1)
@@ -106,18 +111,21 @@ def view(run: Run, now: datetime, width: int, height: int) -> list[Text]:
         line(cell(_headline(run, now), width, "bold")),
         *rows(run, now, width, budget),
         *trouble,
-        line(cell(stop, width, "dim")),
+        line(cell(notice or stop, width, "bold" if notice else "dim")),
     ]
     return within(lines[: max(height - 1, 1)], width)
 
 
 def last_view(run: Run, now: datetime, width: int) -> list[Text]:
-    """What stays on the terminal: the steps, what is not as it was found, and the verdict with its reason."""
+    """What stays on the terminal: the steps, what is not as it was found, and the verdict with its reason.
+
+    A run that is not at its end, but interrupted by a question to the reader, has no verdict yet.
+    """
     lines = [
         line(cell(_headline(run, run.finished or now), width, "bold")),
         *rows(run, run.finished or now, width, _MOST_ROWS_AT_THE_END),
         *(each for difference in difference_lines(run) for each in folded(difference, width, "red")),
-        *folded(verdict_line(run), width, verdict_style(run)),
+        *(folded(verdict_line(run), width, verdict_style(run)) if run.verdict else ()),
     ]
     return within(lines, width)
 

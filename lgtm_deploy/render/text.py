@@ -95,16 +95,15 @@ def facts(outputs: Mapping[str, Any], limit: int = 3) -> str:
 
 def verdict_line(run: Run) -> str:
     """How the run ended and why, in one line; and how to go on where it can go on."""
+    # Applying again is safe: what is there already is left as it is.
+    again = f"lgtm-deploy apply {clean(run.plan)} --env {clean(run.environment)}"
     if run.verdict is None:
-        return (
-            f"no verdict: run {clean(run.id)} is still going, or was killed; then go on with:"
-            f" lgtm-deploy resume {clean(run.id)}"
-        )
+        return f"no verdict: run {clean(run.id)} is still going, or was killed; then go on with: {again}"
     line = f"{run.verdict} after {duration(run.seconds)} (exit {EXIT_CODES[run.verdict]})"
     if run.reason:
         line += f": {clean(run.reason)}"
     if run.verdict in _RESUMABLE:
-        line += f"{'' if line.endswith('.') else '.'} Go on with: lgtm-deploy resume {clean(run.id)}"
+        line += f"{'' if line.endswith('.') else '.'} Go on with: {again}"
     return line
 
 

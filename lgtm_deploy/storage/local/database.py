@@ -26,7 +26,7 @@ CREATE TABLE locks (
 ) WITHOUT ROWID;
 """
 
-_FREE_SPACE = "Free some space, then resume the run."
+_FREE_SPACE = "Free some space, then apply again to go on."
 _RESTORE = "Move it away and start a new one, or restore a copy; do not edit it."
 # https://www.sqlite.org/rescode.html: the low byte is the kind, what is above it the detail.
 _TOLD: dict[int, tuple[str, str]] = {
