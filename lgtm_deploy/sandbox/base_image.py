@@ -1,4 +1,4 @@
-"""Which base images does the sandbox build on? Stand-ins on the running Python, without a shell, made in the given engine."""
+"""Which base images does the sandbox build on? Stand-ins on the running Python, without a shell."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from .standins.catalogue import PROGRAMS, Program
 
 REGISTRY = "lgtm-standin"
 ROOT_REPOSITORY = f"{REGISTRY}/root"
+IDENTITY_LABEL = "lgtm-standin.identity"
 
 _ENTRY = """#!{home}/bin/python3 -IS
 import sys
@@ -41,7 +42,7 @@ class BaseImageError(Exception):
 def build_base_images(client: Any, *, label: str, versions: Mapping[str, str]) -> BaseImages:
     """Make `lgtm-standin/grafana/<service>:<version>` for each service, unless it is there already.
 
-    A version that the program never had makes no image, so that a Dockerfile's `FROM` of it fails as it does in the world.
+    A version that the program never had makes no image: a Dockerfile's `FROM` of it fails, as it does in the world.
 
     Args:
         client: a docker-py client of the engine.
@@ -49,7 +50,7 @@ def build_base_images(client: Any, *, label: str, versions: Mapping[str, str]) -
         versions: service to version.
     """
     identity = _identity()
-    present = _present(client, identity)
+    present = _present(client, label, identity)
     wanted = {
         f"{REGISTRY}/grafana/{service}:{version}": (service, version)
         for service, version in versions.items()
@@ -81,14 +82,15 @@ def _identity() -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def _present(client: Any, identity: str) -> set[str]:
-    found = client.api.images(filters={"label": f"lgtm-standin.identity={identity}"})
+def _present(client: Any, label: str, identity: str) -> set[str]:
+    # Images and containers inherit labels from the base: one with another's label would be removed with the other's things.
+    found = client.api.images(filters={"label": [f"{IDENTITY_LABEL}={identity}", label]})
     return {tag for image in found for tag in image["RepoTags"] or ()}
 
 
 def _labels(label: str, identity: str) -> dict[str, str]:
     key, _, value = label.partition("=")
-    return {key: value, "lgtm-standin.identity": identity}
+    return {key: value, IDENTITY_LABEL: identity}
 
 
 def _application() -> dict[str, Path]:

@@ -1,4 +1,4 @@
-"""What of the running Python does an image need? Its binary, standard library, extension modules and shared libraries."""
+"""What of the running Python does an image need? Its binary, its library, and what they link to."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _standard_library() -> Iterator[tuple[str, Path]]:
 
 
 def _extension_files() -> Iterator[Path]:
-    # On the path always, while sysconfig answers with the virtual environment's directory; uv's Pythons build most of them in.
+    # Always on the path, while sysconfig answers with the virtual environment's; uv's Pythons build most of them in.
     for home in (Path(entry) for entry in sys.path if entry.endswith("lib-dynload")):
         for path in sorted(home.glob("*.so")):
             if path.name.split(".")[0] in _EXTENSIONS:
