@@ -13,8 +13,8 @@ from lgtm_deploy.render.text import RESTORING, STATES, State, clean, facts, shor
 
 _LONGEST_NAME = 28
 _TIME = 7
-_FINISHED = frozenset({"succeeded", "unchanged", "skipped", "compensated"})
 _AT_WORK = (STATES["running"], RESTORING)
+_LOUD = (*_AT_WORK, STATES["failed"], STATES["in-doubt"], STATES["not-compensated"])
 _BROKEN = frozenset({"failed", "in-doubt", "not-compensated"})
 
 
@@ -47,7 +47,7 @@ def rows(run: Run, now: datetime, width: int, budget: int) -> list[Text]:
                 cell(state.word, word_width, state.style),
                 cell(clean(step.id), name_width),
                 cell(_elapsed(step, state, run, now), _TIME, right=True),
-                cell("" if below else doing, rest, "dim" if step.status in _FINISHED else ""),
+                cell("" if below else doing, rest, "" if state in _LOUD else "dim"),
             )
         )
         if below:

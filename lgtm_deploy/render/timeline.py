@@ -1,6 +1,7 @@
 """A run afterwards: what took how long, what decided it, and what failed."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TextIO
 
@@ -40,10 +41,14 @@ def timeline(records: Sequence[Record], width: int) -> list[Text]:
         return [line("Nothing is recorded of this run.")]
     run = Run(id=records[0].run).folded(record.event for record in records)
     path = critical_path(run)
+    turned = next((record.event.at for record in records if isinstance(record.event, events.RollbackStarted)), None)
+    if turned:
+        # How long it could have taken is not the question of a run that failed.
+        path = replace(path, links=())
     lines = [
         *_heading(run, width),
         *_table(run, path, width),
-        *_path(run, records, path, width),
+        *(_rollback(run, records, turned, width) if turned else _path(path, width)),
         line(),
         *_failures(run, records, width),
         *(each for difference in difference_lines(run) for each in folded(difference, width, "red")),
@@ -106,21 +111,26 @@ def _bar(step: StepRun, run: Run, wall: float, width: int) -> str:
     return _REST * left + _WORK * (turn - left) + _LATE * (right - turn)
 
 
-def _path(run: Run, records: Sequence[Record], path: CriticalPath, width: int) -> Iterator[Text]:
+def _path(path: CriticalPath, width: int) -> Iterator[Text]:
     if not path.links:
         return
     yield line()
     chain = " > ".join(f"{clean(link.step)} {duration(link.work)}" for link in path.links)
     yield from folded(f"critical path (*): {chain}", width)
-    turned = [record.event.at for record in records if isinstance(record.event, events.RollbackStarted)]
-    if turned and run.started:
-        ended = run.finished or records[-1].event.at
-        until = duration((turned[-1] - run.started).total_seconds())
-        yield from folded(f"failed after {until}, rollback {duration((ended - turned[-1]).total_seconds())}", width)
-        return
     ratio = f" = {path.ratio:.2f} x critical path {duration(path.seconds)}" if path.ratio is not None else ""
     yield from folded(
         f"wall {duration(path.wall)}{ratio}; noticed late {duration(path.late)}, idle {duration(path.idle)}", width
+    )
+
+
+def _rollback(run: Run, records: Sequence[Record], turned: datetime, width: int) -> Iterator[Text]:
+    ended = run.finished or records[-1].event.at
+    began = run.started or turned
+    yield line()
+    yield from folded(
+        f"failed after {duration((turned - began).total_seconds())},"
+        f" rollback {duration((ended - turned).total_seconds())}",
+        width,
     )
 
 

@@ -174,7 +174,7 @@ def test_the_table_is_redrawn_without_events_and_gives_the_cursor_back(screen: S
 
     seen = screen.close()
     assert seen.count("\x1b[?25l") == seen.count("\x1b[?25h") == 1
-    assert seen.rstrip().endswith("after release-grace")
+    assert seen.rstrip().endswith("after release-grace\x1b[0m"), "a run without verdict leaves its table alone"
 
 
 def test_the_end_of_the_run_ends_the_drawing(screen: Screen) -> None:
