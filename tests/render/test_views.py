@@ -188,6 +188,18 @@ def test_the_end_of_the_run_ends_the_drawing(screen: Screen) -> None:
     assert seen.count("deployed after") == 1
 
 
+def test_a_terminal_made_smaller_is_cleared_and_drawn_anew(screen: Screen) -> None:
+    with LiveTable(screen.out, Standing(), seconds_per_frame=0.01) as table:
+        for run, record in told(list(opening())):
+            table(run, record)
+        screen.wait_for("wait-healthy[pyroscope]")
+        table._console.size = (50, 12)
+        screen.wait_for("\x1b[2J")
+
+    afterwards = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.close().split("\x1b[2J")[-1])
+    assert all(len(line) < 50 for line in re.split(r"[\r\n]+", afterwards))
+
+
 def test_no_color_leaves_the_words(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     table = LiveTable(screen.out, Standing(), seconds_per_frame=0.01)
