@@ -105,7 +105,9 @@ class Attempts:
         retrying = Retrying(
             retry=retry_if_exception_type(TransientError),
             stop=stop_after_attempt(policy.attempts),
-            wait=wait_exponential_jitter(policy.first_delay, policy.longest_delay, jitter=policy.first_delay),
+            wait=wait_exponential_jitter(
+                multiplier=policy.first_delay, max=policy.longest_delay, jitter=policy.first_delay
+            ),
             sleep=self._stop.pause,
             before_sleep=self._retried,
             reraise=True,
