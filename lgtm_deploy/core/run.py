@@ -41,7 +41,8 @@ class StepRun:
     outputs: Mapping[str, Any] = field(default_factory=dict)
     acted: bool = False
     kind: Literal[FailureKind, ""] = ""
-    """How it failed; empty while it has not. It stays when the step is compensated."""
+    reason: str = ""
+    """How and why it failed; empty while it has not. Both stay when the step is compensated."""
     order: int = 0
     """Position in the order of completion, from 1; 0 while not completed."""
 
@@ -169,7 +170,7 @@ def _(happened: events.StepFailed, run: Run) -> Run:
 
 @_after.register
 def _(happened: events.StepInDoubt, run: Run) -> Run:
-    run = _completed(run, happened, status="in-doubt", seconds=happened.seconds, acted=True)
+    run = _completed(run, happened, status="in-doubt", seconds=happened.seconds, acted=True, reason=happened.reason)
     return _with_step(run, happened, message=happened.reason)
 
 

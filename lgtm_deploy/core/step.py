@@ -72,10 +72,13 @@ class Action(ABC, Generic[InputsT, SeenT, OutputsT]):
         """Makes the change. Safe to repeat."""
 
     def compensate(self, inputs: InputsT, seen: SeenT, progress: Progress) -> None:
-        """Restores what was seen, from what was journaled alone. Safe to repeat."""
+        """Restores what was seen, from what was journaled alone. Safe to repeat; not asked for what is back already."""
 
     def restored(self, inputs: InputsT, seen: SeenT) -> Gate[None]:  # noqa: ARG002
-        """After compensation: is what was seen back? The engine asks until it is Open or Shut."""
+        """Is what was seen back? Asked before compensation, and after it until the answer is Open or Shut.
+
+        A step that changes something which must come back overrides this and `compensate` together.
+        """
         return Open(outputs=None)
 
 

@@ -61,9 +61,9 @@ def cause(run: Run) -> str:
     """The step that failed first, and why; empty when none did."""
     broken = [step for step in run.steps.values() if _kind(step) in ("failed", "superseded", "in-doubt")]
     if not broken:
-        return next((step.message for step in run.steps.values() if _kind(step) == "interrupted"), "")
+        return next((step.reason for step in run.steps.values() if _kind(step) == "interrupted"), "")
     first = min(broken, key=lambda step: step.order)
-    return f"{first.id}: {first.message}"
+    return f"{first.id}: {first.reason}"
 
 
 def _kind(step: StepRun) -> FailureKind | Literal["in-doubt", ""]:

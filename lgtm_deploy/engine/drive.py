@@ -90,7 +90,6 @@ class Drive(Generic[ResultT]):
                 after[each].append(name)
         ready = [name for name, names in before.items() if not names]
         running = 0
-        unwritten: list[Event] = []
         sworn: list[threading.Event] = []
         with ThreadPoolExecutor(max_workers=self._parallelism, thread_name_prefix="worker") as workers:
             while True:
@@ -98,10 +97,10 @@ class Drive(Generic[ResultT]):
                 del ready[: len(batch)]
                 starting = [(name, *self._start(name)) for name in batch]
                 # One sync for all that was said or has ended, and for what starts now.
-                self._ledger.write(*unwritten, *(event for _, event, _ in starting if event))
+                self._ledger.write(*(event for _, event, _ in starting if event))
                 for written in sworn:
                     written.set()
-                unwritten, sworn = [], []
+                sworn = []
                 for name, _, job in starting:
                     workers.submit(self._work, name, job)
                 running += len(starting)
@@ -111,13 +110,13 @@ class Drive(Generic[ResultT]):
                     if isinstance(message, _Crashed):
                         raise message.error
                     if isinstance(message, _Said):
-                        unwritten.append(message.event)
+                        self._ledger.note(message.event)
                         if message.written:
                             sworn.append(message.written)
                         continue
                     running -= 1
                     ended, go_on = self._end(message.name, message.result)
-                    unwritten.append(ended)
+                    self._ledger.note(ended)
                     if go_on:
                         ready.extend(_released(message.name, before, after))
 

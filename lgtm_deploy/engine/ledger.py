@@ -17,18 +17,27 @@ class Ledger:
         self._journal = journal
         self._fence = fence
         self._listeners = list(listeners)
+        self._noted: list[tuple[Event, Run]] = []
+
+    def note(self, *events: Event) -> None:
+        """Takes the events into the fold; they are neither on disk nor announced before `write`."""
+        for event in events:
+            self.run = self.run.folded([event])
+            self._noted.append((event, self.run))
 
     def write(self, *events: Event) -> None:
-        """Puts the events on disk together, then announces them. Raises JournalError."""
-        if not events:
+        """Puts what was noted and these events on disk together, then announces them. Raises JournalError."""
+        self.note(*events)
+        noted, self._noted = self._noted, []
+        if not noted:
             return
-        for record in self._journal.append(self.run.id, self._fence, events):
-            self.run = self.run.folded([record.event])
-            self._announce(record)
+        records = self._journal.append(self.run.id, self._fence, [event for event, _ in noted])
+        for record, (_, run) in zip(records, noted, strict=True):
+            self._announce(run, record)
 
-    def _announce(self, record: Record) -> None:
+    def _announce(self, run: Run, record: Record) -> None:
         for listener in tuple(self._listeners):
             try:
-                listener(self.run, record)
+                listener(run, record)
             except Exception:  # a renderer's broken pipe must never fail a deployment
                 self._listeners.remove(listener)

@@ -98,7 +98,8 @@ class DeployService(Action[Inputs, Seen, Outputs]):
         if not state.deployment:
             return Open(outputs=None)
         deployment = self.ports.rollouts.deployment(state.deployment)
-        now = f"{inputs.service} is on {deployment.digests.get(service.container, '')[:19]}, {deployment.status}"
+        digest = deployment.digests.get(service.container, "")[:19] or "no image yet"
+        now = f"{inputs.service} is on {digest}, {deployment.status}"
         if deployment.status in ("ROLLBACK_SUCCESSFUL", "SUCCESSFUL") and self._is_back(inputs, seen):
             return Open(outputs=None, since=deployment.finished_at)
         if deployment.status in ("STOPPED", "ROLLBACK_FAILED"):

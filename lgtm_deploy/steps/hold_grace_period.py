@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+from lgtm_deploy.core.gate import Gate
 from lgtm_deploy.core.handover import hold_seconds
 from lgtm_deploy.core.ports import Progress
 from lgtm_deploy.core.step import Action, Change, Nothing, Proposal
+from lgtm_deploy.steps.grace_period import grace_period_is
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,5 +69,8 @@ class HoldGracePeriod(Action[Inputs, Seen, Outputs]):
     def compensate(self, inputs: Inputs, seen: Seen, progress: Progress) -> None:
         """Gives the service its own grace period back."""
         service = self.stack.service(inputs.service)
-        if self.ports.host.service(service.ecs_service).grace_period_seconds != seen.grace_period:
-            self.ports.host.update(service.ecs_service, grace_period_seconds=seen.grace_period)
+        self.ports.host.update(service.ecs_service, grace_period_seconds=seen.grace_period)
+
+    def restored(self, inputs: Inputs, seen: Seen) -> Gate[None]:
+        """Open when the grace period is what it was."""
+        return grace_period_is(self.ports.host, self.stack.service(inputs.service), seen.grace_period)

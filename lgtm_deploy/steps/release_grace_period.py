@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from lgtm_deploy.core.gate import Gate
 from lgtm_deploy.core.ports import Progress
 from lgtm_deploy.core.step import Action, Change, Nothing, Proposal
+from lgtm_deploy.steps.grace_period import grace_period_is
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +54,10 @@ class ReleaseGracePeriod(Action[Inputs, Seen, Outputs]):
     def compensate(self, inputs: Inputs, seen: Seen, progress: Progress) -> None:
         """Holds again."""
         self._set(inputs, seen.grace_period)
+
+    def restored(self, inputs: Inputs, seen: Seen) -> Gate[None]:
+        """Open when it is held as it was."""
+        return grace_period_is(self.ports.host, self.stack.service(inputs.service), seen.grace_period)
 
     def _set(self, inputs: Inputs, seconds: int) -> None:
         service = self.stack.service(inputs.service)
