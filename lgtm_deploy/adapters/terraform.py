@@ -24,6 +24,9 @@ DROPPED = ("TF_CLI_ARGS", "TF_LOG", "TF_INPUT", "TF_WORKSPACE", "TF_DATA_DIR")
 
 NO_CHANGES, CHANGES = 0, 2
 
+# A cloud runner kills about 10 s after its SIGTERM: what is left is for the journal.
+GRACE = 8.0
+
 
 class TerraformInfrastructure:
     """Runs Terraform as a child that can always be stopped.
@@ -151,7 +154,9 @@ class TerraformInfrastructure:
         environment = {**self._environment, "TF_DATA_DIR": str(data), "TF_IN_AUTOMATION": "1"}
         try:
             return child.run(
-                child.Command(arguments=line, directory=root, environment=environment, limit=self._limit, quiet=quiet),
+                child.Command(
+                    arguments=line, directory=root, environment=environment, limit=self._limit, quiet=quiet, grace=GRACE
+                ),
                 progress,
             )
         except child.KilledError as error:
