@@ -107,4 +107,5 @@ def _check_against(source: Source, plan: Plan, stack: Stack) -> None:
 
 def variables(plan: Plan) -> set[str]:
     """The `vars` that the plan's steps refer to."""
-    return {each.variable for step in plan.steps.values() for each in references(dict(step.with_)) if each.variable}
+    written = [value for step in plan.steps.values() for value in (step.with_, step.title)]
+    return {each.variable for value in written for each in references(value) if each.variable}

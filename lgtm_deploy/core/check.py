@@ -13,10 +13,13 @@ from lgtm_deploy.core.step import Step
 
 Catalog = Mapping[str, type[Step]]
 
+# Where in a path to an input, or into one, its name stands.
+_INPUT = 3
+
 
 def faults(plan: Plan, catalog: Catalog) -> list[Fault]:
     """Everything wrong with the plan, as far as it can be told without a stack."""
-    found = order_faults(plan)
+    found = [*order_faults(plan), *_key_faults(plan)]
     for spec in plan.steps.values():
         if spec.uses not in catalog:
             found.append(
@@ -29,6 +32,24 @@ def faults(plan: Plan, catalog: Catalog) -> list[Fault]:
         else:
             found.extend(_StepCheck(plan, spec, catalog).faults())
     return found
+
+
+def _key_faults(plan: Plan) -> Iterator[Fault]:
+    """Keys written twice, and steps without any: such a step would never run, and nobody would be told."""
+    yield from _twice(("services",), plan.services)
+    for spec in plan.steps.values():
+        path: Path = ("steps", spec.id, "for_each")
+        if keys_of(plan, spec.id) == ():
+            empty = "the plan names no services" if spec.for_each == "services" else "it has none"
+            yield Fault(path=path, message=f"Step '{spec.id}' runs once for each of its keys, and {empty}.")
+        elif isinstance(spec.for_each, tuple):
+            yield from _twice(path, spec.for_each)
+
+
+def _twice(path: Path, keys: tuple[str, ...]) -> Iterator[Fault]:
+    for position, key in enumerate(keys):
+        if key in keys[:position]:
+            yield Fault(path=(*path, position), message=f"'{key}' is here twice.")
 
 
 @dataclass(frozen=True)
@@ -58,6 +79,20 @@ class _StepCheck:
             if name not in spec.with_ and _required(each):
                 message = f"Step '{spec.id}' ({spec.uses}) lacks its input '{name}'."
                 yield Fault(path=("steps", spec.id), message=message)
+        yield from self._title_faults(("steps", spec.id, "title"))
+
+    def _title_faults(self, path: Path) -> Iterator[Fault]:
+        """A title is told in the preview, when no step has any outputs."""
+        try:
+            found = list(references(self.spec.title))
+        except UsageError as error:
+            yield Fault(path=path, message=error.message, resolution=error.resolution)
+            return
+        for reference in found:
+            if reference.step:
+                yield Fault(path=path, message=f"The title of step '{self.spec.id}' cannot hold a step's output.")
+            else:
+                yield from self._reference_faults(path, reference)
 
     def _value_faults(self, path: Path, value: Any, wanted: Any) -> Iterator[Fault]:
         try:
@@ -66,15 +101,22 @@ class _StepCheck:
             yield Fault(path=path, message=error.message, resolution=error.resolution)
             return
         broken = [fault for reference in found for fault in self._reference_faults(path, reference)]
-        yield from broken
-        if broken:
-            return
+        yield from broken or self._type_faults(path, value, wanted)
+
+    def _type_faults(self, path: Path, value: Any, wanted: Any) -> Iterator[Fault]:
+        """Holds a value without broken references against its type; what lists and maps hold, one by one."""
         only = sole(value)
         if only is not None:
             got = self._type_of(only)
-            if got != wanted:
+            if got not in (wanted, Any) and (got, wanted) != (int, float):
                 yield self._mismatch(path, wanted, f"'{only.text}' is {_spell(got)}")
-        elif not found and not accepts(wanted, value):
+        elif isinstance(value, list | tuple) and get_origin(wanted) is tuple:
+            for position, each in enumerate(value):
+                yield from self._type_faults((*path, position), each, get_args(wanted)[0])
+        elif isinstance(value, Mapping) and get_origin(wanted) is Mapping:
+            for key, each in value.items():
+                yield from self._type_faults((*path, key), each, get_args(wanted)[1])
+        elif not _accepts(wanted, value):
             yield self._mismatch(path, wanted, f"got {value!r}")
 
     def _reference_faults(self, path: Path, reference: Reference) -> Iterator[Fault]:
@@ -112,20 +154,18 @@ class _StepCheck:
         return GenericAlias(Mapping, (str, own))
 
     def _mismatch(self, path: Path, wanted: Any, got: str) -> Fault:
-        return Fault(path=path, message=f"Input '{path[-1]}' of step '{self.spec.id}' takes {_spell(wanted)}; {got}.")
+        what = f"Input '{path[_INPUT]}' of step '{self.spec.id}'"
+        return Fault(path=path, message=f"{what} takes {_spell(wanted)}; {got}.")
 
 
 def _required(field: "Field[Any]") -> bool:
     return field.default is MISSING and field.default_factory is MISSING
 
 
-def accepts(wanted: Any, value: Any) -> bool:
-    """Whether a value as YAML has it can stand for an input of that type."""
-    origin = get_origin(wanted)
-    if origin is tuple:
-        return isinstance(value, list | tuple) and all(accepts(get_args(wanted)[0], each) for each in value)
-    if origin is not None:
-        return isinstance(value, Mapping) and all(accepts(get_args(wanted)[1], each) for each in value.values())
+def _accepts(wanted: Any, value: Any) -> bool:
+    """Whether a scalar as YAML has it can stand for an input of that type."""
+    if get_origin(wanted) is not None:
+        return False
     if wanted is float:
         return isinstance(value, int | float) and not isinstance(value, bool)
     return isinstance(value, wanted) and (wanted is bool or not isinstance(value, bool))

@@ -7,7 +7,7 @@ from typing import Any
 
 from lgtm_deploy.core.errors import UsageError
 
-_EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}")
+_EXPRESSION = re.compile(r"\$\{\{\s*((?:(?!\}\}).)*?)\s*\}\}")
 _NAME = r"[A-Za-z_][A-Za-z0-9_-]*"
 _STEP_OUTPUT = re.compile(rf"steps\.({_NAME})\.outputs\.({_NAME})")
 _VARIABLE = re.compile(rf"vars\.({_NAME})")
