@@ -243,11 +243,21 @@ def test_a_stopped_apply_ends_in_order(tmp_path: Path) -> None:
     assert not (root.folder / ".terraform.tfstate.lock.info").exists()
 
 
-def test_an_apply_that_has_to_be_killed_is_in_doubt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lgtm_deploy.adapters.terraform.GRACE", 0.5)
-    code = "import signal,time; signal.signal(signal.SIGINT, signal.SIG_IGN); print('running'); time.sleep(60)"
-    root = slow(tmp_path, code)
-    planned = root.terraform.plan(root.folder, [], {}, root.out, root.tell)
+STUBBORN = """#!{python}
+import signal, time
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+print("terraform_data.slow (local-exec): running", flush=True)
+time.sleep(60)
+"""
+
+
+def test_an_apply_that_has_to_be_killed_is_in_doubt(root: Root, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lgtm_deploy.adapters.terraform.GRACE", 0.3)
+    planned = root.plan()
+    stubborn = root.folder.parent / "terraform"
+    stubborn.write_text(STUBBORN.format(python=sys.executable))
+    stubborn.chmod(0o755)
+    root.terraform = root.made(PATH=str(stubborn.parent))
 
     with pytest.raises(InDoubtError, match="was killed"):
         root.terraform.apply(root.folder, planned, stop_when_it_runs)

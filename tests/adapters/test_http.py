@@ -1,0 +1,124 @@
+"""Requests to tasks and to the stack."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from lgtm_deploy.adapters import http
+from lgtm_deploy.adapters.http import HttpStackProbe, HttpTaskProbe
+from lgtm_deploy.core.errors import TransientError
+
+
+@contextmanager
+def serving(answer: bytes, *, hang: bool = False) -> Iterator[tuple[int, list[bytes]]]:
+    """A server that answers every request with these bytes, and keeps the connection open when it is to hang."""
+    asked: list[bytes] = []
+    held: list[socket.socket] = []
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            asked.append(connection.recv(65536))
+            connection.sendall(answer)
+            if hang:
+                held.append(connection)
+            else:
+                connection.close()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield listener.getsockname()[1], asked
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
+        for connection in held:
+            connection.close()
+
+
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@pytest.fixture(autouse=True)
+def proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{closed_port()}")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_a_task_is_asked_directly_whatever_proxies_there_are() -> None:
+    with serving(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nready") as (port, _):
+        answer = HttpTaskProbe().ask("127.0.0.1", port, "/tempo/ready")
+
+    assert (answer.status, answer.body) == (200, "ready")
+    assert 0 < answer.seconds < 10
+
+
+def test_redirects_are_told_and_not_followed() -> None:
+    with serving(b"HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\n\r\n") as (port, asked):
+        answer = HttpTaskProbe().ask("127.0.0.1", port, "/")
+
+    assert (answer.status, answer.location, len(asked)) == (302, "/login", 1)
+
+
+def test_only_the_beginning_of_a_long_body_is_read() -> None:
+    with serving(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 20000) as (port, _):
+        assert HttpTaskProbe().ask("127.0.0.1", port, "/").body == "x" * 4096
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [(b"", "does not answer"), (b"nonsense\r\n\r\n", "does not answer"), (b"HTTP/1.1 200 OK\r\nCont", "not answer")],
+)
+def test_half_an_answer_is_transient(answer: bytes, words: str) -> None:
+    with serving(answer) as (port, _), pytest.raises(TransientError, match=words):
+        HttpTaskProbe().ask("127.0.0.1", port, "/")
+
+
+def test_an_answer_that_does_not_come_is_transient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "TOTAL_SECONDS", http.CONNECT_SECONDS + 0.2)
+    with serving(b"HTTP/1.1 200 OK\r\n", hang=True) as (port, _), pytest.raises(TransientError, match="no complete"):
+        HttpTaskProbe().ask("127.0.0.1", port, "/")
+
+
+def test_nobody_there_is_transient_and_reachable_all_the_same() -> None:
+    port = closed_port()
+
+    with pytest.raises(TransientError, match="Connection refused"):
+        HttpTaskProbe().ask("127.0.0.1", port, "/")
+    assert HttpTaskProbe().reaches("127.0.0.1", port)
+
+
+def test_the_stack_is_asked_with_the_tenants_header_and_its_url_is_found_once() -> None:
+    found: list[str] = []
+    with serving(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\necho") as (port, asked):
+
+        def url() -> str:
+            found.append("once")
+            return f"http://127.0.0.1:{port}/"
+
+        probe = HttpStackProbe(url, tenant="team-a")
+        assert not found
+        bodies = [probe.ask("/tempo/api/echo").body for _ in range(2)]
+
+    assert bodies == ["echo", "echo"]
+    assert found == ["once"]
+    assert asked[0].startswith(b"GET /tempo/api/echo HTTP/1.1\r\n")
+    assert b"x-scope-orgid: team-a" in asked[0].lower()
+
+
+def test_a_name_that_does_not_resolve_is_transient() -> None:
+    with pytest.raises(TransientError, match="does not answer"):
+        HttpTaskProbe().ask("no-such-host.invalid", 80, "/")
