@@ -116,6 +116,9 @@ def _(happened: events.StepStarted, run: Run) -> Run:
         started=(known.started if known else None) or happened.at,
         inputs=happened.inputs,
         attempts=(known.attempts if known else 0) + 1,
+        # How it failed before it was taken up again says nothing of how it ends now.
+        kind="",
+        reason="",
     )
 
 
@@ -164,8 +167,8 @@ def _(happened: events.StepUnchanged, run: Run) -> Run:
 
 @_after.register
 def _(happened: events.StepFailed, run: Run) -> Run:
-    run = _completed(run, happened, status="failed", seconds=happened.seconds, acted=happened.acted, kind=happened.kind)
-    return _with_step(run, happened, message=happened.reason)
+    run = _completed(run, happened, status="failed", seconds=happened.seconds, acted=happened.acted)
+    return _with_step(run, happened, message=happened.reason, kind=happened.kind, reason=happened.reason)
 
 
 @_after.register

@@ -24,6 +24,9 @@ def ending(run: Run, *, asked_to_stop: bool, late: bool) -> Ending:
         return "superseded"
     if "failed" in kinds:
         return "failed"
+    if all(step.status in ("succeeded", "unchanged") for step in run.steps.values()):
+        # Whoever asked it to stop came too late.
+        return "done"
     if late:
         return "timed-out"
     if asked_to_stop:

@@ -6,7 +6,14 @@ from typing import Any, TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
-from lgtm_deploy.core.errors import DeployError, InDoubtError, InterruptedRunError, RefusedError, TransientError
+from lgtm_deploy.core.errors import (
+    DeadlineError,
+    DeployError,
+    InDoubtError,
+    InterruptedRunError,
+    RefusedError,
+    TransientError,
+)
 from lgtm_deploy.core.gate import Open, Shut
 from lgtm_deploy.core.outcome import Failed, InDoubt, Outcome, Succeeded, Unchanged
 from lgtm_deploy.core.plan import RetryPolicy
@@ -62,6 +69,8 @@ class Attempts:
         self._stop = stop
         self._tell = tell
         self._acted = work.acted
+        # One for all attempts: a step that hangs must not hang once per attempt.
+        self._deadline = clock.monotonic() + work.timeout
         self.attempt = 1
 
     def outcome(self) -> Outcome:
@@ -70,7 +79,7 @@ class Attempts:
             return self._repeatedly(self._once)
         except DeployError as error:
             return self._failure(error)
-        except Exception as error:  # a defect of a step must end the run in order, not hang it
+        except BaseException as error:  # a defect of a step, even SystemExit, must end the run in order, not hang it
             return Failed(reason=_defect(error), acted=self._acted)
 
     def _failure(self, error: DeployError) -> Outcome:
@@ -90,14 +99,15 @@ class Attempts:
         step, inputs = self._work.step, self._work.inputs
         if not isinstance(step, Action):
             return ""
-        before = typed(step.sees, seen)
         try:
+            before = typed(step.sees, seen)
             if not self._repeatedly(lambda: isinstance(step.restored(inputs, before), Open)):
                 self._repeatedly(lambda: self._compensate(step, before))
-            end = self._poll(lambda: step.restored(inputs, before))
+            deadline = self._clock.monotonic() + self._work.timeout
+            end = self._poll(lambda: step.restored(inputs, before), deadline=deadline)
         except DeployError as error:
             return str(error)
-        except Exception as error:  # the other steps must still be compensated
+        except BaseException as error:  # the other steps must still be compensated
             return _defect(error)
         return end.reason if isinstance(end, Shut) else ""
 
@@ -124,14 +134,15 @@ class Attempts:
         step, inputs = self._work.step, self._work.inputs
         if isinstance(step, Action):
             return self._act(step)
-        gate = self._poll(lambda: step.judge(inputs, step.look(inputs)))
+        gate = self._poll(lambda: step.judge(inputs, step.look(inputs)), deadline=self._deadline)
         if isinstance(gate, Open):
             return Succeeded(outputs=plain(gate.outputs), since=gate.since)
         return Failed(reason=gate.reason, kind=gate.kind)
 
-    def _poll(self, look: Callable[[], Any]) -> Open[Any] | Shut:
+    def _poll(self, look: Callable[[], Any], *, deadline: float) -> Open[Any] | Shut:
         return poll(
             look,
+            deadline=deadline,
             seconds=self._work.timeout,
             monotonic=self._clock.monotonic,
             pause=self._stop.pause,
@@ -158,17 +169,22 @@ class Attempts:
         step.compensate(self._work.inputs, before, self._progress(step))
 
     def _progress(self, step: Action[Any, Any, Any]) -> Callable[[str], None]:
-        deadline = self._clock.monotonic() + self._work.timeout
-
         def progress(message: str) -> None:
             self._stop.check(patient=step.effect is Effect.REMOTE)
-            if self._clock.monotonic() > deadline:
-                late = f"not done after {self._work.timeout:g} s"
-                raise InDoubtError(late) if self._acted else TransientError(late)
+            if self._late:
+                raise InDoubtError(self._too_late) if self._acted else DeadlineError(self._too_late)
             if message:
                 self._tell.progressed(message)
 
         return progress
+
+    @property
+    def _late(self) -> bool:
+        return self._clock.monotonic() > self._deadline
+
+    @property
+    def _too_late(self) -> str:
+        return f"not done after {self._work.timeout:g} s"
 
     def _look_again(self, step: Action[Any, Any, Any], error: InDoubtError) -> Outcome:
         """A change was sent and its answer never came: look whether it is there before it is sent again."""
@@ -178,10 +194,12 @@ class Attempts:
             raise error from None
         if isinstance(proposal, Nothing):
             return Succeeded(outputs=plain(proposal.outputs))
+        if self._late:
+            raise DeadlineError(f"{self._too_late}; what was sent has had no effect") from error
         raise TransientError(f"{error.message} It had no effect.") from error
 
 
-def _defect(error: Exception) -> str:
+def _defect(error: BaseException) -> str:
     frame = error.__traceback__
     while frame is not None and frame.tb_next is not None:
         frame = frame.tb_next

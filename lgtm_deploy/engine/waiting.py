@@ -13,16 +13,17 @@ PATIENCE = 5
 def poll(
     look: Callable[[], Gate[Any]],
     *,
+    deadline: float,
     seconds: float,
     monotonic: Callable[[], float],
     pause: Callable[[float], None],
     tell: Callable[[str], None],
 ) -> Open[Any] | Shut:
-    """Looks until the gate is open or shut; past its deadline (in seconds) it is shut, with what it last waited for.
+    """Looks until the gate is open or shut; past its deadline it is shut, with what it last waited for.
 
-    `pause` sleeps and may raise InterruptedRunError; `tell` hears every reason.
+    The deadline is on the `monotonic` clock; `seconds` is how long that was in the beginning. `pause` sleeps and may
+    raise InterruptedRunError; `tell` hears every reason.
     """
-    deadline = monotonic() + seconds
     failures = 0
     while True:
         try:
