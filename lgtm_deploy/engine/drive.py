@@ -1,12 +1,12 @@
 """Working through an order of jobs in parallel, with everything written down by one thread."""
 
 import queue
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from lgtm_deploy.core.errors import JournalError
 from lgtm_deploy.core.event import Event
 from lgtm_deploy.engine.ledger import Ledger
 
@@ -18,10 +18,10 @@ _TICK = 0.2
 
 @dataclass(frozen=True, kw_only=True)
 class _Said:
-    """A worker says that something happened; `written` is set once it is on disk."""
+    """A worker says that something happened; `written` has a result once it is on disk."""
 
     event: Event
-    written: threading.Event | None = None
+    written: "Future[None] | None" = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,10 +49,10 @@ class Voice:
         self._put(_Said(event=event))
 
     def swear(self, event: Event) -> None:
-        """Has the event written down and returns once it is on disk."""
-        written = threading.Event()
+        """Has the event written down and returns once it is on disk. Raises JournalError when it cannot be."""
+        written: Future[None] = Future()
         self._put(_Said(event=event, written=written))
-        written.wait()
+        written.result()
 
 
 class Drive(Generic[ResultT]):
@@ -60,7 +60,8 @@ class Drive(Generic[ResultT]):
 
     `start` gives the event that must be on disk before the job begins, and the job; `end` gives the event of its result
     and whether the jobs after it may begin. `may_start` is asked before anything new begins; `tick` is called now and
-    then. Everything but the jobs themselves runs in the caller's thread.
+    then; `abandon` is called when nothing can be written down any more, so that jobs end soon. Everything but the jobs
+    themselves runs in the caller's thread.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Drive(Generic[ResultT]):
         end: Callable[[str, ResultT], tuple[Event, bool]],
         may_start: Callable[[], bool] = lambda: True,
         tick: Callable[[], None] = lambda: None,
+        abandon: Callable[[], None] = lambda: None,
     ) -> None:
         self._ledger = ledger
         self._parallelism = parallelism
@@ -79,7 +81,10 @@ class Drive(Generic[ResultT]):
         self._end = end
         self._may_start = may_start
         self._tick = tick
+        self._abandon = abandon
         self._inbox: queue.SimpleQueue[_Message[ResultT]] = queue.SimpleQueue()
+        self._running = 0
+        self._sworn: list[Future[None]] = []
 
     def run(self, order: Mapping[str, Iterable[str]]) -> None:
         """Works through the order: a job's name to the names that come before it. Ties go by the mapping's order."""
@@ -89,36 +94,66 @@ class Drive(Generic[ResultT]):
             for each in names:
                 after[each].append(name)
         ready = [name for name, names in before.items() if not names]
-        running = 0
-        sworn: list[threading.Event] = []
         with ThreadPoolExecutor(max_workers=self._parallelism, thread_name_prefix="worker") as workers:
-            while True:
-                batch = ready[: self._parallelism - running] if self._may_start() else []
-                del ready[: len(batch)]
-                starting = [(name, *self._start(name)) for name in batch]
-                # One sync for all that was said or has ended, and for what starts now.
-                self._ledger.write(*(event for _, event, _ in starting if event))
-                for written in sworn:
-                    written.set()
-                sworn = []
-                for name, _, job in starting:
-                    workers.submit(self._work, name, job)
-                running += len(starting)
-                if not running:
-                    return
-                for message in self._received():
-                    if isinstance(message, _Crashed):
-                        raise message.error
-                    if isinstance(message, _Said):
-                        self._ledger.note(message.event)
-                        if message.written:
-                            sworn.append(message.written)
-                        continue
-                    running -= 1
-                    ended, go_on = self._end(message.name, message.result)
-                    self._ledger.note(ended)
-                    if go_on:
-                        ready.extend(_released(message.name, before, after))
+            try:
+                self._coordinate(workers, ready, before, after)
+            except BaseException:
+                self._abandon()
+                self._see_off()
+                raise
+
+    def _coordinate(
+        self,
+        workers: ThreadPoolExecutor,
+        ready: list[str],
+        before: Mapping[str, set[str]],
+        after: Mapping[str, Iterable[str]],
+    ) -> None:
+        while True:
+            batch = ready[: self._parallelism - self._running] if self._may_start() else []
+            del ready[: len(batch)]
+            starting = [(name, *self._start(name)) for name in batch]
+            # One sync for all that was said or has ended, and for what starts now.
+            self._ledger.write(*(event for _, event, _ in starting if event))
+            while self._sworn:
+                self._sworn.pop().set_result(None)
+            for name, _, job in starting:
+                workers.submit(self._work, name, job)
+            self._running += len(starting)
+            if not self._running:
+                return
+            for name in self._heard():
+                ready.extend(_released(name, before, after))
+            self._tick()
+
+    def _heard(self) -> Iterator[str]:
+        """Notes what workers have said; gives the jobs whose successors may begin."""
+        for message in self._received():
+            if isinstance(message, _Said):
+                self._ledger.note(message.event)
+                if message.written:
+                    self._sworn.append(message.written)
+                continue
+            self._running -= 1
+            if isinstance(message, _Crashed):
+                raise message.error
+            ended, go_on = self._end(message.name, message.result)
+            self._ledger.note(ended)
+            if go_on:
+                yield message.name
+
+    def _see_off(self) -> None:
+        """Waits for the jobs under way when nothing can be written down any more, and lets none of them wait for it."""
+        lost = JournalError("The run's journal can no longer be written.")
+        while self._sworn or self._running:
+            while self._sworn:
+                self._sworn.pop().set_exception(lost)
+            if self._running:
+                message = self._inbox.get()
+                if not isinstance(message, _Said):
+                    self._running -= 1
+                elif message.written:
+                    self._sworn.append(message.written)
 
     def _work(self, name: str, job: Callable[[Voice], ResultT]) -> None:
         try:
@@ -126,19 +161,16 @@ class Drive(Generic[ResultT]):
         except BaseException as error:  # a job explains its own failures: this is a defect, and must not be lost
             self._inbox.put(_Crashed(error=error))
 
-    def _received(self) -> "list[_Message[ResultT]]":
-        """What workers have said: waits for one message, then takes what else is there."""
-        messages: list[_Message[ResultT]] = []
-        while not messages:
-            try:
-                messages.append(self._inbox.get(timeout=_TICK))
-            except queue.Empty:
-                self._tick()
+    def _received(self) -> "Iterator[_Message[ResultT]]":
+        """What workers have said: waits for one message, then takes what else is there, one by one."""
         while True:
             try:
-                messages.append(self._inbox.get_nowait())
+                yield self._inbox.get(timeout=_TICK)
+                break
             except queue.Empty:
-                return messages
+                self._tick()
+        while not self._inbox.empty():
+            yield self._inbox.get()
 
 
 def _released(name: str, before: Mapping[str, set[str]], after: Mapping[str, Iterable[str]]) -> Iterator[str]:

@@ -116,6 +116,7 @@ def execute(job: Job, within: Callable[[Node], bool] = lambda _: True) -> Run:
         end=end,
         may_start=lambda: not halt.asked,
         tick=tick,
+        abandon=lambda: halt.ask("the run cannot be written down any more"),
     ).run(order)
     return job.run
 
