@@ -87,6 +87,7 @@ class Cloud:
         self.port, self.alb_port = free_port(), free_port()
         self.engine = docker.from_env(timeout=120)
         self.records_path = self.directory / f"{self.name}.records.jsonl"
+        self.log_path = self.directory / f"{self.name}.log"
         self.state = self.directory / "state"
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -112,15 +113,19 @@ class Cloud:
             **self.environment,
         }
         module = "shim" if self.shim else "ministack"
-        with (self.directory / f"{self.name}.log").open("ab") as log:
+        with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 [ministack_python(), "-m", module], env=environment, stdout=log, stderr=log, start_new_session=True
             )
         wait_until(self._answers, START_SECONDS, "the sandbox answers")
 
+    @property
+    def log(self) -> str:
+        return self.log_path.read_text()
+
     def _answers(self) -> bool:
         assert self.process is not None
-        assert self.process.poll() is None, (self.directory / f"{self.name}.log").read_text()[-2000:]
+        assert self.process.poll() is None, self.log[-2000:]
         try:
             return httpx.get(f"http://127.0.0.1:{self.port}/_ministack/health").status_code == 200
         except httpx.HTTPError:

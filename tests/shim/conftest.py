@@ -23,3 +23,5 @@ def cloud(tmp_path_factory: pytest.TempPathFactory, server: Path) -> Iterator[Cl
         started.push(server, "app", "moved", MARK="moved", ROUTES="/moved/ready=200", DEFAULT=404)
         started.push(server, "app", "dying", MARK="dying", EXIT_AFTER=0, EXIT_CODE=3)
         yield started
+        if started.shim:
+            assert "Traceback" not in started.log, "the shim's threads log what they could not do"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from tests.shim.cloud import Cloud, wait_until
@@ -43,9 +45,24 @@ def test_empty_group_is_503_refused_is_502_and_silence_is_504(cloud: Cloud) -> N
     balancing.register_targets(TargetGroupArn=group, Targets=[{"Id": "127.0.0.1", "Port": 1}])
     wait_until(lambda: cloud.targets(group) == [("unhealthy", "Target.FailedHealthChecks")], 10, "nobody listens")
     assert cloud.get("/hollow/x").status_code == 502
-    balancing.deregister_targets(TargetGroupArn=group, Targets=[{"Id": "127.0.0.1", "Port": 1}])
-    assert cloud.states(group) == ["draining"]
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        change_idle_timeout(cloud, 1)
+        heard = [{"Id": "127.0.0.1", "Port": silent.getsockname()[1]}]
+        balancing.register_targets(TargetGroupArn=group, Targets=heard)
+        balancing.deregister_targets(TargetGroupArn=group, Targets=[{"Id": "127.0.0.1", "Port": 1}])
+        answer = cloud.get("/hollow/x")
+        assert (answer.status_code, "504 Gateway Time-out" in answer.text) == (504, True)
+        change_idle_timeout(cloud, 60)
+    balancing.deregister_targets(TargetGroupArn=group, Targets=heard)
+    assert set(cloud.states(group)) == {"draining"}
     wait_until(lambda: cloud.states(group) == [], 5, "the target has drained")
+
+
+def change_idle_timeout(cloud: Cloud, seconds: int) -> None:
+    balancing = cloud.client("elbv2")
+    arn = balancing.describe_load_balancers()["LoadBalancers"][0]["LoadBalancerArn"]
+    timeout = {"Key": "idle_timeout.timeout_seconds", "Value": str(seconds)}
+    balancing.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=[timeout])
 
 
 def test_group_that_no_listener_uses_is_not_checked(cloud: Cloud) -> None:

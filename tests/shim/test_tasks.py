@@ -104,3 +104,36 @@ def test_immutable_tag_and_missing_image_are_refused(cloud: Cloud, server: Path)
     with pytest.raises(ClientError) as refused:
         ecr.describe_images(repositoryName="fixed", imageIds=[{"imageTag": "two"}])
     assert refused.value.response["Error"]["Code"] == "ImageNotFoundException"
+
+
+def test_containers_of_a_task_share_an_address_and_a_side_one_may_end(cloud: Cloud) -> None:
+    ports = [{"containerPort": 8080}]
+    containers = [
+        {
+            "name": "app",
+            "image": cloud.image("app", "good"),
+            "essential": True,
+            "portMappings": ports,
+            "stopTimeout": 2,
+        },
+        {"name": "side", "image": cloud.image("app", "dying"), "essential": False},
+    ]
+    definition = cloud.client("ecs").register_task_definition(
+        family="pair", networkMode="awsvpc", cpu="256", memory="512", containerDefinitions=containers
+    )["taskDefinition"]["taskDefinitionArn"]
+    cloud.serve("pair", definition)
+    cloud.wait_steady("pair")
+    [task] = cloud.tasks("pair")
+    app, side = task["containers"]
+    assert (app["lastStatus"], side["lastStatus"], side["exitCode"]) == ("RUNNING", "STOPPED", 3)
+    assert app["networkInterfaces"] == side["networkInterfaces"] != []
+
+
+def test_target_group_without_a_listener_is_refused(cloud: Cloud) -> None:
+    group = cloud.target_group("loose", rule=False)
+    definition = cloud.register("loose", cloud.image("app", "good"))
+    balancers = [{"targetGroupArn": group, "containerName": "app", "containerPort": 8080}]
+    with pytest.raises(ClientError, match="does not have an associated load balancer"):
+        cloud.client("ecs").create_service(
+            cluster=CLUSTER, serviceName="loose", taskDefinition=definition, desiredCount=1, loadBalancers=balancers
+        )

@@ -93,10 +93,18 @@ class Balancer:
         entry = {"Id": chosen.address, "Port": chosen.port}
         method, path, headers, body, query = request[:5]
         raw_query, raw_path = (*request[5:], None, None)[:2]
-        return await alb._proxy_http_target(entry, group, method, raw_path or path, headers, body, query, raw_query)
+        return await alb._proxy_http_target(
+            entry, group, method, raw_path or path, headers, body or None, query, raw_query
+        )
 
     async def proxy(self, *request: Any, **named: Any) -> Any:
-        """Pass a request to a target; a refused connection is 502 and a timeout 504, as AWS documents."""
+        """Pass a request to a target; a refused connection is 502 and a timeout 504, as AWS documents.
+
+        The load balancer's ``idle_timeout.timeout_seconds`` bounds the wait for an answer.
+        """
+        arns = [balancer["LoadBalancerArn"] for balancer in alb._lbs.values()]
+        timeouts = [float(alb._lb_attr(arn, "idle_timeout.timeout_seconds", 60)) for arn in arns]
+        alb.TARGET_IDLE_TIMEOUT = min(timeouts, default=60.0)
         return _page(await self._proxy(*request, **named))
 
     def _group(self, parameters: dict[str, Any]) -> tuple[str, dict[str, Any] | None]:

@@ -6,6 +6,8 @@ import secrets
 import time
 from typing import Any
 
+from ministack.services import ecs
+
 from .records import Records
 
 FINISHED = {"SUCCESSFUL", "STOPPED", "ROLLBACK_SUCCESSFUL", "ROLLBACK_FAILED"}
@@ -160,6 +162,19 @@ class DeploymentHistory:
             reason=reason,
             **{"from": before, "to": entry["status"]},
         )
+
+    def note_images(self, service: Json, deployment: Json) -> None:
+        """Put the resolved digests into the deployment's revision, once they are known."""
+        revision = self.revision_of(service, deployment["id"])
+        digests = deployment.get("_image_digests")
+        definition = ecs._task_defs.get(ecs._resolve_td_key(deployment["taskDefinition"]))
+        if revision is None or revision.get("containerImages") or not digests or not definition:
+            return
+        revision["containerImages"] = [
+            {"containerName": container["name"], "image": container["image"]}
+            | ({"imageDigest": digests[container["name"]]} if container["name"] in digests else {})
+            for container in definition["containerDefinitions"]
+        ]
 
     def record_rollout(self, service: Json, deployment: Json, before: str | None) -> None:
         """Record a deployment's change of rollout state."""

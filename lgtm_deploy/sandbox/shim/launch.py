@@ -140,6 +140,8 @@ class Launcher:
             if changed:
                 if task["lastStatus"] == "RUNNING":
                     task["_started"] = time.time()
+                if before == "PROVISIONING":
+                    record_task(self._records, {**task, "lastStatus": before}, None)
                 record_task(self._records, task, before)
             return changed
 

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 from .records import Records
 
 BODY_KEPT = 65536
+INTERNAL_PATHS = ("/_ministack/", "/_alb/")
 READ_ONLY = ("Describe", "List", "Get", "Head", "BatchGet", "BatchCheck", "Filter", "Query", "Scan", "Test", "Search")
 QUERY_SERVICES = {"2015-12-01": "elasticloadbalancing", "2011-06-15": "sts", "2010-05-08": "iam", "2016-11-15": "ec2"}
 TARGET_SERVICES = {
@@ -64,7 +65,7 @@ class RequestRecorder:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Pass one connection on, keeping the head of its body."""
-        if scope["type"] != "http" or scope["path"].startswith("/_ministack/"):
+        if scope["type"] != "http" or scope["path"].startswith(INTERNAL_PATHS):
             await self._application(scope, receive, send)
             return
         kept = bytearray()

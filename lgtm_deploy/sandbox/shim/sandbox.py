@@ -13,13 +13,16 @@ from .balancer import Balancer
 from .containers import Containers
 from .deployments import DeploymentHistory
 from .front_door import FrontDoor
+from .history_api import HistoryApi
 from .launch import Launcher
 from .logs import LogForwarder
 from .records import Records
 from .registry import Registry
+from .releases import Releases
 from .requests import RequestRecorder
 from .scheduler import Scheduler
 from .service_api import ServiceApi
+from .services import ServiceKeeper
 from .settings import Settings
 from .stopping import Stopper
 from .targets import TargetTable
@@ -31,17 +34,18 @@ class Sandbox:
     def __init__(self, settings: Settings) -> None:
         """Build every room and put the replacements into MiniStack."""
         self._settings = settings
-        records = Records(settings.records)
+        records = self._records = Records(settings.records)
         self._containers = Containers(settings)
         self._table = TargetTable(records)
         history = DeploymentHistory(records)
         registry = Registry(settings)
         logs = LogForwarder()
         stopper = Stopper(records, self._table, self._containers, logs)
-        self._scheduler = Scheduler(containers=self._containers, table=self._table, stopper=stopper, history=history)
+        keeper = ServiceKeeper(self._table, stopper, Releases(history))
+        self._scheduler = Scheduler(self._containers, self._table, stopper, keeper)
         launcher = Launcher(settings, registry, records)
         balancer, api = Balancer(self._table), ServiceApi(self._scheduler, history, stopper)
-        for room in (registry, balancer, logs, launcher, stopper, self._scheduler, api):
+        for room in (registry, balancer, logs, launcher, stopper, self._scheduler, HistoryApi(history), api):
             room.install()
         label_containers(settings)
         self._application = RequestRecorder(ministack_app.app, records)
@@ -84,6 +88,7 @@ class Sandbox:
         self._containers.stop()
         if self._front_task is not None:
             await asyncio.wait([self._front_task], timeout=2)
+        self._records.close()
 
 
 def label_containers(settings: Settings) -> None:
