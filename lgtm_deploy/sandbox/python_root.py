@@ -7,6 +7,7 @@ import io
 import os
 import py_compile
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -67,7 +68,7 @@ class PythonRoot:
         for directory in ("/etc", f"{library}/lib-dynload"):
             add_file(self._archive, directory, None, mode=0o755)
         add_file(self._archive, "/tmp", None, mode=0o1777)  # noqa: S108 - the image's own
-        add_file(self._archive, f"{HOME}/bin/python3", binary.read_bytes(), mode=0o755)
+        add_file(self._archive, f"{HOME}/bin/python3", _program(binary), mode=0o755)
         for extension in extensions:
             add_file(self._archive, f"{library}/lib-dynload/{extension.name}", extension.read_bytes(), mode=0o755)
         self._write_shared_libraries([binary, *extensions])
@@ -82,7 +83,7 @@ class PythonRoot:
         for name, path in sorted(_shared_libraries(programs).items()):
             # The loader is found by the absolute path that is written in the binary, the others by the library path.
             target = name if name.startswith("/") else f"{LIBRARIES}/{name}"
-            add_file(self._archive, target, path.read_bytes(), mode=0o755)
+            add_file(self._archive, target, _program(path), mode=0o755)
 
 
 def _binary() -> Path:
@@ -108,6 +109,19 @@ def _extension_files() -> Iterator[Path]:
         for path in sorted(home.glob("*.so")):
             if path.name.split(".")[0] in _EXTENSIONS:
                 yield path
+
+
+def _program(path: Path) -> bytes:
+    # Debug symbols are four fifths of some Pythons, and every image is pushed with them; without binutils they stay.
+    strip = shutil.which("strip")
+    if strip is None:
+        return path.read_bytes()
+    with tempfile.TemporaryDirectory(prefix="lgtm-standin-") as scratch:
+        target = Path(scratch) / path.name
+        done = subprocess.run(
+            [strip, "--strip-unneeded", "-o", str(target), str(path)], capture_output=True, check=False
+        )
+        return (target if done.returncode == 0 else path).read_bytes()
 
 
 def _compile(path: Path, name: str, target: Path) -> bytes:

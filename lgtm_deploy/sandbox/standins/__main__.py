@@ -19,6 +19,8 @@ from .program import Definition, Start, StartError
 from .strict_yaml import ConfigError, load
 
 IDENTITY = Path("/etc/standin.json")
+# Blocked in every thread and waited for: a container's process 1 would not get them otherwise.
+STOPPING = {signal.SIGTERM, signal.SIGINT}
 
 
 def main(arguments: list[str]) -> int:
@@ -42,7 +44,7 @@ def main(arguments: list[str]) -> int:
     except StartError as error:
         log("error", f"error running {service}", err=error)
         return 1
-    stopped = _on_signals()
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     try:
         for listener in running.listeners:
             listen(listener.port, listener.routes)
@@ -53,7 +55,7 @@ def main(arguments: list[str]) -> int:
         threading.Thread(target=work, daemon=True).start()
     ports = ",".join(str(listener.port) for listener in running.listeners)
     log("info", f"{service} started", version=version, ports=ports)
-    stopped.wait()
+    signal.sigwait(STOPPING)
     log("info", "received SIGINT/SIGTERM, stopping")
     return 0
 
@@ -75,14 +77,6 @@ def _source(given: flags.Flags) -> str:
 
 def _environment(found: re.Match[str]) -> str:
     return os.environ.get(found[1]) or (found[2] or "").removeprefix("-")
-
-
-def _on_signals() -> threading.Event:
-    # Process 1 of a container ignores signals that it has no handler for.
-    stopped = threading.Event()
-    for one in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(one, lambda *_: stopped.set())
-    return stopped
 
 
 def run(arguments: list[str]) -> None:

@@ -23,8 +23,9 @@ from .program import Definition, Listener, Running, Start
 from .strict_yaml import Section
 
 PORT = 3000
-CONFIG_FILE = Path("/etc/grafana/grafana.ini")
-PROVISIONING = Path("/etc/grafana/provisioning")
+# Grafana's own variables, and what its image sets them to.
+CONFIG_FILE = Path(os.environ.get("GF_PATHS_CONFIG") or "/etc/grafana/grafana.ini")
+PROVISIONING = Path(os.environ.get("GF_PATHS_PROVISIONING") or "/etc/grafana/provisioning")
 _LOGIN_PAGE = b"""<!DOCTYPE html>
 <html lang="en-US"><head><meta charset="utf-8"><title>Grafana</title><base href="/"></head>
 <body class="theme-dark app-grafana"><div class="preloader">Loading Grafana</div></body></html>

@@ -149,7 +149,12 @@ class _Exchange(BaseHTTPRequestHandler):
             headers={key.lower(): value for key, value in self.headers.items()},
             body=self._body(),
         )
-        self._send(self.table.answer(request))
+        try:
+            response = self.table.answer(request)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            # Input of the wrong form, wherever a handler came upon it.
+            response = text(f"bad request: {error}\n", 400)
+        self._send(response)
 
     def _body(self) -> bytes:
         if self.headers.get("transfer-encoding", "").lower() != "chunked":

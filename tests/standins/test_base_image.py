@@ -1,0 +1,80 @@
+"""Base images: built once, labelled, without a shell, and only for versions that exist."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import docker
+import httpx
+import pytest
+
+from lgtm_deploy.sandbox.base_image import build_base_images, known_versions
+
+LABEL = f"lgtm-deploy.test.standins={os.getpid()}"
+VERSIONS = {"tempo": "2.3.1", "grafana": "12.1.0"}
+
+pytestmark = pytest.mark.sandbox
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Any]:
+    try:
+        engine = docker.from_env()
+        engine.ping()
+    except docker.errors.DockerException as error:
+        pytest.skip(f"no Docker Engine: {error}")
+    yield engine
+    for container in engine.containers.list(all=True, filters={"label": LABEL}):
+        container.remove(force=True)
+    for image in engine.images.list(filters={"label": LABEL}):
+        engine.images.remove(image.id, force=True)
+    engine.close()
+
+
+@pytest.fixture(scope="module")
+def tags(client: Any) -> tuple[str, ...]:
+    return build_base_images(client, label=LABEL, versions=VERSIONS).tags
+
+
+def test_a_second_build_of_the_same_content_builds_nothing(client: Any, tags: tuple[str, ...]) -> None:
+    begun = time.monotonic()
+    again = build_base_images(client, label=LABEL, versions=VERSIONS)
+    assert (again.built, again.tags) == ((), tags)
+    assert time.monotonic() - begun < 1
+
+
+def test_images_have_the_vendors_entry_point_user_and_our_label(client: Any, tags: tuple[str, ...]) -> None:
+    config = client.images.get("lgtm-standin/grafana/tempo:2.3.1").attrs["Config"]
+    assert (config["Entrypoint"], config["User"]) == (["/tempo"], "10001")
+    assert client.images.get("lgtm-standin/grafana/grafana:12.1.0").attrs["Config"]["User"] == "472"
+    key, _, value = LABEL.partition("=")
+    assert all(client.images.get(tag).labels[key] == value for tag in tags)
+    assert config["Labels"]["org.opencontainers.image.version"] == "2.3.1"
+
+
+def test_a_version_that_never_was_has_no_image(client: Any) -> None:
+    made = build_base_images(client, label=LABEL, versions={"tempo": "2.9.0-20260116"})
+    assert (made.tags, made.built) == ((), ())
+    assert "2.9.0-20260116" not in known_versions("tempo")
+    with pytest.raises(docker.errors.ImageNotFound):
+        client.images.get("lgtm-standin/grafana/tempo:2.9.0-20260116")
+
+
+def test_a_container_listens_quickly_and_stops_cleanly(client: Any, tags: tuple[str, ...]) -> None:
+    container = client.containers.run(tags[0], detach=True, labels=dict([LABEL.split("=")]))
+    container.reload()
+    address = container.attrs["NetworkSettings"]["IPAddress"]
+    with httpx.Client(transport=httpx.HTTPTransport(retries=10)) as http:
+        assert http.get(f"http://{address}:3200/api/echo").text == "echo"
+        assert http.get(f"http://{address}:3200/ready").status_code == 503
+    container.stop(timeout=5)
+    assert container.wait()["StatusCode"] == 0
+    assert b"received SIGINT/SIGTERM" in container.logs()
+
+
+def test_there_is_no_shell_in_the_image(client: Any, tags: tuple[str, ...]) -> None:
+    with pytest.raises(docker.errors.APIError, match="sh"):
+        client.containers.run(tags[0], entrypoint="/bin/sh", command=["-c", "true"], labels=dict([LABEL.split("=")]))
