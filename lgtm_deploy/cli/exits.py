@@ -2,6 +2,7 @@
 
 from lgtm_deploy.core.errors import (
     AccessError,
+    DeadlineError,
     DeployError,
     InterruptedRunError,
     LockHeldError,
@@ -21,6 +22,8 @@ def exit_code(error: DeployError) -> int:
             return EXIT_CODES["locked"]
         case InterruptedRunError():
             return EXIT_CODES["interrupted"]
+        case DeadlineError():
+            return EXIT_CODES["timed-out"]
         case RefusedError() | MissingToolError() | AccessError() | NotFoundError():
             return EXIT_CODES["refused"]
     return FAILED

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from lgtm_deploy.core import event as events
-from lgtm_deploy.core.errors import DeployError
-from lgtm_deploy.core.event import EXIT_CODES, Event
+from lgtm_deploy.core.errors import DeadlineError, DeployError, InterruptedRunError, RefusedError
+from lgtm_deploy.core.event import EXIT_CODES, Event, Verdict
 from lgtm_deploy.core.preview import Preview
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.verdict import Conclusion, conclude, ending
 from lgtm_deploy.engine.executor import Job, execute
 from lgtm_deploy.engine.foresight import beforehand, preview
 from lgtm_deploy.engine.rollback import roll_back
+
+_ENDED_EARLY: Mapping[Verdict, type[DeployError]] = {"interrupted": InterruptedRunError, "timed-out": DeadlineError}
 
 
 class HookRunner(Protocol):
@@ -54,11 +56,15 @@ def conduct(job: Job, decisions: Decisions, hook: HookRunner, *, stack: str, by:
 
 
 def foresee(job: Job, *, stack: str, by: str) -> Preview:
-    """What `conduct` would change. Raises DeployError with the reason when it would refuse."""
+    """What `conduct` would change.
+
+    Raises RefusedError with the reason when it would refuse, InterruptedRunError when it
+    was asked to stop and DeadlineError when it took too long.
+    """
     _begin(job, stack, by)
     refused, seen = _prepared(job)
     if refused is not None:
-        raise DeployError(refused.reason)
+        raise _ENDED_EARLY.get(refused.verdict, RefusedError)(refused.reason)
     return seen
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from lgtm_deploy.core import event as events
@@ -41,10 +42,13 @@ class Job:
         """The run so far."""
         return self.ledger.run
 
-    def scope(self, node: Node) -> Scope:
-        """What the node's expressions stand for, as far as it is known."""
+    def scope(self, node: Node, foreseen: Mapping[str, Mapping[str, Any]] = MappingProxyType({})) -> Scope:
+        """What the node's expressions stand for, as far as it is known: from what has run, and from the outputs that
+        are `foreseen` for nodes that have not."""
 
         def value(identifier: str, name: str) -> Any:
+            if identifier in foreseen:
+                return foreseen[identifier][name]
             step = self.run.steps[identifier]
             if step.status not in DONE:
                 raise UnknownYetError(identifier)

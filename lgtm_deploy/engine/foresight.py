@@ -1,12 +1,13 @@
 """What a run would change, told before it changes anything."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from lgtm_deploy.core.graph import Node
 from lgtm_deploy.core.preview import Preview, PreviewLine
 from lgtm_deploy.core.reference import UnknownYetError, resolve
 from lgtm_deploy.core.step import Action, Change, Effect
-from lgtm_deploy.engine.attempts import typed
+from lgtm_deploy.engine.attempts import plain, typed
 from lgtm_deploy.engine.executor import DONE, Job
 
 
@@ -23,30 +24,33 @@ def beforehand(job: Job) -> frozenset[str]:
 def preview(job: Job) -> Preview:
     """What the steps that have not run would change, in order.
 
-    A step whose inputs an earlier change decides is named by its title. Raises DeployError: what a step needs to
-    look at is not there.
+    A step that would change nothing has its outputs already, so that what comes after it can be foreseen too. One whose
+    inputs an earlier change decides is named by its title. Raises DeployError: what a step needs to look at is not
+    there.
     """
     lines: list[PreviewLine] = []
-    unchanged: list[str] = []
+    unchanged: dict[str, Mapping[str, Any]] = {}
     for node in job.graph.nodes.values():
         step = job.steps[node.id]
         if isinstance(step, Action) and job.run.steps[node.id].status not in DONE:
-            line = _line(job, node, step)
-            if line is None:
-                unchanged.append(node.id)
+            found = _foreseen(job, node, step, unchanged)
+            if isinstance(found, PreviewLine):
+                lines.append(found)
             else:
-                lines.append(line)
+                unchanged[node.id] = found
     return Preview(plan=job.plan.name, environment=job.environment, lines=tuple(lines), unchanged=tuple(unchanged))
 
 
-def _line(job: Job, node: Node, step: Action[Any, Any, Any]) -> PreviewLine | None:
-    scope = job.scope(node)
+def _foreseen(
+    job: Job, node: Node, step: Action[Any, Any, Any], unchanged: Mapping[str, Mapping[str, Any]]
+) -> PreviewLine | Mapping[str, Any]:
+    """What the step would change, or its outputs when it would change nothing."""
+    scope = job.scope(node, unchanged)
     try:
         inputs = typed(step.takes, resolve(dict(node.spec.with_), scope))
     except UnknownYetError:
-        title = resolve(node.spec.title or node.spec.uses, scope)
-        return PreviewLine(step=node.id, change=title, details=())
+        return PreviewLine(step=node.id, change=resolve(node.spec.title or node.spec.uses, scope))
     proposal = step.propose(inputs, step.observe(inputs))
-    if not isinstance(proposal, Change):
-        return None
-    return PreviewLine(step=node.id, change=proposal.summary, details=proposal.details)
+    if isinstance(proposal, Change):
+        return PreviewLine(step=node.id, change=proposal.summary, details=proposal.details)
+    return plain(proposal.outputs)
