@@ -1,10 +1,11 @@
 """How images are built, and pushed, by a Docker Engine."""
 
 import os
+import socket
 import subprocess
 import tempfile
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +28,27 @@ from lgtm_deploy.core.ports import BuildRequest, BuiltImage, Progress
 # Seconds without a byte from the engine. Builds and pushes are stopped by their progress, not by this.
 ENGINE_TIMEOUT = 300
 LAST_LINES = 5
+DEFAULT_HOST = "unix:///var/run/docker.sock"
 
 
 def connect(docker_host: str | None = None) -> docker.DockerClient:
     """A client of the engine at `docker_host` (such as `unix:///run/docker.sock`), else at DOCKER_HOST, else the
     default socket. Raises MissingToolError when no engine answers."""
+    host = docker_host or os.environ.get("DOCKER_HOST") or DEFAULT_HOST
     try:
+        _knock(host)
         if docker_host:
             return docker.DockerClient(base_url=docker_host, version="auto", timeout=ENGINE_TIMEOUT)
         return docker.DockerClient.from_env(version="auto", timeout=ENGINE_TIMEOUT)
-    except DockerException as error:
-        raise _no_engine(error, docker_host or os.environ.get("DOCKER_HOST") or "the default socket") from error
+    except PermissionError as error:
+        raise MissingToolError(
+            f"No permission to use the Docker Engine at {host}.",
+            resolution="Run as a member of the group `docker`, or set DOCKER_HOST.",
+        ) from error
+    except (DockerException, OSError) as error:
+        raise MissingToolError(
+            f"No Docker Engine answers at {host}.", resolution="Start Docker, or set DOCKER_HOST to where it runs."
+        ) from error
 
 
 def has_buildx(docker_host: str | None = None) -> bool:
@@ -200,23 +211,11 @@ class _BuildLog:
         return self._image
 
 
-def _no_engine(error: Exception, host: str) -> DeployError:
-    if any(isinstance(cause, PermissionError) for cause in _causes(error)):
-        return MissingToolError(
-            f"No permission to use the Docker Engine at {host}.",
-            resolution="Run as a member of the group `docker`, or set DOCKER_HOST.",
-        )
-    return MissingToolError(
-        f"No Docker Engine answers at {host}.", resolution="Start Docker, or set DOCKER_HOST to where it runs."
-    )
-
-
-def _causes(error: object) -> Iterator[BaseException]:
-    """An error and all it wraps: requests and urllib3 keep the first cause among their arguments."""
-    if isinstance(error, BaseException):
-        yield error
-        for inner in (*error.args, error.__cause__):
-            yield from _causes(inner)
+def _knock(host: str) -> None:
+    """Raises OSError when nobody is behind a Unix socket: docker-py wraps why, and leaves its own socket open."""
+    if host.startswith("unix://"):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as knocking:
+            knocking.connect(host.removeprefix("unix://"))
 
 
 def _pull_error(image: str, said: str) -> DeployError:
