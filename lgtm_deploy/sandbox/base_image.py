@@ -83,7 +83,7 @@ def _identity() -> str:
 
 
 def _present(client: Any, label: str, identity: str) -> set[str]:
-    # Images and containers inherit labels from the base: one with another's label would be removed with the other's things.
+    # Images and containers inherit labels: with another's label they would be removed with the other's things.
     found = client.api.images(filters={"label": [f"{IDENTITY_LABEL}={identity}", label]})
     return {tag for image in found for tag in image["RepoTags"] or ()}
 

@@ -56,7 +56,7 @@ def push(run: str, trace_id: str = TRACE_ID) -> dict[str, object]:
     ],
 )
 def test_a_prefix_moves_routes_as_the_version_does(
-    start, port, other_port, version, prefix, api_prefix, answers
+    start, port, other_port, *, version, prefix, api_prefix, answers
 ) -> None:
     tempo = start("tempo", version, config(port, other_port, prefix=prefix, api_prefix=api_prefix), tenant="demo")
     for ready in ("/ready", "/tempo/ready"):

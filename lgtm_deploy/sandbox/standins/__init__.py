@@ -1,1 +1,1 @@
-"""What answers in the sandbox like Grafana, Loki, Mimir, Tempo and Pyroscope? Runs in a container, imports nothing of ours."""
+"""What answers in the sandbox like Grafana, Loki, Mimir, Tempo and Pyroscope? Imports nothing of lgtm_deploy."""

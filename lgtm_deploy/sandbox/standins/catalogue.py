@@ -51,7 +51,7 @@ PROGRAMS: Mapping[str, Program] = {
         directories=("/data",),
         versions={"2.15.0": _MOVES, "2.16.0": _MOVES},
     ),
-    # Run against the real 2.9.0; from 2.4.0 routes are registered on the root router, but only the prefixed one is served.
+    # Seen on the real 2.9.0: from 2.4.0, routes are registered on the root router, but only the prefixed one is served.
     "tempo": Program(
         entrypoint="/tempo",
         uid=10001,

@@ -147,5 +147,8 @@ def _success(data: Any) -> Response:
     return document({"status": "success", "data": data})
 
 
-DEFINITION = Definition(shape=lambda _: SHAPE, refusal="failed parsing config: {file}: {error}. "
-    "Use `-config.expand-env=true` flag if you want to expand environment variables in your config file", start=start)  # fmt: skip
+_REFUSAL = (
+    "failed parsing config: {file}: {error}. "
+    "Use `-config.expand-env=true` flag if you want to expand environment variables in your config file"
+)
+DEFINITION = Definition(shape=lambda _: SHAPE, refusal=_REFUSAL, start=start)

@@ -113,14 +113,13 @@ def flamegraph(profiles: Iterable[Profile]) -> dict[str, Any]:
     for profile in profiles:
         for stack, count in profile.stacks.items():
             root.add(stack, count)
-    names: list[str] = []
-    levels: list[list[int]] = []
-    _lay_out(root, 0, 0, levels, names, [])
+    layout = _Layout()
+    layout.place(root)
     return {
-        "names": names,
-        "levels": levels,
+        "names": layout.names,
+        "levels": layout.levels,
         "numTicks": root.total,
-        "maxSelf": max((level[at] for level in levels for at in range(2, len(level), 4)), default=0),
+        "maxSelf": max(level[at] for level in layout.levels for at in range(2, len(level), 4)),
     }
 
 
@@ -137,16 +136,22 @@ class _Node:
             self.children.setdefault(stack[0], _Node(stack[0])).add(stack[1:], count)
 
 
-def _lay_out(node: _Node, depth: int, start: int, levels: list[list[int]], names: list[str], ends: list[int]) -> None:
-    if depth == len(levels):
-        levels.append([])
-        ends.append(0)
-    if node.name not in names:
-        names.append(node.name)
-    # Offsets are counted from the end of the bar before it on the same level.
-    levels[depth] += [start - ends[depth], node.total, node.own, names.index(node.name)]
-    ends[depth] = start + node.total
-    for name in sorted(node.children):
-        child = node.children[name]
-        _lay_out(child, depth + 1, start, levels, names, ends)
-        start += child.total
+class _Layout:
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.levels: list[list[int]] = []
+        self._ends: list[int] = []
+
+    def place(self, node: _Node, depth: int = 0, start: int = 0) -> None:
+        if depth == len(self.levels):
+            self.levels.append([])
+            self._ends.append(0)
+        if node.name not in self.names:
+            self.names.append(node.name)
+        # Offsets are counted from the end of the bar before it on the same level.
+        self.levels[depth] += [start - self._ends[depth], node.total, node.own, self.names.index(node.name)]
+        self._ends[depth] = start + node.total
+        for name in sorted(node.children):
+            child = node.children[name]
+            self.place(child, depth + 1, start)
+            start += child.total

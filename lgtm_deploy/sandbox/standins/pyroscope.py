@@ -1,4 +1,4 @@
-"""How does Pyroscope answer? Profiles in by /ingest, out by render and querier; false greens where a prefix breaks its ring."""
+"""How does Pyroscope answer? Profiles in, flame graphs out; a false green where a prefix breaks its ring."""
 
 from __future__ import annotations
 
@@ -151,11 +151,9 @@ def _querier(store: ProfileStore) -> dict[str, Querier]:
         wanted = asked.get("profileTypeID")
         graph = flamegraph([one for one in found if not wanted or one.labels["__profile_type__"] == wanted])
         levels = [{"values": [str(value) for value in level]} for level in graph["levels"]]
-        return {
-            "flamegraph": {
-                "names": graph["names"], "levels": levels, "total": str(graph["numTicks"]), "maxSelf": str(graph["maxSelf"]),
-            }
-        }  # fmt: skip
+        # Protobuf's JSON has 64-bit integers as strings.
+        total, largest = str(graph["numTicks"]), str(graph["maxSelf"])
+        return {"flamegraph": {"names": graph["names"], "levels": levels, "total": total, "maxSelf": largest}}
 
     def profile_types(_: Mapping[str, Any], tenant: str) -> dict[str, Any]:
         kinds = store.values(tenant, "__profile_type__")

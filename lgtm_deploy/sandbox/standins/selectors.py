@@ -1,4 +1,4 @@
-"""Which series does a selector mean? `name{label="value", other=~"pattern"}`, as PromQL, LogQL and Pyroscope share it."""
+"""Which series does a selector mean? `name{label="value"}`, as PromQL, LogQL and Pyroscope share it."""
 
 from __future__ import annotations
 

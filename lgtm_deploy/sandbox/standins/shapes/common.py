@@ -30,7 +30,8 @@ SERVER = section(
         int="http_listen_port http_listen_conn_limit grpc_listen_port grpc_listen_conn_limit "
         "grpc_server_max_recv_msg_size grpc_server_max_send_msg_size grpc_server_max_concurrent_streams "
         "grpc_server_num_workers",
-        bool="proxy_protocol_enabled register_instrumentation report_grpc_codes_in_instrumentation_label_enabled log_source_ips_enabled "
+        bool="proxy_protocol_enabled register_instrumentation report_grpc_codes_in_instrumentation_label_enabled "
+        "log_source_ips_enabled "
         "log_request_headers log_request_at_info_level_enabled grpc_server_ping_without_stream_allowed "
         "grpc_server_recv_buffer_pools_enabled grpc_collect_max_streams_by_conn log_source_ips_full enable_channelz",
         duration="graceful_shutdown_timeout http_server_read_timeout http_server_read_header_timeout "
@@ -44,9 +45,11 @@ SERVER = section(
 GRPC_CLIENT = section(
     "grpcclient.Config",
     fields(
-        int="max_recv_msg_size max_send_msg_size rate_limit_burst initial_stream_window_size initial_connection_window_size",
+        int="max_recv_msg_size max_send_msg_size rate_limit_burst initial_stream_window_size "
+        "initial_connection_window_size",
         float="rate_limit",
-        string="grpc_compression tls_cert_path tls_key_path tls_ca_path tls_server_name tls_cipher_suites tls_min_version",
+        string="grpc_compression tls_cert_path tls_key_path tls_ca_path tls_server_name tls_cipher_suites "
+        "tls_min_version",
         bool="backoff_on_ratelimits tls_enabled tls_insecure_skip_verify connect_with_proxy",
         duration="connect_timeout connect_backoff_base_delay connect_backoff_max_delay",
         any="backoff_config cluster_validation",
@@ -92,7 +95,8 @@ RUNTIME_CONFIG = section("runtimeconfig.Config", fields(string="file", duration=
 S3 = section(
     "s3.Config",
     fields(
-        string="endpoint region bucket_name list_objects_version access_key_id secret_access_key session_token signature_version "
+        string="endpoint region bucket_name list_objects_version access_key_id secret_access_key session_token "
+        "signature_version "
         "storage_class bucket_lookup_type sts_endpoint trace",
         bool="insecure native_aws_auth_enabled force_path_style dualstack_enabled send_content_md5",
         int="part_size",

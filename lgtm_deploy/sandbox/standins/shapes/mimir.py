@@ -32,7 +32,8 @@ _LIMITS = section(
         float="ingestion_rate request_rate ruler_evaluation_delay_factor",
         int="ingestion_burst_size request_burst_size max_global_series_per_user max_global_series_per_metric "
         "max_label_names_per_series max_label_name_length max_label_value_length max_global_exemplars_per_user "
-        "max_fetched_series_per_query max_query_parallelism ingestion_tenant_shard_size store_gateway_tenant_shard_size "
+        "max_fetched_series_per_query max_query_parallelism ingestion_tenant_shard_size "
+        "store_gateway_tenant_shard_size "
         "compactor_split_and_merge_shards",
         duration="compactor_blocks_retention_period out_of_order_time_window creation_grace_period max_query_lookback "
         "max_partial_query_length max_total_query_length max_cache_freshness",

@@ -1,4 +1,4 @@
-"""Which keys does Pyroscope's config file know? (docs: pyroscope/latest/configure-server/reference-configuration-parameters)."""
+"""Which keys does Pyroscope's config file know? (docs: pyroscope/latest/configure-server)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ _LIMITS = section(
     fields(
         float="ingestion_rate_mb ingestion_burst_size_mb",
         int="max_label_name_length max_label_value_length max_label_names_per_series max_sessions_per_series "
-        "max_profile_size_bytes max_profile_stacktrace_samples max_local_series_per_tenant max_global_series_per_tenant "
+        "max_profile_size_bytes max_profile_stacktrace_samples max_local_series_per_tenant "
+        "max_global_series_per_tenant "
         "max_query_parallelism max_flamegraph_nodes_default max_flamegraph_nodes_max ingestion_tenant_shard_size",
         duration="max_query_length max_query_lookback reject_older_than reject_newer_than split_queries_by_interval "
         "compactor_blocks_retention_period",

@@ -76,7 +76,8 @@ _TRACE = section(
         "s3": section(
             "s3.Config",
             fields(
-                string="bucket prefix endpoint region access_key secret_key session_token tls_server_name storage_class",
+                string="bucket prefix endpoint region access_key secret_key session_token tls_server_name "
+                "storage_class",
                 bool="insecure forcepathstyle enable_dual_stack enable_instance_metadata native_aws_auth_enabled "
                 "tls_insecure_skip_verify signature_v2",
                 int="part_size hedge_requests_up_to bucket_lookup_type list_blocks_concurrency",
@@ -91,7 +92,8 @@ SHAPE = section(
     "app.Config",
     fields(
         string="target http_api_prefix",
-        bool="auth_enabled multitenancy_enabled stream_over_http_enabled autocomplete_filtering_enabled enable_go_runtime_metrics",
+        bool="auth_enabled multitenancy_enabled stream_over_http_enabled autocomplete_filtering_enabled "
+        "enable_go_runtime_metrics",
         duration="shutdown_delay",
         any="ingester_client metrics_generator_client overrides cache usage_report internal_server querier "
         "query_frontend metrics_generator live_store block_builder backend_scheduler backend_worker",
