@@ -1,0 +1,89 @@
+"""The real adapters on the local AWS."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from lgtm_deploy.adapters.aws import Aws
+from lgtm_deploy.adapters.clock import SystemClock
+from lgtm_deploy.adapters.docker import DockerBuilder, connect
+from lgtm_deploy.adapters.ecr import EcrRegistry
+from lgtm_deploy.adapters.ecs import EcsHost, EcsRollouts
+from lgtm_deploy.adapters.elb import ElbBalancer
+from lgtm_deploy.adapters.http import HttpStackProbe, HttpTaskProbe
+from lgtm_deploy.adapters.logs import CloudWatchLogs
+from lgtm_deploy.adapters.sts import StsCaller
+from lgtm_deploy.core.ports import BuildRequest, BuiltImage, Progress
+from tests.contracts.world import GOOD, REPOSITORY, SeenT, Served, write_context
+from tests.shim.cloud import CLUSTER, REGION, Cloud, wait_until
+
+PATIENCE_SECONDS = 90
+
+
+class SandboxWorld:
+    """A running cloud, seen through the adapters that ship."""
+
+    def __init__(self, cloud: Cloud, folder: Path) -> None:
+        self._cloud = cloud
+        self._folder = folder
+        self._label = {"lgtm-deploy.sandbox": cloud.name}
+        self._numbers = itertools.count(1)
+        self._engine = connect()
+        aws = Aws(region=REGION, endpoint_url=f"http://127.0.0.1:{cloud.port}")
+        self.builder = Labelled(DockerBuilder(self._engine), self._label)
+        self.registry = EcrRegistry(aws, self._engine, SystemClock())
+        self.host = EcsHost(aws, cluster=CLUSTER)
+        self.rollouts = EcsRollouts(aws, cluster=CLUSTER, logs=CloudWatchLogs(aws))
+        self.balancer = ElbBalancer(aws)
+        self.task_probe = HttpTaskProbe()
+        self.stack_probe = HttpStackProbe(lambda: f"http://127.0.0.1:{cloud.alb_port}", tenant="contracts")
+        self.caller = StsCaller(aws)
+
+    def serve(self, image: str = GOOD) -> Served:
+        name = f"web-{uuid.uuid4().hex[:8]}"
+        definition = self._cloud.register(name, self._cloud.image(REPOSITORY, image))
+        served = self._cloud.serve(name, definition)
+        self._cloud.wait_steady(name, PATIENCE_SECONDS)
+        return Served(name=name, path=served.path)
+
+    def digest(self, image: str) -> str:
+        found = self.registry.digest_of(REPOSITORY, image)
+        assert found
+        return found
+
+    def repository(self, *, immutable: bool) -> str:
+        name = f"repository-{uuid.uuid4().hex[:8]}"
+        mutability = "IMMUTABLE" if immutable else "MUTABLE"
+        self._cloud.client("ecr").create_repository(repositoryName=name, imageTagMutability=mutability)
+        return name
+
+    def context(self, dockerfile: str, *, broken: bool = False) -> BuildRequest:
+        text = dockerfile + ("COPY nothing /\n" if broken else "")
+        return write_context(self._folder / f"context-{next(self._numbers)}", text)
+
+    def wait(self, look: Callable[[], SeenT], what: str) -> SeenT:
+        return wait_until(look, PATIENCE_SECONDS, what)
+
+    def clean(self) -> None:
+        for image in self._engine.images.list(
+            filters={"label": [f"{key}={value}" for key, value in self._label.items()]}
+        ):
+            self._engine.images.remove(image.id, force=True)
+        self._engine.close()
+
+
+class Labelled:
+    """Builds images that can be found again and removed."""
+
+    def __init__(self, builder: DockerBuilder, labels: dict[str, str]) -> None:
+        self._builder = builder
+        self._labels = labels
+
+    def identity(self, request: BuildRequest) -> str:
+        return self._builder.identity(request)
+
+    def build(self, request: BuildRequest, labels: Mapping[str, str], progress: Progress) -> BuiltImage:
+        return self._builder.build(request, {**self._labels, **labels}, progress)

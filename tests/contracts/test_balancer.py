@@ -1,0 +1,45 @@
+"""What every balancer promises."""
+
+import pytest
+
+from lgtm_deploy.core.errors import NotFoundError
+from lgtm_deploy.core.ports import Target
+from tests.contracts.world import BALANCER, PORT, World
+
+
+def test_a_target_group_tells_how_it_checks(world: World) -> None:
+    served = world.serve()
+
+    group = world.balancer.target_group(served.name)
+
+    assert group.name == served.name
+    assert (group.health_check.path, group.health_check.matcher) == ("/ready", "200")
+    assert group.health_check.interval > 0
+    assert group.health_check.healthy_threshold == 2
+    assert group.deregistration_delay > 0
+
+
+def test_an_unknown_target_group_or_balancer_is_not_found(world: World) -> None:
+    with pytest.raises(NotFoundError, match="no-such-group"):
+        world.balancer.target_group("no-such-group")
+    with pytest.raises(NotFoundError):
+        world.balancer.targets(world.balancer.target_group(world.serve().name).arn + "0")
+    with pytest.raises(NotFoundError, match="no-such-balancer"):
+        world.balancer.address("no-such-balancer")
+
+
+def test_a_running_task_becomes_a_healthy_target(world: World) -> None:
+    served = world.serve()
+    group = world.balancer.target_group(served.name)
+    [task] = world.rollouts.tasks(served.name)
+
+    def healthy() -> list[Target]:
+        return [target for target in world.balancer.targets(group.arn) if target.status == "healthy"]
+
+    [target] = world.wait(healthy, "the target is healthy")
+
+    assert (target.address, target.port, target.reason) == (task.address, PORT, "")
+
+
+def test_a_balancer_has_a_url(world: World) -> None:
+    assert world.balancer.address(BALANCER).startswith("http")

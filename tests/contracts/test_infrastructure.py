@@ -1,0 +1,121 @@
+"""What every infrastructure promises; the real one is Terraform on a root that needs no provider."""
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from lgtm_deploy.adapters.terraform import TerraformInfrastructure
+from lgtm_deploy.core.errors import InterruptedRunError, PermanentError
+from lgtm_deploy.core.ports import Infrastructure, PlannedChanges
+from lgtm_deploy.fakes import FakeCloud, FakeInfrastructure, FakeRoot, FakeTargetGroup
+
+MAIN = """
+variable "path" {
+  type    = string
+  default = "/ready"
+}
+resource "terraform_data" "check" { input = var.path }
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """An infrastructure with one root, whose variable `path` is `/ready` and applied."""
+
+    infrastructure: Infrastructure
+    root: Path
+    out: Path
+
+    def plan(self, path: str, name: str = "plan") -> PlannedChanges:
+        variables = {"path": path}
+        return self.infrastructure.plan(self.root, [], variables, self.out / name, lambda _: None)
+
+    def apply(self, plan: PlannedChanges) -> None:
+        self.infrastructure.apply(self.root, plan, lambda _: None)
+
+
+def fake(folder: Path) -> Infrastructure:
+    cloud = FakeCloud()
+    cloud.groups["tempo"] = FakeTargetGroup(name="tempo", account=cloud.account)
+    cloud.roots[(folder / "root").resolve()] = FakeRoot(paths={"tempo": "/ready"}, variables={"path": "tempo"})
+    return FakeInfrastructure(cloud)
+
+
+def terraform(folder: Path) -> Infrastructure:
+    (folder / "root" / "main.tf").write_text(MAIN)
+    return TerraformInfrastructure(workspace=folder / "workspace", environment=os.environ)
+
+
+@pytest.fixture(params=[fake, terraform])
+def built(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Built]:
+    (tmp_path / "root").mkdir()
+    infrastructure: Infrastructure = request.param(tmp_path)
+    made = Built(infrastructure=infrastructure, root=tmp_path / "root", out=tmp_path / "run")
+    infrastructure.init(made.root, [], lambda _: None)
+    made.apply(made.plan("/ready", "first"))
+    yield made
+
+
+def test_a_plan_lists_what_it_would_change_and_changes_nothing(built: Built) -> None:
+    planned = built.plan("/tempo/ready")
+
+    [change] = planned.changes
+    assert change.actions == ("update",)
+    assert "/ready" in str(change.before)
+    assert "/tempo/ready" in str(change.after)
+    assert built.plan("/ready").changes == ()
+
+
+def test_a_plan_file_is_the_owners_alone(built: Built) -> None:
+    assert stat.S_IMODE(built.plan("/tempo/ready").file.stat().st_mode) == 0o600
+
+
+def test_what_was_applied_is_not_planned_again(built: Built) -> None:
+    built.apply(built.plan("/tempo/ready"))
+
+    assert built.plan("/tempo/ready").changes == ()
+    assert len(built.plan("/ready").changes) == 1
+
+
+def test_a_plan_is_applied_by_its_file_and_sum_alone(built: Built) -> None:
+    built.apply(replace(built.plan("/tempo/ready"), changes=()))
+
+    assert built.plan("/tempo/ready").changes == ()
+
+
+def test_a_stale_plan_is_refused(built: Built) -> None:
+    stale = built.plan("/tempo/ready", "stale")
+    built.apply(built.plan("/other", "other"))
+
+    with pytest.raises(PermanentError, match="stale"):
+        built.apply(stale)
+    assert built.plan("/other").changes == ()
+
+
+def test_a_changed_or_missing_plan_is_refused(built: Built) -> None:
+    planned = built.plan("/tempo/ready")
+    with planned.file.open("ab") as file:
+        file.write(b" ")
+
+    with pytest.raises(PermanentError, match="not the one that was shown"):
+        built.apply(planned)
+    planned.file.unlink()
+    with pytest.raises(PermanentError, match="gone"):
+        built.apply(planned)
+
+
+def test_a_root_that_is_not_there_is_permanent(built: Built) -> None:
+    with pytest.raises(PermanentError, match="does not exist"):
+        built.infrastructure.init(built.root / "no", [], lambda _: None)
+
+
+def test_progress_can_stop_a_plan(built: Built) -> None:
+    def stop(_: str) -> None:
+        raise InterruptedRunError("Stopped.")
+
+    with pytest.raises(InterruptedRunError):
+        built.infrastructure.plan(built.root, [], {"path": "/x"}, built.out / "stopped", stop)

@@ -1,0 +1,78 @@
+"""What every registry promises."""
+
+import pytest
+
+from lgtm_deploy.core.errors import AlreadyExistsError, InterruptedRunError, NotFoundError
+from tests.contracts.world import REPOSITORY, World
+
+
+def built(world: World) -> str:
+    request = world.context("FROM scratch\nCOPY content /\n")
+    return world.builder.build(request, {}, lambda _: None).id
+
+
+def push(world: World, image: str, repository: str, tag: str) -> str:
+    return world.registry.push(image, repository, tag, lambda _: None)
+
+
+def test_a_tag_that_is_not_there_has_no_digest(world: World) -> None:
+    assert world.registry.digest_of(REPOSITORY, "no-such-tag") is None
+
+
+def test_a_repository_that_is_not_there_is_not_found(world: World) -> None:
+    with pytest.raises(NotFoundError, match="no-such-repository"):
+        world.registry.digest_of("no-such-repository", "v1")
+    with pytest.raises(NotFoundError, match="no-such-repository"):
+        world.registry.reference("no-such-repository", "sha256:aa")
+    with pytest.raises(NotFoundError, match="no-such-repository"):
+        push(world, built(world), "no-such-repository", "v1")
+
+
+def test_what_was_pushed_is_found_under_its_tag(world: World) -> None:
+    repository = world.repository(immutable=True)
+    told: list[str] = []
+
+    digest = world.registry.push(built(world), repository, "v1", told.append)
+
+    assert digest.startswith("sha256:")
+    assert len(digest) == 71
+    assert world.registry.digest_of(repository, "v1") == digest
+    assert any(told)
+
+
+def test_a_reference_names_repository_and_digest(world: World) -> None:
+    reference = world.registry.reference(REPOSITORY, "sha256:aa")
+
+    assert reference.endswith(f"/{REPOSITORY}@sha256:aa")
+
+
+def test_the_same_image_may_be_pushed_again_and_under_another_tag(world: World) -> None:
+    repository, image = world.repository(immutable=True), built(world)
+
+    assert len({push(world, image, repository, tag) for tag in ("v1", "v1", "v2")}) == 1
+
+
+def test_another_image_does_not_take_a_tag_that_stays(world: World) -> None:
+    repository = world.repository(immutable=True)
+    first = push(world, built(world), repository, "v1")
+
+    with pytest.raises(AlreadyExistsError, match="v1"):
+        push(world, built(world), repository, "v1")
+    assert world.registry.digest_of(repository, "v1") == first
+
+
+def test_another_image_takes_a_tag_that_moves(world: World) -> None:
+    repository = world.repository(immutable=False)
+    first = push(world, built(world), repository, "v1")
+    second = push(world, built(world), repository, "v1")
+
+    assert first != second
+    assert world.registry.digest_of(repository, "v1") == second
+
+
+def test_progress_can_stop_a_push(world: World) -> None:
+    def stop(_: str) -> None:
+        raise InterruptedRunError("Stopped.")
+
+    with pytest.raises(InterruptedRunError):
+        world.registry.push(built(world), world.repository(immutable=True), "v1", stop)
