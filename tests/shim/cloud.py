@@ -32,7 +32,7 @@ CLUSTER = "shim"
 WITH_SHIM = os.environ.get("SANDBOX_SHIM", "on") != "off"
 START_SECONDS = 30
 # Unmodified MiniStack is expected to fail: it gets less time to do so.
-PATIENCE = 1.0 if WITH_SHIM else 0.3
+PATIENCE = 1.0 if WITH_SHIM else 0.2
 T = TypeVar("T")
 
 

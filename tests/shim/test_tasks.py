@@ -137,3 +137,24 @@ def test_target_group_without_a_listener_is_refused(cloud: Cloud) -> None:
         cloud.client("ecs").create_service(
             cluster=CLUSTER, serviceName="loose", taskDefinition=definition, desiredCount=1, loadBalancers=balancers
         )
+
+
+def test_container_that_cannot_start_says_so_and_leaves_nothing(cloud: Cloud) -> None:
+    arn = run(cloud, cloud.register("unstartable", cloud.image("app", "good"), entryPoint=["/nowhere"]))
+    task = stopped(cloud, arn)
+    assert task["stopCode"] == "TaskFailedToStart"
+    assert task["stoppedReason"].startswith("CannotStartContainerError: ")
+    labels = {"label": f"com.amazonaws.ecs.task-arn={arn}"}
+    assert cloud.engine.containers.list(all=True, filters=labels) == []
+
+
+def test_container_removed_behind_the_scenes_is_replaced(cloud: Cloud) -> None:
+    cloud.serve("snatched", cloud.register("snatched", cloud.image("app", "good")))
+    cloud.wait_steady("snatched")
+    [task] = cloud.tasks("snatched")
+    labels = {"label": f"com.amazonaws.ecs.task-arn={task['taskArn']}"}
+    [container] = cloud.engine.containers.list(filters=labels)
+    container.remove(force=True)
+    wait_until(lambda: cloud.tasks("snatched", "STOPPED"), 10, "the loss is seen")
+    assert cloud.tasks("snatched", "STOPPED")[0]["containers"][0]["exitCode"] == 137
+    cloud.wait_steady("snatched")

@@ -8,13 +8,13 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import docker
-
+from .engine import streaming_client
 from .settings import SANDBOX_LABEL, Settings
 
 log = logging.getLogger("shim.containers")
 RESYNC_SECONDS = 5.0
 RECONNECT_SECONDS = 0.5
+KILLED = 137
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,6 @@ class Containers:
         self._filters = {"label": f"{SANDBOX_LABEL}={settings.name}"}
         self._states: dict[str, ContainerState] = {}
         self._stopping = threading.Event()
-        self._client: Any = None
 
     def start(self) -> None:
         """Begin to watch in threads of their own."""
@@ -49,16 +48,10 @@ class Containers:
         """The last known state; a container not seen yet counts as running."""
         return self._states.get(container, ContainerState(running=True))
 
-    def _connect(self) -> Any:
-        # Event streams are silent for long: no read timeout may cut them.
-        if self._client is None:
-            self._client = docker.from_env(timeout=3600)
-        return self._client
-
     def _follow(self) -> None:
         while not self._stopping.is_set():
             try:
-                for event in self._connect().events(decode=True, filters={"type": "container", **self._filters}):
+                for event in streaming_client().events(decode=True, filters={"type": "container", **self._filters}):
                     self._note(event)
             except Exception as error:
                 log.warning("Docker events broke off (%s); following them again.", error)
@@ -73,16 +66,17 @@ class Containers:
             self._states[container] = ContainerState(running=True)
         elif action.startswith("health_status"):
             self._states[container] = ContainerState(running=True, health=action.partition(": ")[2])
-        elif action == "destroy":
-            self._states.pop(container, None)
+        elif action == "destroy" and self.state_of(container).running:
+            # Removed from outside: it may have gone before anyone saw it die.
+            self._states[container] = ContainerState(running=False, exit_code=KILLED)
 
     def _resync(self) -> None:
         while not self._stopping.wait(RESYNC_SECONDS):
             try:
-                listed = self._connect().containers.list(all=True, sparse=True, filters=self._filters)
+                listed = streaming_client().containers.list(all=True, sparse=True, filters=self._filters)
                 for container in listed:
                     if container.attrs.get("State") in {"exited", "dead"} and self.state_of(container.id).running:
-                        code = self._connect().api.inspect_container(container.id)["State"]["ExitCode"]
+                        code = streaming_client().api.inspect_container(container.id)["State"]["ExitCode"]
                         self._states[container.id] = ContainerState(running=False, exit_code=int(code))
             except Exception as error:
                 log.warning("Listing containers failed (%s); trying again.", error)

@@ -18,6 +18,10 @@ log = logging.getLogger("shim.launch")
 NANOSECONDS = 1_000_000_000
 
 
+class CannotStartError(Exception):
+    """The engine has the image and cannot start a container of it."""
+
+
 class Launcher:
     """Replaces the parts of MiniStack's task worker that resolve, pull and run images."""
 
@@ -103,7 +107,7 @@ class Launcher:
             # Containers of one awsvpc task share one network interface and meet on localhost.
             arguments = {k: v for k, v in arguments.items() if k not in {"network", "extra_hosts", "ports"}}
             arguments["network_mode"] = f"container:{first}"
-        return client.containers.run(image, **arguments)
+        return _start(client, image, arguments)
 
     def _pull(self, client: Any, image: str) -> None:
         with self._pulls:
@@ -127,10 +131,12 @@ class Launcher:
                 entry["networkInterfaces"] = [interface]
 
     def fail_start(self, task: dict[str, Any], client: Any, reason: str) -> None:
-        """Stop a task that could not start, with AWS's words for a missing log group."""
-        prefix = "ResourceInitializationError: unable to pull image or start container: "
-        if reason.startswith(prefix + "failed to validate logger args"):
-            reason = "ResourceInitializationError: " + reason.removeprefix(prefix)
+        """Stop a task that could not start, with AWS's words (stopped-task-error-codes) in place of MiniStack's."""
+        own = reason.removeprefix("ResourceInitializationError: unable to pull image or start container: ")
+        if own.startswith("failed to validate logger args"):
+            reason = f"ResourceInitializationError: {own}"
+        elif own.startswith("CannotStartContainerError"):
+            reason = own
         self._fail_task_start(task, client, reason)
 
     def _recorded(self, transition: Any) -> Any:
@@ -189,6 +195,16 @@ def record_task(records: Records, task: dict[str, Any], before: str | None) -> N
         address=ecs._task_ip(task),
         **{"from": before, "to": task["lastStatus"]},
     )
+
+
+def _start(client: Any, image: str, arguments: dict[str, Any]) -> Any:
+    container = client.containers.create(image, **arguments)
+    try:
+        container.start()
+    except APIError as error:
+        container.remove(force=True, v=True)
+        raise CannotStartError(f"CannotStartContainerError: {error.explanation or error}") from error
+    return container
 
 
 def _is_present(client: Any, image: str) -> bool:

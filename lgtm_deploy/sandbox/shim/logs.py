@@ -6,9 +6,10 @@ import logging
 import threading
 from typing import Any
 
-import docker
 from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import ecs
+
+from .engine import streaming_client
 
 log = logging.getLogger("shim.logs")
 
@@ -27,7 +28,6 @@ class LogForwarder:
     def __init__(self) -> None:
         """Start with nothing to forward."""
         self._threads: dict[str, threading.Thread] = {}
-        self._client: Any = None
 
     def install(self) -> None:
         """Put the replacement into MiniStack."""
@@ -64,16 +64,11 @@ class LogForwarder:
         if thread is not None:
             thread.join(timeout=seconds)
 
-    def _connect(self) -> Any:
-        if self._client is None:
-            self._client = docker.from_env(timeout=3600)
-        return self._client
-
     def _forward(self, container: str, config: dict[str, Any], account: str, region: str) -> None:
         rest = b""
         with request_scope(account, region):
             try:
-                for chunk in self._connect().api.logs(container, stream=True, follow=True):
+                for chunk in streaming_client().api.logs(container, stream=True, follow=True):
                     *lines, rest = (rest + chunk).split(b"\n")
                     _emit(config, lines)
                 _emit(config, [rest] if rest else [])
