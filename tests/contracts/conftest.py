@@ -25,7 +25,7 @@ def sandbox_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxW
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ACCESS_KEY_ID", ACCOUNT)
         patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-        for cloud in running(Cloud(directory=folder)):
+        with running(Cloud(directory=folder)) as cloud:
             server = compile_server(folder)
             cloud.push(server, "app", GOOD, MARK=GOOD, DEFAULT=200)
             cloud.push(server, "app", NEW, MARK=NEW, DEFAULT=200)
@@ -33,7 +33,8 @@ def sandbox_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxW
             cloud.push(server, "app", DYING, MARK=DYING, EXIT_AFTER=0, EXIT_CODE=3)
             world = SandboxWorld(cloud, folder)
             yield world
-            world.clean()
+        # Only now does nothing run any more that holds an image.
+        world.clean()
 
 
 @pytest.fixture(params=["fake", pytest.param("sandbox", marks=pytest.mark.sandbox)])

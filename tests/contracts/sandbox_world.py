@@ -71,7 +71,7 @@ class SandboxWorld:
         for image in self._engine.images.list(
             filters={"label": [f"{key}={value}" for key, value in self._label.items()]}
         ):
-            self._engine.images.remove(image.id, force=True)
+            self._engine.images.remove(str(image.id), force=True)
         self._engine.close()
 
 

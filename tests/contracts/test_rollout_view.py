@@ -77,7 +77,11 @@ def test_a_held_image_on_another_path_stays_until_the_check_would_pass(world: Wo
     world.host.update(served.name, grace_period_seconds=600)
     deployment = deploy(world, served, MOVED)
 
-    both = world.wait(lambda: len(found) > 1 and found if (found := tasks(world, served, "running")) else [], "two run")
+    def two() -> list[TaskState]:
+        found = tasks(world, served, "running")
+        return found if len(found) > 1 else []
+
+    both = world.wait(two, "two run")
 
     assert world.rollouts.deployment(deployment).status == "IN_PROGRESS"
     answers = {world.task_probe.ask(task.address, PORT, "/moved/ready").status for task in both}

@@ -58,14 +58,22 @@ class Served:
 class World(Protocol):
     """Ports, and what a test needs beside them."""
 
-    builder: ImageBuilder
-    registry: Registry
-    host: ServiceHost
-    rollouts: RolloutView
-    balancer: Balancer
-    task_probe: TaskProbe
-    stack_probe: StackProbe
-    caller: Caller
+    @property
+    def builder(self) -> ImageBuilder: ...
+    @property
+    def registry(self) -> Registry: ...
+    @property
+    def host(self) -> ServiceHost: ...
+    @property
+    def rollouts(self) -> RolloutView: ...
+    @property
+    def balancer(self) -> Balancer: ...
+    @property
+    def task_probe(self) -> TaskProbe: ...
+    @property
+    def stack_probe(self) -> StackProbe: ...
+    @property
+    def caller(self) -> Caller: ...
 
     def serve(self, image: str = GOOD) -> Served:
         """A new service on that image, up and healthy, whose target group checks /ready."""
