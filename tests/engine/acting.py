@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 
-from lgtm_deploy.core.preview import Preview
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.engine.conduct import Decisions, conduct
 from tests.engine.toys import Stage
 
 
-class Hooks:
+class HookLog:
     """Notes which commands were run, with which environment."""
 
     def __init__(self, code: int = 0) -> None:
@@ -22,17 +21,12 @@ class Hooks:
         return self._code, "it failed" if self._code else ""
 
 
-def act(stage: Stage, *, roll_back: bool = True, hooks: Hooks | None = None) -> Run:
+def act(stage: Stage, *, roll_back: bool = True, hooks: HookLog | None = None) -> Run:
     """Runs the stage's plan, approved beforehand."""
     decisions = Decisions(approve=lambda _: True, roll_back=roll_back)
-    return conduct(stage.job, decisions, hooks or Hooks(), stack="lgtm", by="me@here")
+    return conduct(stage.job, decisions, hooks or HookLog(), stack="lgtm", by="me@here")
 
 
 def act_if(stage: Stage, decisions: Decisions) -> Run:
     """Runs the stage's plan with those decisions."""
-    return conduct(stage.job, decisions, Hooks(), stack="lgtm", by="me@here")
-
-
-def refuse(_preview: Preview) -> bool:
-    """Somebody who says no."""
-    return False
+    return conduct(stage.job, decisions, HookLog(), stack="lgtm", by="me@here")

@@ -1,0 +1,284 @@
+"""What is undone after a failure, in which order, and what is said when it is not."""
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lgtm_deploy.core.errors import PermanentError, TransientError
+from lgtm_deploy.core.event import (
+    CompensationFailed,
+    Event,
+    RollbackFinished,
+    RollbackStarted,
+    RunFinished,
+    StepCompensated,
+    StepFailed,
+    StepSkipped,
+    StepStarted,
+    StepSucceeded,
+)
+from lgtm_deploy.core.gate import Gate, Shut, Waiting
+from tests.engine.acting import act
+from tests.engine.toys import Inputs, LocalToy, Seen, Stage, Toy, Watch, World, fails, for_ever, until
+
+BROKEN = PermanentError("It broke.")
+
+
+def test_exactly_what_acted_is_undone_last_first() -> None:
+    world = World()
+    world.state["idle"] = "new"
+    steps: list[Toy | Watch] = [
+        LocalToy(world, "local"),
+        Toy(world, "idle"),
+        Toy(world, "a"),
+        Toy(world, "b"),
+        Watch(world, "gate"),
+        Toy(world, "broken", before=fails(BROKEN)),
+        Toy(world, "never"),
+    ]
+    names = [step.name for step in steps]
+    chain = {name: names[:position][-1:] for position, name in enumerate(names)}
+    stage = Stage(chain, *steps, world=world)
+
+    run = act(stage)
+
+    assert world.what_was("undo") == ["b", "a"], "the broken one had changed nothing"
+    assert stage.told(StepCompensated) == ["broken", "b", "a"]
+    assert stage.told(StepSkipped) == ["never"]
+    assert world.state == {"local": "new", "idle": "new", "a": "old", "b": "old"}
+    assert (run.verdict, run.reason) == ("rolled-back", "broken: It broke.")
+    assert run.steps["broken"].kind == "failed"
+
+
+def test_independent_chains_are_undone_each_in_its_own_order() -> None:
+    world = World()
+    steps = [Toy(world, name) for name in ("a1", "a2", "b1", "b2", "shared")]
+    broken = Toy(world, "broken", before=fails(BROKEN))
+    needs = {
+        "a1": [],
+        "a2": ["a1"],
+        "b1": [],
+        "b2": ["b1"],
+        "shared": ["a2", "b2"],
+        "broken": ["shared"],
+    }
+    stage = Stage(needs, *steps, broken, world=world)
+
+    act(stage)
+
+    undone = world.what_was("undo")
+    assert undone[0] == "shared"
+    assert undone.index("a2") < undone.index("a1")
+    assert undone.index("b2") < undone.index("b1")
+
+
+def test_the_order_is_kept_across_steps_that_only_look() -> None:
+    world = World()
+    steps: list[Toy | Watch] = [
+        Toy(world, "a"),
+        Watch(world, "gate"),
+        Toy(world, "b"),
+        Toy(world, "broken", before=fails(BROKEN)),
+    ]
+    stage = Stage({"a": [], "gate": ["a"], "b": ["gate"], "broken": ["b"]}, *steps, world=world)
+
+    act(stage)
+
+    assert world.what_was("undo") == ["b", "a"]
+
+
+def test_a_compensation_is_on_disk_before_the_next_one_begins() -> None:
+    world = World()
+    stage = Stage({"a": [], "b": ["a"], "c": ["b"]}, Toy(world, "c", before=fails(BROKEN)), world=world)
+
+    act(stage)
+
+    log = world.log
+    assert log.index("RollbackStarted") < log.index("undo b")
+    assert log.index("StepCompensated b") < log.index("undo a")
+    assert log.index("StepCompensated a") < log.index("RollbackFinished") < log.index("RunFinished")
+
+
+def test_a_step_that_failed_half_way_is_undone_too() -> None:
+    world = World()
+    stage = Stage({"a": []}, Toy(world, "a", after=fails(BROKEN)), world=world)
+
+    run = act(stage)
+
+    assert world.what_was("undo") == ["a"]
+    assert world.state["a"] == "old"
+    assert run.reason == "a: It broke."
+
+
+def test_a_failing_compensation_keeps_no_other_from_being_tried() -> None:
+    world = World()
+    steps: list[Toy | Watch] = [
+        Toy(world, "a"),
+        Toy(world, "b", undo=fails(PermanentError("It is stuck."), times=9)),
+        Toy(world, "c", before=fails(BROKEN)),
+    ]
+    stage = Stage({"a": [], "b": ["a"], "c": ["b"]}, *steps, world=world)
+
+    run = act(stage)
+
+    assert world.state == {"a": "old", "b": "new"}
+    assert stage.told(CompensationFailed) == ["b"]
+    assert run.verdict == "rollback-failed"
+    assert run.differs == ("b: It is stuck.",)
+    assert run.reason == "c: It broke.; not as it was: b: It is stuck."
+    assert finished(stage.events).exit_code == 3
+
+
+def finished(events: Sequence[Event]) -> RunFinished:
+    last = events[-1]
+    assert isinstance(last, RunFinished)
+    return last
+
+
+def test_a_compensation_is_retried_when_its_error_may_pass() -> None:
+    world = World()
+    a = Toy(world, "a", undo=fails(TransientError("Rate exceeded."), times=2))
+    stage = Stage({"a": [], "b": ["a"]}, a, Toy(world, "b", before=fails(BROKEN)), world=world)
+
+    run = act(stage)
+
+    assert run.verdict == "rolled-back"
+    assert world.what_was("undo") == ["a"] * 3
+    assert run.reason == "b: It broke."
+
+
+@pytest.mark.parametrize("error", [ValueError("bad"), SystemExit(1)])
+def test_a_defect_in_a_compensation_is_one_that_failed(error: BaseException) -> None:
+    world = World()
+    a = Toy(world, "a", undo=fails(error, times=9))
+    stage = Stage({"a": [], "b": ["a"]}, a, Toy(world, "b", before=fails(BROKEN)), world=world)
+
+    run = act(stage)
+
+    assert run.verdict == "rollback-failed"
+    assert "defect in lgtm-deploy" in run.differs[0]
+
+
+@pytest.mark.parametrize("gate", [Shut(reason="it is gone"), Waiting(reason="it is coming", poll_seconds=0.001)])
+def test_what_does_not_come_back_is_said(gate: Gate[None]) -> None:
+    class Lost(Toy):
+        def restored(self, inputs: Inputs, seen: Seen) -> Gate[None]:
+            return gate
+
+    world = World()
+    stage = Stage({"a": [], "b": ["a"]}, Lost(world, "a"), Toy(world, "b", before=fails(BROKEN)), world=world)
+    stage.rewrite("a", timeout=0.02)
+
+    run = act(stage)
+
+    assert run.verdict == "rollback-failed"
+    assert run.differs[0].endswith("it is gone" if isinstance(gate, Shut) else "after 0.02 s still: it is coming")
+
+
+def test_what_is_back_by_itself_is_not_undone() -> None:
+    world = World()
+
+    def by_itself(_toy: Toy, _progress: object) -> None:
+        world.state["a"] = "old"
+        raise BROKEN
+
+    stage = Stage({"a": [], "b": ["a"]}, Toy(world, "b", before=by_itself), world=world)
+
+    run = act(stage)
+
+    assert world.what_was("undo") == []
+    assert run.verdict == "rolled-back"
+
+
+def test_without_rollback_everything_stays_and_is_listed() -> None:
+    world = World()
+    stage = Stage({"a": [], "b": ["a"]}, Toy(world, "b", before=fails(BROKEN)), world=world)
+
+    run = act(stage, roll_back=False)
+
+    assert world.state == {"a": "new"}
+    assert stage.told(RollbackStarted) == []
+    assert (run.verdict, finished(stage.events).exit_code) == ("halted", 7)
+    assert run.reason == "b: It broke.; changed and left so: a, b"
+
+
+def test_a_plan_may_say_that_failures_halt() -> None:
+    stage = Stage({"a": [], "b": ["a"]}, on_failure="halt")
+    stage.replace_step(Toy(stage.world, "b", before=fails(BROKEN)))
+
+    assert act(stage).verdict == "halted"
+    assert stage.world.what_was("undo") == []
+
+
+def test_a_failure_before_anything_acted_is_a_refusal() -> None:
+    world = World()
+    stage = Stage({"gate": [], "a": ["gate"]}, Watch(world, "gate", lambda _: Shut(reason="no way in")), world=world)
+
+    run = act(stage)
+
+    assert (run.verdict, run.reason) == ("refused", "gate: no way in")
+    assert world.what_was("apply") == []
+    assert stage.told(StepSkipped) == ["a"]
+    assert stage.told(RollbackFinished) == []
+
+
+def test_somebody_elses_deployment_is_left_alone() -> None:
+    world = World()
+    gate = Watch(world, "gate", lambda _: Shut(reason="replaced", kind="superseded"))
+    stage = Stage({"a": [], "gate": ["a"]}, gate, world=world)
+
+    run = act(stage)
+
+    assert (run.verdict, finished(stage.events).exit_code) == ("superseded", 6)
+    assert run.reason == "gate: replaced; changed and left so: a"
+    assert world.state == {"a": "new"}
+
+
+def test_a_failure_starts_nothing_new_ends_what_waits_and_lets_changes_end() -> None:
+    world = World()
+    failed = until(lambda: "StepFailed broken" in world.log)
+    needs: dict[str, list[str]] = {"first": [], "broken": ["first"], "gate": ["first"], "slow": ["first"]}
+    steps: list[Toy | Watch] = [
+        Toy(world, "broken", before=until(lambda: "look gate" in world.log), after=fails(BROKEN)),
+        Watch(world, "gate", for_ever),
+        Toy(world, "slow", before=failed),
+    ]
+    stage = Stage(needs | {"later": ["slow"]}, *steps, world=world)
+
+    run = act(stage)
+
+    assert run.verdict == "rolled-back"
+    assert run.reason == "broken: It broke."
+    assert run.steps["gate"].kind == "interrupted"
+    assert stage.told(StepSucceeded) == ["first", "slow"]
+    assert "later" not in stage.told(StepStarted)
+    assert stage.told(StepSkipped) == ["later"]
+    assert stage.told(StepFailed) == ["broken", "gate"]
+    assert set(world.state.values()) == {"old"}
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_whatever_fails_the_start_state_is_back_and_needs_are_undone_last(
+    data: st.DataObject,
+) -> None:
+    count = data.draw(st.integers(2, 8))
+    names = [f"s{index}" for index in range(count)]
+    needs = {
+        name: data.draw(st.lists(st.sampled_from(names[:index]), unique=True)) if index else []
+        for index, name in enumerate(names)
+    }
+    world = World()
+    broken = Toy(world, data.draw(st.sampled_from(names)), after=fails(BROKEN))
+    stage = Stage(needs, broken, world=world, parallelism=data.draw(st.integers(1, 3)))
+
+    run = act(stage)
+
+    undone = world.what_was("undo")
+    assert run.verdict == "rolled-back"
+    assert sorted(undone) == sorted(world.what_was("apply"))
+    assert set(world.state.values()) <= {"old"}
+    for name in undone:
+        assert all(undone.index(need) > undone.index(name) for need in needs[name])

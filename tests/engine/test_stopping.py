@@ -1,0 +1,208 @@
+"""What a request to stop, a deadline, a broken journal and a broken listener do to a run."""
+
+import threading
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pytest
+
+from lgtm_deploy.core.errors import InterruptedRunError, JournalError
+from lgtm_deploy.core.event import Event, Record, RunFinished, StepInDoubt, StepProgressed, StepSkipped, StepStarted
+from lgtm_deploy.core.run import Run
+from lgtm_deploy.engine.drive import Drive, Voice
+from lgtm_deploy.engine.ledger import Ledger
+from lgtm_deploy.engine.stop import Stop
+from tests.engine.acting import act
+from tests.engine.toys import Stage, Toy, Watch, WatchedJournal, World, for_ever
+
+AT = datetime(2026, 1, 16, tzinfo=UTC)
+
+
+def test_asked_to_stop_a_run_ends_what_waits_and_lets_changes_end() -> None:
+    world = World()
+    stage = Stage({"first": [], "slow": ["first"], "gate": ["first"], "later": ["slow"]}, world=world)
+    stage.replace_step(Watch(world, "gate", for_ever))
+
+    def ask_then_go_on(_toy: Toy, progress: object) -> None:
+        assert callable(progress)
+        stage.stop.ask("interrupted")
+        progress("still at it")
+
+    stage.replace_step(Toy(world, "slow", before=ask_then_go_on))
+
+    run = act(stage)
+
+    assert (run.verdict, run.reason) == ("interrupted", "interrupted; done so far: first, slow")
+    assert run.steps["slow"].status == "succeeded"
+    assert run.steps["gate"].kind == "interrupted"
+    assert stage.told(StepSkipped) == ["later"]
+    assert world.what_was("undo") == []
+    assert exit_code(stage) == 130
+
+
+def exit_code(stage: Stage) -> int:
+    last = stage.events[-1]
+    assert isinstance(last, RunFinished)
+    return last.exit_code
+
+
+def test_insisted_on_a_change_under_way_ends_in_doubt() -> None:
+    world = World()
+    stage = Stage({"a": [], "b": ["a"]}, world=world)
+
+    def insisted(_toy: Toy, progress: object) -> None:
+        assert callable(progress)
+        stage.stop.ask("interrupted")
+        stage.stop.insist("interrupted twice")
+        progress("still at it")
+
+    stage.replace_step(Toy(world, "a", before=insisted))
+
+    run = act(stage)
+
+    assert stage.told(StepInDoubt) == ["a"]
+    assert (run.verdict, exit_code(stage)) == ("interrupted", 130)
+    assert run.reason == "a: stopped on the way: interrupted; done so far: a"
+
+
+def test_a_stop_that_comes_when_all_is_done_changes_nothing() -> None:
+    stage = Stage({"a": []})
+    stage.replace_step(Toy(stage.world, "a", after=lambda *_: stage.stop.ask("interrupted")))
+
+    assert act(stage).verdict == "deployed"
+
+
+def test_the_deadline_of_a_run_ends_it_undecided() -> None:
+    world = World()
+    stage = Stage({"a": [], "gate": ["a"]}, Watch(world, "gate", for_ever), world=world, seconds=0.01)
+
+    run = act(stage)
+
+    assert (run.verdict, exit_code(stage)) == ("timed-out", 5)
+    assert run.reason == "the time allowed for the run is over; done so far: a"
+    assert world.what_was("undo") == []
+
+
+def test_the_deadline_is_noticed_however_busy_the_run_is() -> None:
+    chain = {f"s{index}": [f"s{index - 1}"] if index else [] for index in range(300)}
+    world = World()
+    steps = [Toy(world, name, before=lambda *_: threading.Event().wait(0.002)) for name in chain]
+    stage = Stage(chain, *steps, world=world, seconds=0.05)
+
+    run = act(stage)
+
+    assert run.verdict == "timed-out"
+    assert len(stage.told(StepStarted)) < len(chain)
+
+
+def test_a_stop_reaches_a_pause_of_a_child_soon() -> None:
+    parent = Stop()
+    child = Stop(parent=parent)
+    threading.Timer(0.01, parent.ask, args=["enough"]).start()
+
+    with pytest.raises(InterruptedRunError, match="enough"):
+        child.pause(60)
+
+
+def test_a_child_that_is_asked_does_not_stop_its_parent() -> None:
+    parent = Stop()
+    Stop(parent=parent).ask("a step failed")
+
+    assert not parent.asked
+
+
+def test_the_first_reason_to_stop_is_kept() -> None:
+    stop = Stop()
+    stop.ask("interrupted")
+    stop.insist("too late", late=True)
+
+    assert (stop.reason, stop.late, stop.insisted) == ("interrupted", False, True)
+
+
+def test_a_patient_caller_stops_only_when_someone_insists() -> None:
+    stop = Stop()
+    stop.ask("interrupted")
+    stop.check(patient=True)
+
+    stop.insist("interrupted twice")
+    with pytest.raises(InterruptedRunError):
+        stop.check(patient=True)
+
+
+def test_a_listener_that_raises_fails_no_run_and_is_not_asked_again() -> None:
+    heard: list[Record] = []
+
+    def broken(_run: object, record: Record) -> None:
+        heard.append(record)
+        raise BrokenPipeError
+
+    counted: list[Record] = []
+    stage = Stage({"a": []}, listeners=[broken, lambda _, record: counted.append(record)])
+
+    assert act(stage).verdict == "deployed"
+    assert len(heard) == 1
+    assert len(counted) == len(stage.events)
+
+
+class FullDisk(WatchedJournal):
+    """Refuses to write an event of that name."""
+
+    def __init__(self, world: World, refused: str) -> None:
+        super().__init__(world)
+        self._refused = refused
+
+    def append(self, run: str, fence: int, events: Sequence[Event]) -> Sequence[Record]:
+        if any(f"{type(event).__name__} {event.step}" == self._refused for event in events):
+            raise JournalError("The disk is full.")
+        return super().append(run, fence, events)
+
+
+@pytest.mark.parametrize("refused", ["StepStarted a", "StepObserved a", "StepSucceeded a", "StepObserved b"])
+@pytest.mark.timeout(20)
+def test_a_journal_that_cannot_be_written_ends_the_run_and_hangs_nobody(refused: str) -> None:
+    world = World()
+    needs = {"first": [], "gate": ["first"], "a": ["first"], "b": ["first"], "c": ["a"]}
+    stage = Stage(needs, Watch(world, "gate", for_ever), world=world)
+    stage.write_to(FullDisk(world, refused))
+
+    with pytest.raises(JournalError, match="The disk is full"):
+        act(stage)
+
+    assert threads() == []
+    if refused == "StepObserved a":
+        assert "apply a" not in world.log
+    assert "apply c" not in world.log
+
+
+def threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("worker")]
+
+
+@pytest.mark.timeout(20)
+def test_a_crash_of_a_worker_is_raised_when_all_workers_have_ended() -> None:
+    world = World()
+    heard: list[str] = []
+
+    def crash(_voice: Voice) -> None:
+        raise ZeroDivisionError
+
+    def swear(voice: Voice) -> None:
+        try:
+            while True:
+                voice.swear(StepProgressed(at=AT, step="b", message="still there"))
+        except JournalError as error:
+            heard.append(str(error))
+
+    drive: Drive[None] = Drive(
+        ledger=Ledger(Run(id="7f3a"), WatchedJournal(world), 1),
+        parallelism=2,
+        start=lambda name: (None, crash if name == "a" else swear),
+        end=lambda name, _: (StepProgressed(at=AT, step=name, message="ended"), True),
+        abandon=lambda: heard.append("abandoned"),
+    )
+
+    with pytest.raises(ZeroDivisionError):
+        drive.run({"b": (), "a": ()})
+
+    assert heard == ["abandoned", "The run's journal can no longer be written."]
+    assert threads() == []
