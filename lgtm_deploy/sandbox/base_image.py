@@ -49,8 +49,8 @@ def build_base_images(client: Any, *, label: str, versions: Mapping[str, str]) -
         label: `key=value` or `key`, set on every image, to remove them by.
         versions: service to version.
     """
-    identity = _identity()
-    present = _present(client, label, identity)
+    identity = _identity(label)
+    present = _present(client, identity)
     wanted = {
         f"{REGISTRY}/grafana/{service}:{version}": (service, version)
         for service, version in versions.items()
@@ -73,18 +73,18 @@ def known_versions(service: str) -> tuple[str, ...]:
     return tuple(PROGRAMS[service].versions)
 
 
-def _identity() -> str:
+def _identity(label: str) -> str:
     # How images are made is part of what they are.
     recipe = {path.name: path for path in (Path(__file__), Path(__file__).with_name("python_root.py"))}
-    parts = [fingerprint()]
+    # Images and containers inherit labels, and are removed by them: what bears another's label is not ours.
+    parts = [label, fingerprint()]
     for name, path in sorted((_application() | recipe).items()):
         parts.append(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}")
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def _present(client: Any, label: str, identity: str) -> set[str]:
-    # Images and containers inherit labels: with another's label they would be removed with the other's things.
-    found = client.api.images(filters={"label": [f"{IDENTITY_LABEL}={identity}", label]})
+def _present(client: Any, identity: str) -> set[str]:
+    found = client.api.images(filters={"label": f"{IDENTITY_LABEL}={identity}"})
     return {tag for image in found for tag in image["RepoTags"] or ()}
 
 

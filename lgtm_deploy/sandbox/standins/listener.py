@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 import threading
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -40,8 +42,13 @@ class Request:
         return self.headers.get(key, "")
 
     def content(self) -> bytes:
-        """The body, unzipped where it says that it is zipped."""
-        return gzip.decompress(self.body) if self.header("content-encoding") == "gzip" else self.body
+        """The body, unzipped where it says that it is zipped. Raises ValueError where it is not."""
+        if self.header("content-encoding") != "gzip":
+            return self.body
+        try:
+            return gzip.decompress(self.body)
+        except (OSError, EOFError, zlib.error) as error:
+            raise ValueError(f"gzip: {error}") from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +139,11 @@ class _Server(ThreadingHTTPServer):
         self.socket.bind(self.server_address)
         self.server_name, self.server_port = "standin", self.server_address[1]
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        # A client that went away is no news; anything else is a fault of the stand-in and shows its traceback.
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
 
 class _Exchange(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -141,20 +153,23 @@ class _Exchange(BaseHTTPRequestHandler):
     table: Routes
 
     def _answer(self) -> None:
+        try:
+            response = self.table.answer(self._request())
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            # Input of the wrong form, wherever a handler came upon it; how much of it is still unread is unknown.
+            self.close_connection = True
+            response = text(f"bad request: {error}\n", 400)
+        self._send(response)
+
+    def _request(self) -> Request:
         parts = urlsplit(self.path)
-        request = Request(
+        return Request(
             method=self.command,
             path=parts.path,
             query=parse_qs(parts.query, keep_blank_values=True),
             headers={key.lower(): value for key, value in self.headers.items()},
             body=self._body(),
         )
-        try:
-            response = self.table.answer(request)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            # Input of the wrong form, wherever a handler came upon it.
-            response = text(f"bad request: {error}\n", 400)
-        self._send(response)
 
     def _body(self) -> bytes:
         if self.headers.get("transfer-encoding", "").lower() != "chunked":
