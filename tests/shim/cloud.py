@@ -335,6 +335,17 @@ class Cloud:
     def events(self, name: str) -> list[str]:
         return [event["message"] for event in self.service(name)["events"]]
 
+    def lowest_healthy(self, group: str, *, after: int) -> int:
+        """The fewest healthy targets that the records ever show once there were ``after`` of them."""
+        healthy: set[str] = set()
+        lowest = after
+        reached = False
+        for record in self.records("target", target_group=group):
+            healthy = healthy | {record["address"]} if record["to"] == "healthy" else healthy - {record["address"]}
+            reached = reached or len(healthy) >= after
+            lowest = min(lowest, len(healthy)) if reached else lowest
+        return lowest
+
     def is_steady(self, name: str) -> bool:
         """One deployment, complete, every task running."""
         seen = self.service(name)

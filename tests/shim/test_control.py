@@ -26,7 +26,7 @@ def test_every_truth_fails_without_the_shim(tmp_path: Path) -> None:
         env=environment,
         cwd=TRUTHS.parents[2],
         check=False,
-        timeout=120,
+        timeout=240,
         capture_output=True,
     )
     cases = ElementTree.parse(report).findall(".//testcase")

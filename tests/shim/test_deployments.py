@@ -119,7 +119,7 @@ def test_four_tasks_roll_without_losing_capacity(cloud: Cloud) -> None:
     assert statuses(cloud, "four") == ["SUCCESSFUL"]
     cloud.update("four", taskDefinition=cloud.register("four", cloud.image("app", "new")))
     cloud.wait_steady("four", 30)
-    assert lowest_healthy(cloud, "four", after=4) == 4
+    assert cloud.lowest_healthy("four", after=4) == 4
     assert {task["containers"][0]["imageDigest"] for task in cloud.tasks("four")} == {
         cloud.client("ecr").describe_images(repositoryName="app", imageIds=[{"imageTag": "new"}])["imageDetails"][0][
             "imageDigest"
@@ -128,18 +128,6 @@ def test_four_tasks_roll_without_losing_capacity(cloud: Cloud) -> None:
     cloud.update("four", desiredCount=1)
     cloud.wait_steady("four")
     wait_until(lambda: cloud.states(service.target_group) == ["healthy"], 10, "the surplus is gone")
-
-
-def lowest_healthy(cloud: Cloud, group: str, *, after: int) -> int:
-    """The fewest healthy targets that the records ever show once there were ``after`` of them."""
-    healthy: set[str] = set()
-    lowest = after
-    reached = False
-    for record in cloud.records("target", target_group=group):
-        healthy = healthy | {record["address"]} if record["to"] == "healthy" else healthy - {record["address"]}
-        reached = reached or len(healthy) >= after
-        lowest = min(lowest, len(healthy)) if reached else lowest
-    return lowest
 
 
 def test_deleted_service_drains_and_becomes_inactive(cloud: Cloud) -> None:

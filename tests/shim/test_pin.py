@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+from lgtm_deploy.sandbox.shim.pin import PRIVATE_NAMES
 from tests.shim.cloud import SHIM_PARENT
 
 
@@ -37,4 +39,13 @@ def test_private_name_that_is_gone_is_refused(tmp_path: Path) -> None:
     (tmp_path / "ministack" / "app.py").write_text("app = main = None\n")
     refused = start_with(tmp_path)
     assert refused.returncode == 2
-    assert refused.stderr.startswith("The sandbox shim does not fit this MiniStack: ministack.app has no _get_module")
+    assert refused.stderr.startswith(
+        "The sandbox shim does not fit this MiniStack: ministack.app has no _send_response"
+    )
+
+
+def test_every_private_name_that_the_shim_uses_is_checked() -> None:
+    modules = {"ecs": "ministack.services.ecs", "alb": "ministack.services.alb", "ecr": "ministack.services.ecr"}
+    for source in (SHIM_PARENT / "shim").glob("*.py"):
+        for module, name in re.findall(r"\b(ecs|alb|ecr)\.(_\w+)", source.read_text()):
+            assert name in PRIVATE_NAMES[modules[module]].split(), f"{source.name} uses {module}.{name}"

@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 from docker.errors import APIError, ImageNotFound
+from ministack.core.concurrency import resource_lock
 from ministack.services import ecs
 
 from .records import Records
@@ -145,7 +146,8 @@ class Launcher:
             changed = transition(arn, task)
             if changed:
                 if task["lastStatus"] == "RUNNING":
-                    task["_started"] = time.time()
+                    with resource_lock("ecs-task", arn):
+                        task["_started"] = time.time()
                 if before == "PROVISIONING":
                     record_task(self._records, {**task, "lastStatus": before}, None)
                 record_task(self._records, task, before)
@@ -216,6 +218,7 @@ def _is_present(client: Any, image: str) -> bool:
 
 
 def _set_digest(task: dict[str, Any], name: str, digest: str) -> None:
-    for entry in task.get("containers", []):
-        if entry["name"] == name:
-            entry["imageDigest"] = digest
+    with resource_lock("ecs-task", task.get("taskArn", "")):
+        for entry in task.get("containers", []):
+            if entry["name"] == name:
+                entry["imageDigest"] = digest

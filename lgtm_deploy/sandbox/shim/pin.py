@@ -8,12 +8,13 @@ from importlib.metadata import PackageNotFoundError, version
 MINISTACK_VERSION = "1.5.33"
 
 PRIVATE_NAMES = {
-    "ministack.app": "app main _get_module _send_response _send_streaming_response _load_persisted_state",
+    "ministack.app": "app main _send_response _send_streaming_response",
+    "ministack.core.concurrency": "resource_lock",
     "ministack.core.container_reaper": "own_labels",
     "ministack.core.responses": "request_scope json_response error_response_json StreamingResponse",
     "ministack.services.alb": (
         "_ACTION_MAP _error _empty _xml _p _parse_targets_param _lbs _tgs _targets _tg_attrs _listeners _rules "
-        "_describe_target_health _register_targets _deregister_targets _delete_tg _forward_to_tg "
+        "_delete_tg _forward_to_tg "
         "_proxy_http_target dispatch_request _lb_attr TARGET_IDLE_TIMEOUT"
     ),
     "ministack.services.cloudwatch_logs": "_log_groups _put_log_events",
@@ -22,12 +23,12 @@ PRIVATE_NAMES = {
         "_resolve_manifest _registry_id"
     ),
     "ministack.services.ecs": (
-        "_ACTION_MAP _services _tasks _task_defs _clusters _task_ip _sanitize _iso _run_task "
-        "_make_deployment _primary_deployment _resolve_cluster_name _resolve_service_ref _resolve_td_key "
+        "_ACTION_MAP _services _tasks _task_defs _task_ip _sanitize _iso _run_task _bump_task_version "
+        "_deployment_for_task _primary_deployment _resolve_cluster_name _resolve_service_ref _resolve_td_key "
         "_resolve_task _build_run_kwargs _run_docker_container _prepare_service_images _record_task_ip "
         "_start_awslogs_forwarder _awslogs_config _ensure_awslogs_stream _emit_awslogs_event _watch_task_lifecycle "
         "_mark_task_pending _mark_task_activating _mark_task_running _fail_task_start _mark_task_stopped "
-        "_maybe_mark_stopped _cleanup_task_resources _remove_docker_container _ImagePullError "
+        "_maybe_mark_stopped _cleanup_task_resources _ImagePullError "
         "_reconcile_service_tasks _refresh_service_state _recount_cluster _sync_service_targets "
         "_record_service_task_failure _record_service_task_healthy _complete_service_deployment "
         "_schedule_service_deployment_completion _start_restored_service_reconciler _ts_to_epoch _get_docker"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextlib import AbstractContextManager
 from typing import Any
 
 from docker.errors import APIError, NotFound
+from ministack.core.concurrency import resource_lock
 from ministack.services import ecs, ecs_metadata
 
 from .containers import Containers
@@ -72,11 +74,12 @@ class Stopper:
         """Stop a task that could not start (MiniStack's task worker calls this)."""
         if task.get("desiredStatus") == "STOPPED":
             return False
-        task.update(desiredStatus="STOPPED", stoppedReason=reason, stopCode=stop_code, stoppingAt=ecs._iso())
-        for container in task.get("containers", []):
-            container["reason"] = reason
-            if exit_code is not None:
-                container["exitCode"] = exit_code
+        with unread(task):
+            task.update(desiredStatus="STOPPED", stoppedReason=reason, stopCode=stop_code, stoppingAt=ecs._iso())
+            for container in task.get("containers", []):
+                container["reason"] = reason
+                if exit_code is not None:
+                    container["exitCode"] = exit_code
         self._finish(task)
         return True
 
@@ -104,17 +107,24 @@ class Stopper:
     def _finish(self, task: Json) -> None:
         for token in task.get("_metadata_tokens") or []:
             ecs_metadata.unregister_token(token)
-        task["executionStoppedAt"] = task["stoppedAt"] = ecs._iso()
-        for container in task.get("containers", []):
-            container["lastStatus"] = "STOPPED"
-        if task["lastStatus"] not in STARTING:
-            task["_docker_ids"] = []
+        with unread(task):
+            task["executionStoppedAt"] = task["stoppedAt"] = ecs._iso()
+            for container in task.get("containers", []):
+                container["lastStatus"] = "STOPPED"
+            if task["lastStatus"] not in STARTING:
+                task["_docker_ids"] = []
         self._move(task, "STOPPED")
 
     def _move(self, task: Json, status: str) -> None:
         before, task["lastStatus"] = task["lastStatus"], status
         ecs._bump_task_version(task)
         record_task(self._records, task, before)
+
+
+def unread(task: Json) -> AbstractContextManager[bool]:
+    """Keep DescribeTasks from reading a task while keys are added to it; MiniStack's own lock for that."""
+    lock: AbstractContextManager[bool] = resource_lock("ecs-task", task["taskArn"])
+    return lock
 
 
 def targets_of(task: Json) -> list[Target]:
