@@ -21,6 +21,7 @@ from lgtm_deploy.core.stack import Stack, TerraformRoot
 
 LIMIT_SECONDS = 600.0
 _SETTING = re.compile(r'^\s*(bucket|dynamodb_table)\s*=\s*"([^"]+)"', re.MULTILINE)
+_STATE_KEY = re.compile(r'backend\s+"s3"\s*\{[^}]*?\bkey\s*=\s*"([^"]+)"')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +93,24 @@ def state_stores(stack: Stack, folder: Path) -> StateStores:
         buckets=frozenset(value for name, value in found if name == "bucket"),
         lock_tables=frozenset(value for name, value in found if name == "dynamodb_table"),
     )
+
+
+def needs_of(stack: Stack, folder: Path) -> dict[str, set[str]]:
+    """Root -> the roots before it in the stack file that it needs: those whose state it reads.
+
+    A root that keeps its state nowhere that can be seen needs all before it, and is needed by all after it.
+    """
+    sources = {
+        root.name: "\n".join(file.read_text(encoding="utf-8") for file in sorted((folder / root.root).glob("*.tf")))
+        for root in stack.environment.terraform.values()
+    }
+    keys = {name: _STATE_KEY.search(source) for name, source in sources.items()}
+    needs: dict[str, set[str]] = {}
+    for name, source in sources.items():
+        needs[name] = {
+            other for other in needs if not (mine := keys[other]) or not keys[name] or f'"{mine.group(1)}"' in source
+        }
+    return needs
 
 
 def _silently(progress: Progress) -> Callable[[str], None]:

@@ -1,7 +1,9 @@
 """What runs today, kept so that it need not be made again: a copy of the cloud's saved state."""
 
+import base64
 import hashlib
 import shutil
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -55,16 +57,16 @@ def restore(home: Home, place: Place, key: str, ports: SandboxPorts) -> None:
 
 
 def rehome(state: Path, addresses: Mapping[str, str]) -> None:
-    """Replaces addresses in every file of a saved state, and the MD5 sums of files that change by it.
+    """Replaces addresses in every file of a saved state, and the checksums of files that change by it.
 
-    Terraform keeps its states as S3 objects with repository addresses in them, and the sum of each in its lock table.
-    All ports have five digits, so no length changes.
+    Terraform keeps its states as S3 objects with repository addresses in them, and the MD5 sum of each in its lock
+    table; S3 keeps its ETag and the checksum that was sent with it. All ports have five digits, so no length changes.
     """
     sums: dict[bytes, bytes] = {}
     for path, content in _contents(state):
         moved = _replaced(content, {old.encode(): new.encode() for old, new in addresses.items()})
         if moved != content:
-            sums[_md5(content)] = _md5(moved)
+            sums.update(zip(_sums(content), _sums(moved), strict=True))
             path.write_bytes(moved)
     for path, content in _contents(state):
         summed = _replaced(content, sums)
@@ -82,8 +84,13 @@ def _replaced(content: bytes, pairs: Mapping[bytes, bytes]) -> bytes:
     return content
 
 
-def _md5(content: bytes) -> bytes:
-    return hashlib.md5(content, usedforsecurity=False).hexdigest().encode()
+def _sums(content: bytes) -> list[bytes]:
+    """As S3 and Terraform write them: MD5 in hexadecimal, SHA-256 and CRC-32 in base 64."""
+    return [
+        hashlib.md5(content, usedforsecurity=False).hexdigest().encode(),
+        base64.b64encode(hashlib.sha256(content).digest()),
+        base64.b64encode(zlib.crc32(content).to_bytes(4, "big")),
+    ]
 
 
 def _ports_file(home: Home, key: str) -> Path:

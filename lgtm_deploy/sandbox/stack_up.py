@@ -1,18 +1,18 @@
 """How is the stack brought up in an empty cloud? Images and Terraform side by side, as far as they can."""
 
 import threading
-from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import docker
 
 from lgtm_deploy.core.ports import Progress
-from lgtm_deploy.core.stack import Service, Stack
-from lgtm_deploy.sandbox.apply_roots import RootApplier, state_stores
+from lgtm_deploy.core.stack import Service, Stack, TerraformRoot
+from lgtm_deploy.sandbox.apply_roots import RootApplier, needs_of, state_stores
 from lgtm_deploy.sandbox.clients import client, environment_of
 from lgtm_deploy.sandbox.connection import Connection
 from lgtm_deploy.sandbox.home import Home
@@ -75,26 +75,33 @@ class _Ascent:
     engine: docker.DockerClient
     together: SideBySide
     applier: RootApplier
-    initialised: defaultdict[str, threading.Event] = field(default_factory=lambda: defaultdict(threading.Event))
+    applied: dict[str, threading.Event] = field(default_factory=dict)
+    # They share a provider cache, which Terraform does not lock.
+    initialising: threading.Lock = field(default_factory=threading.Lock)
     images: dict[str, str] = field(default_factory=dict)
     images_ready: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
-        self.together.run([self._init_roots, self._apply_roots, self._publish])
+        needs = needs_of(self.stack, self.applier.folder)
+        roots = list(self.stack.environment.terraform.values())
+        self.applied.update({root.name: threading.Event() for root in roots})
+        # The first root goes ahead of the others, as the longest way leads through it: next to it images are built,
+        # and a third busy program would slow both down.
+        ahead = {root.name for root in roots[:1]}
+        climbs = [partial(self._raise_root, root, needs[root.name] | (ahead - {root.name})) for root in roots]
+        self.together.run([*climbs, self._publish])
 
-    def _init_roots(self) -> None:
-        for root in self.stack.environment.terraform.values():
+    def _raise_root(self, root: TerraformRoot, needs: Set[str]) -> None:
+        for name in needs:
+            self._await(self.applied[name])
+        with self.initialising:
             self.applier.init(root, self.together.tell)
-            self.initialised[root.name].set()
-
-    def _apply_roots(self) -> None:
-        for root in self.stack.environment.terraform.values():
-            self._await(self.initialised[root.name])
-            variables: dict[str, Any] = {}
-            if root.images_variable:
-                self._await(self.images_ready)
-                variables = {root.images_variable: self.images}
-            self.applier.apply(root, variables, self.together.tell)
+        variables: dict[str, Any] = {}
+        if root.images_variable:
+            self._await(self.images_ready)
+            variables = {root.images_variable: self.images}
+        self.applier.apply(root, variables, self.together.tell)
+        self.applied[root.name].set()
 
     def _publish(self) -> None:
         tell = self.together.tell

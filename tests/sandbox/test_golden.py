@@ -1,5 +1,6 @@
 """Golden state: kept, copied, and moved to other ports."""
 
+import base64
 import hashlib
 from pathlib import Path
 
@@ -18,6 +19,10 @@ def home(tmp_path: Path) -> Home:
     return Home(path=tmp_path / "home")
 
 
+def sha256(content: bytes) -> str:
+    return base64.b64encode(hashlib.sha256(content).digest()).decode()
+
+
 def saved(home: Home, name: str = "a") -> None:
     """A state as the cloud saves it: a Terraform state with an address, and its sum in the lock table."""
     state = home.place(name).state
@@ -26,6 +31,7 @@ def saved(home: Home, name: str = "a") -> None:
     (state / "s3" / "bucket" / "terraform.tfstate").write_text(content)
     digest = hashlib.md5(content.encode(), usedforsecurity=False).hexdigest()
     (state / "dynamodb.json").write_text(f'{{"Digest": "{digest}"}}')
+    (state / "s3" / "bucket" / "terraform.tfstate.meta.json").write_text(f'{{"sha256": "{sha256(content.encode())}"}}')
     (state / "ecs.json").write_text('{"image": "127.0.0.1:21000/lgtm-tempo@sha256:1", "size": 21000}')
 
 
@@ -46,6 +52,8 @@ def test_a_golden_state_on_other_ports_names_those_and_terraform_still_trusts_it
     assert terraform == b'{"repository_url": "127.0.0.1:22000/lgtm-tempo"}'
     digest = hashlib.md5(terraform, usedforsecurity=False).hexdigest()
     assert (state / "dynamodb.json").read_text() == f'{{"Digest": "{digest}"}}'
+    meta = (state / "s3" / "bucket" / "terraform.tfstate.meta.json").read_text()
+    assert meta == f'{{"sha256": "{sha256(terraform)}"}}'
     # Only addresses: a number that looks like the port stays.
     assert (state / "ecs.json").read_text() == '{"image": "127.0.0.1:22000/lgtm-tempo@sha256:1", "size": 21000}'
 

@@ -1,0 +1,77 @@
+"""The machine and the sandbox that tests of the outside world share: started once per session and worker."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from lgtm_deploy.core.stack import Stack
+from lgtm_deploy.sandbox.connection import Connection
+from lgtm_deploy.sandbox.engine import Engine
+from lgtm_deploy.sandbox.home import HOME_VARIABLE, NAME_VARIABLE, Home
+
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLE = ROOT / "examples" / "lgtm-stack"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """An engine that answers, and the Python that has MiniStack."""
+
+    home: Home
+    engine: Engine
+    ministack: Path
+
+
+@pytest.fixture(scope="session")
+def machine() -> Iterator[Machine]:
+    """The engine stays until the session ends; DOCKER_HOST and LGTM_DEPLOY_MINISTACK_PYTHON say where things are."""
+    from lgtm_deploy.sandbox.engine import engine_held
+    from lgtm_deploy.sandbox.installation import ensure_ministack
+
+    home = Home(path=Path(os.environ.get(HOME_VARIABLE) or EXAMPLE / ".lgtm-deploy" / "sandbox").absolute())
+    with engine_held(home, silent) as engine, pytest.MonkeyPatch.context() as patch:
+        python = ensure_ministack(home, silent)
+        patch.setenv(HOME_VARIABLE, str(home.path))
+        patch.setenv("DOCKER_HOST", engine.docker_host)
+        patch.setenv("LGTM_DEPLOY_MINISTACK_PYTHON", str(python))
+        yield Machine(home=home, engine=engine, ministack=python)
+
+
+@pytest.fixture(scope="session")
+def example() -> Stack:
+    """The example stack in its sandbox environment."""
+    from lgtm_deploy.config.stack_file import load
+
+    return load(EXAMPLE / "lgtm-deploy.yaml", "sandbox")
+
+
+@pytest.fixture(scope="session")
+def sandbox(machine: Machine, example: Stack) -> Iterator[Connection]:
+    """A running sandbox with what runs today, under a name and on ports of this worker's own.
+
+    LGTM_DEPLOY_SANDBOX names it for command lines that tests run.
+    """
+    from lgtm_deploy.sandbox.lifecycle import down, up
+
+    name = f"test-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(NAME_VARIABLE, name)
+        try:
+            yield up(example, name, silent)
+        finally:
+            down(machine.home, name, silent)
+
+
+@pytest.fixture
+def reset_sandbox(sandbox: Connection, example: Stack) -> Callable[[], Connection]:
+    """Takes the session's sandbox back to what runs today; its address stays."""
+    from lgtm_deploy.sandbox.lifecycle import reset
+
+    return lambda: reset(example, sandbox.name, silent)
+
+
+def silent(_text: str) -> None:
+    return
