@@ -17,6 +17,7 @@ from lgtm_deploy.core.ports import Progress
 
 POLL_SECONDS = 0.1
 GRACE_SECONDS = 8.0
+LINGER_SECONDS = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,18 +72,30 @@ def run(command: Command, progress: Progress) -> Finished:
         tell("" if command.quiet and not is_error else line)
 
     deadline = time.monotonic() + command.limit
+    ended = 0.0
     try:
-        while child.poll() is None or any(reader.is_alive() for reader in readers) or not lines.empty():
+        while _is_going(readers, ended) or not lines.empty():
             _check(command, deadline)
             drain(POLL_SECONDS, progress)
+            if not ended and child.poll() is not None:
+                ended = time.monotonic()
     except BaseException as reason:
         if not _stop(child, command.grace):
             raise KilledError(Path(command.arguments[0]).name) from reason
         raise
     finally:
+        if any(reader.is_alive() for reader in readers):
+            _kill_group(child)
         for reader in readers:
             reader.join(timeout=1)
     return Finished(exit_code=child.returncode, output=tuple(output), errors=tuple(errors))
+
+
+def _is_going(readers: list[threading.Thread], ended: float) -> bool:
+    """Until the program has ended and its output is read; what it left running may hold the output open for good."""
+    if not ended:
+        return True
+    return any(reader.is_alive() for reader in readers) and time.monotonic() < ended + LINGER_SECONDS
 
 
 def _check(command: Command, deadline: float) -> None:
@@ -135,8 +148,12 @@ def _stop(child: subprocess.Popen[bytes], grace: float) -> bool:
         ended = False
     else:
         ended = True
+    _kill_group(child)
+    child.wait()
+    return ended
+
+
+def _kill_group(child: subprocess.Popen[bytes]) -> None:
     # What the program had started (Terraform's providers) must not outlive it.
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
-    return ended

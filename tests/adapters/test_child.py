@@ -95,6 +95,17 @@ time.sleep(60)
     assert is_gone(int((tmp_path / "pids").read_text()))
 
 
+def test_what_a_program_leaves_running_does_not_hold_it_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lgtm_deploy.adapters.child.LINGER_SECONDS", 0.2)
+    code = """
+import pathlib, subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+pathlib.Path("pids").write_text(str(child.pid))
+"""
+    assert run(python(code, tmp_path), lambda _: None).exit_code == 0
+    assert is_gone(int((tmp_path / "pids").read_text()))
+
+
 def test_a_program_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
     with pytest.raises(DeadlineError, match="within 0 s"):
         run(python("import time; time.sleep(60)", tmp_path, limit=0.3), lambda _: None)
