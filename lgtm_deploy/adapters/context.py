@@ -8,6 +8,7 @@ import hashlib
 import stat
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -54,21 +55,32 @@ def hash_of(request: BuildRequest, dockerfile: str, bases: Mapping[str, str]) ->
         add("argument", name, value)
     for image, base in sorted(bases.items()):
         add("base", image, base)
-    for path, kind, content in _entries(request):
-        add("file", path, kind, content)
+    with _reading(request):
+        for path, kind, content in _entries(request):
+            add("file", path, kind, content)
     return digest.hexdigest()
 
 
 def write_archive(request: BuildRequest, out: BinaryIO) -> None:
     """Writes the context as an uncompressed tar archive."""
-    listed = files(request)
-    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as archive:
+    with _reading(request), tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        listed = files(request)
         for folder in _folders(listed):
             entry = tarfile.TarInfo(folder)
             entry.type, entry.mode = tarfile.DIRTYPE, 0o755
             archive.addfile(entry)
         for path in listed:
             _add(archive, request.context / path, path)
+
+
+@contextmanager
+def _reading(request: BuildRequest) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise PermanentError(
+            f"The build context {request.context} cannot be read: {error.filename}: {error.strerror}."
+        ) from error
 
 
 def _patterns(text: str) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lgtm_deploy.adapters import context
-from lgtm_deploy.core.errors import NotFoundError
+from lgtm_deploy.core.errors import NotFoundError, PermanentError
 from lgtm_deploy.core.ports import BuildRequest
 
 DOCKERFILE = "ARG VERSION\nFROM tempo:${VERSION}\nCOPY config /etc/tempo\n"
@@ -155,3 +155,12 @@ def test_a_missing_context_or_dockerfile_is_not_found(asked: BuildRequest) -> No
         context.read_dockerfile(replace(asked, context=asked.context / "no"))
     with pytest.raises(NotFoundError, match="has no Nofile"):
         context.read_dockerfile(replace(asked, dockerfile="Nofile"))
+
+
+def test_a_file_that_cannot_be_read_is_permanent(asked: BuildRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    def vanish(_: Path) -> bytes:
+        raise FileNotFoundError(2, "No such file or directory", "run.sh")
+
+    monkeypatch.setattr(context, "_content_hash", vanish)
+    with pytest.raises(PermanentError, match="cannot be read: .* No such file"):
+        identity(asked)
