@@ -231,4 +231,5 @@ def _command_environment(folder: Path, docker_host: str | None) -> dict[str, str
     (folder / "config.json").write_text(f'{{"cliPluginsExtraDirs": ["{plugins}"]}}', encoding="utf-8")
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "DOCKER_HOST") if name in os.environ}
     chosen = {"DOCKER_HOST": docker_host} if docker_host else {}
-    return {**kept, **chosen, "DOCKER_CONFIG": str(folder)}
+    # Attestations would make an index of every image, whose digest differs at each build.
+    return {**kept, **chosen, "DOCKER_CONFIG": str(folder), "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
