@@ -162,5 +162,5 @@ def test_a_file_that_cannot_be_read_is_permanent(asked: BuildRequest, monkeypatc
         raise FileNotFoundError(2, "No such file or directory", "run.sh")
 
     monkeypatch.setattr(context, "_content_hash", vanish)
-    with pytest.raises(PermanentError, match="cannot be read: .* No such file"):
+    with pytest.raises(PermanentError, match=r"cannot be read: .* No such file"):
         identity(asked)
