@@ -1,0 +1,59 @@
+"""A new image that does not survive its start: the run goes back, and says why."""
+
+import time
+from collections.abc import Iterator
+from datetime import datetime
+
+import pytest
+
+from tests.e2e.conftest import Checkout, Said
+from tests.e2e.facts import fewest_healthy
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+
+Crash = tuple[Checkout, dict[str, dict[str, str]], float, Said]
+
+
+@pytest.fixture(scope="module")
+def crash(today: Checkout) -> Iterator[Crash]:
+    """Tempo's configuration has a key that Tempo does not know: it exits at start, as in the night (N4)."""
+    config = today.folder / "dockerfiles/tempo/config/tempo-config.yaml"
+    config.write_text(config.read_text(encoding="utf-8") + "\nno_such_key: true\n", encoding="utf-8")
+    before = today.status()
+    began = time.time()
+    yield today, before, began, today.apply()
+
+
+def test_the_run_is_rolled_back_with_exit_code_and_last_log_lines(
+    crash: Crash,
+) -> None:
+    _, _, _, said = crash
+    assert said.exit_code == 1, said.out + said.err
+    assert said.finished["verdict"] == "rolled-back"
+    assert "exited with code 1" in said.finished["reason"]
+    assert "no_such_key" in said.finished["reason"]
+
+
+def test_the_old_image_and_the_old_path_are_back(
+    crash: Crash,
+) -> None:
+    checkout, before, _, _ = crash
+    after = checkout.status()
+    for service in ("tempo", "pyroscope"):
+        assert after[service]["digest"] == before[service]["digest"]
+        assert after[service]["path"] == before[service]["path"]
+        assert after[service]["targets"] == "1 healthy"
+
+
+def test_it_is_shown_within_a_minute_and_nobody_lost_a_target(
+    crash: Crash,
+) -> None:
+    checkout, _, began, said = crash
+    times = {(each["event"], each.get("step")): each["at"] for each in said.events}
+    deployed = times["StepStarted", "deploy[tempo]"]
+    seconds = (datetime.fromisoformat(said.finished["at"]) - datetime.fromisoformat(deployed)).total_seconds()
+    assert seconds < 60
+    fewest = fewest_healthy(checkout.records(), began, time.time())
+    assert min(fewest.values()) >= 1, fewest
+    assert checkout.requests(began, "ModifyTargetGroup") == []
