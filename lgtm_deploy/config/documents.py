@@ -19,7 +19,7 @@ DocumentT = TypeVar("DocumentT", bound="Document")
 class Document(BaseModel):
     """Unknown keys are errors: a typo must not be a silent default."""
 
-    model_config = ConfigDict(extra="forbid", strict=False, frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", strict=False, frozen=True)
 
 
 class HealthDocument(Document):
@@ -194,13 +194,15 @@ def _plain(value: Any) -> Any:
 
 def _fault(source: Source, error: ValidationError) -> UsageError:
     faults = error.errors(include_url=False)
-    first = faults[0]
-    path = [part for part in first["loc"] if isinstance(part, str | int)]
+    # A mistyped key is also a missing one: the key that is there is what the reader has to look at.
+    first = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
+    # pydantic adds the kinds it tried, such as `list[…]`, and `[key]` for a key itself.
+    path = [part for part in first["loc"] if isinstance(part, int) or "[" not in part]
     name = ".".join(map(str, path)) or "the file"
     messages = {
         "extra_forbidden": f"'{path[-1] if path else ''}' is not a key that belongs here",
         "missing": f"'{path[-1] if path else ''}' is missing",
     }
-    more = f" ({len(faults) - 1} more after it)" if len(faults) > 1 else ""
+    more = f" ({len(faults) - 1} more)" if len(faults) > 1 else ""
     message = messages.get(first["type"], f"{name}: {first['msg'][:1].lower()}{first['msg'][1:]}")
     return source.fault(path, f"{message}{more}")

@@ -84,7 +84,7 @@ def _check(source: Source, plan: Plan, catalog: Catalog) -> None:
     found = faults(plan, catalog)
     if found:
         first = found[0]
-        more = f" ({len(found) - 1} more after it)" if len(found) > 1 else ""
+        more = f" ({len(found) - 1} more)" if len(found) > 1 else ""
         raise source.fault(first.path, f"{first.message}{more}", first.resolution)
 
 

@@ -1,6 +1,6 @@
 """A YAML file as plain values, and where in the file each of them stands."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,12 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from lgtm_deploy.core.errors import UsageError
 
-# Nobody's plan or stack is larger; a file that is was named by mistake.
+# Nobody's plan or stack is larger, has more values (aliases followed) or is deeper: the file was named by mistake.
 _LARGEST = 1 << 20
+_MOST = 100_000
+_DEEPEST = 50
+
+Place = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class Source:
 def read(file: Path) -> Source:
     """Reads one YAML document. Tags are not followed, so that a file can only say things and never do any.
 
-    Raises UsageError: no file, not text, not YAML, a key twice, a YAML tag.
+    Raises UsageError: no file, not text, not YAML, a key twice, a YAML tag, aliases without end.
     """
     try:
         if file.stat().st_size > _LARGEST:
@@ -63,24 +67,30 @@ def read(file: Path) -> Source:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else str(file)
-        problem = " ".join(str(error.problem or error.context).split())
+        # ruamel tells a duplicate key with all that is below it.
+        problem = " ".join(str(error.problem or error.context).split()).partition(" with value ")[0]
         raise UsageError(f"not valid YAML: {problem}", where=where) from error
     except YAMLError as error:
         raise UsageError(f"not valid YAML: {' '.join(str(error).split())[:200]}", where=str(file)) from error
+    except RecursionError as error:
+        raise UsageError(f"{file} is nested too deeply.", resolution="Is it the right file?") from error
     source = Source(file=file, text=text, values=values)
-    _refuse_tags(source, values, ())
+    for count, (path, value) in enumerate(_all_in(values, ())):
+        tag = getattr(getattr(value, "tag", None), "value", None)
+        if tag is not None:
+            raise source.fault(path, f"YAML tags such as {tag} are not allowed")
+        if count > _MOST or len(path) > _DEEPEST:
+            raise source.fault(path, "the file is nested too deeply, or its aliases make it too large")
     if not isinstance(values, CommentedMap):
         raise source.fault((), "a map of keys is expected here")
     return source
 
 
-def _refuse_tags(source: Source, value: Any, path: tuple[str | int, ...]) -> None:
-    tag = getattr(value, "tag", None)
-    if tag is not None and getattr(tag, "value", None) is not None:
-        raise source.fault(path, f"YAML tags such as {tag.value} are not allowed")
+def _all_in(value: Any, path: Place) -> Iterator[tuple[Place, Any]]:
+    yield path, value
     if isinstance(value, CommentedMap):
         for key, each in value.items():
-            _refuse_tags(source, each, (*path, key))
+            yield from _all_in(each, (*path, key))
     elif isinstance(value, CommentedSeq):
         for position, each in enumerate(value):
-            _refuse_tags(source, each, (*path, position))
+            yield from _all_in(each, (*path, position))

@@ -40,7 +40,7 @@ def load(file: Path, environment: str | None) -> Stack:
     return Stack(
         name=document.name,
         directory=directory,
-        services={key: _service(source, name, key, each) for key, each in document.services.items()},
+        services={key: _service(source, name, key, each, directory) for key, each in document.services.items()},
         environment=_environment(source, name, document.environments[name], directory),
     )
 
@@ -53,11 +53,12 @@ def _only(environments: Mapping[str, EnvironmentDocument], file: Path) -> str:
     )
 
 
-def _service(source: Source, environment: str, name: str, document: ServiceDocument) -> Service:
+def _service(source: Source, environment: str, name: str, document: ServiceDocument, directory: Path) -> Service:
     def filled(key: str, text: str) -> str:
         return _filled(source, environment, ("services", name, key), text)
 
-    _inside(source, ("services", name, "context"), document.context)
+    _there(source, ("services", name, "context"), document.context, directory)
+    _there(source, ("services", name, "dockerfile"), document.dockerfile, directory / document.context)
     return Service(
         name=name,
         context=document.context,
@@ -81,15 +82,10 @@ def _environment(source: Source, name: str, document: EnvironmentDocument, direc
     roots: dict[str, TerraformRoot] = {}
     for key, each in document.terraform.items():
         path = ("environments", name, "terraform", key)
-        for field, files in (
-            ("root", [each.root]),
-            ("var_files", each.var_files),
-            ("backend_config", each.backend_config),
-        ):
-            for file in files:
-                _inside(source, (*path, field), file)
-                if not (directory / file).exists():
-                    raise source.fault((*path, field), f"there is no {file} beside this file")
+        _there(source, (*path, "root"), each.root, directory)
+        for field, files in (("var_files", each.var_files), ("backend_config", each.backend_config)):
+            for position, file in enumerate(files):
+                _there(source, (*path, field, position), file, directory)
         roots[key] = TerraformRoot(
             name=key,
             root=each.root,
@@ -124,7 +120,9 @@ def _filled(source: Source, environment: str, path: tuple[str, ...], text: str) 
         raise source.fault(path, f"only ${{{{ env }}}} can stand here: {text}") from error
 
 
-def _inside(source: Source, path: tuple[str, ...], text: str) -> None:
-    """What a stack file names lies in the stack's own folder."""
+def _there(source: Source, path: tuple[str | int, ...], text: str, directory: Path) -> None:
+    """What a stack file names lies in the stack's own folder, and is there."""
     if Path(text).is_absolute() or ".." in Path(text).parts:
         raise source.fault(path, f"'{text}' leads out of the stack's folder")
+    if not (directory / text).exists():
+        raise source.fault(path, f"there is no {text} in {directory}")

@@ -1,0 +1,81 @@
+"""From `lgtm-deploy.yaml` to a stack, and every fault with its place."""
+
+from pathlib import Path
+
+import pytest
+
+from lgtm_deploy.config import stack_file
+from lgtm_deploy.core.errors import UsageError
+from tests.config.files import STACK, lay_stack, place
+
+
+def test_a_stack_is_read_for_one_environment(tmp_path: Path) -> None:
+    stack = stack_file.load(lay_stack(tmp_path), "prod")
+
+    tempo = stack.service("tempo")
+    assert (stack.name, stack.directory) == ("lgtm", tmp_path)
+    assert (tempo.ecs_service, tempo.container, tempo.dockerfile) == ("lgtm-prod-tempo", "tempo", "Dockerfile")
+    assert stack.environment.account == "111122223333"
+    assert stack.root("alb").var_files == ("terraform/common.tfvars",)
+
+
+def test_the_only_environment_need_not_be_named(tmp_path: Path) -> None:
+    assert stack_file.load(lay_stack(tmp_path), None).environment.name == "prod"
+
+
+def test_one_of_several_environments_must_be_named(tmp_path: Path) -> None:
+    two = STACK + STACK.partition("environments:\n")[2].replace("prod:", "test:")
+
+    with pytest.raises(UsageError, match=r"has 2 environments. Name one with --env: prod, test."):
+        stack_file.load(lay_stack(tmp_path, two), None)
+    assert stack_file.environments(lay_stack(tmp_path, two)) == ("prod", "test")
+
+
+def test_an_unknown_environment_is_answered_with_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"has no environment 'dev'. It has: prod."):
+        stack_file.load(lay_stack(tmp_path), "dev")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where", "message"),
+    [
+        ("name: lgtm", "nmae: lgtm", "2:1", "'nmae' is not a key that belongs here (1 more)"),
+        ("    repository: lgtm-tempo\n", "", "4:3", "'repository' is missing"),
+        ("port: 3200", "port: 99999", "8:5", "services.tempo.port: input should be less than or equal to 65535"),
+        ("port: 3200", "port: http", "8:5", "services.tempo.port: input should be a valid integer"),
+        ("{path: /ready}", "{path: ready}", "10:14", "services.tempo.health.path: string should match pattern"),
+        ('account: "111122223333"', "account: 111122223333", "14:5", "account: input should be a valid string"),
+        ('account: "111122223333"', 'account: "1"', "14:5", "account: string should match pattern"),
+        ("cluster: lgtm", "cluster: lgtm\n    state: floppy", "16:5", "environments.prod.state: input should be"),
+        ("${{ env }}", "${{ each.x }}", "7:5", "only ${{ env }} can stand here"),
+        ("${{ env }}", "${{ steps.a.outputs.b }}", "7:5", "only ${{ env }} can stand here"),
+        ("context: dockerfiles/tempo", "context: ../tempo", "5:5", "'../tempo' leads out of the stack's folder"),
+        ("context: dockerfiles/tempo", "context: /etc", "5:5", "'/etc' leads out of the stack's folder"),
+        ("context: dockerfiles/tempo", "context: dockerfiles/tmepo", "5:5", "there is no dockerfiles/tmepo"),
+        ("port: 3200", "dockerfile: ../x\n    port: 3200", "8:5", "'../x' leads out of the stack's folder"),
+        ("port: 3200", "dockerfile: Other\n    port: 3200", "8:5", "there is no Other in"),
+        ("root: terraform/alb", "root: terraform/lab", "18:9", "there is no terraform/lab in"),
+        ("root: terraform/alb", "root: ../alb", "18:9", "'../alb' leads out of the stack's folder"),
+        ("[terraform/common.tfvars]", "[terraform/x.tfvars]", "19:21", "there is no terraform/x.tfvars in"),
+    ],
+)
+def test_a_fault_is_pointed_at(tmp_path: Path, old: str, new: str, where: str, message: str) -> None:
+    assert old in STACK
+
+    with pytest.raises(UsageError) as caught:
+        stack_file.load(lay_stack(tmp_path, STACK.replace(old, new, 1)), "prod")
+
+    assert message in str(caught.value)
+    assert place(caught) == where
+    assert "\n" not in str(caught.value)
+
+
+def test_the_file_is_found_upwards(tmp_path: Path) -> None:
+    file = lay_stack(tmp_path)
+
+    assert stack_file.find(tmp_path / "terraform" / "alb") == file
+
+
+def test_no_file_is_said_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"There is no lgtm-deploy.yaml in .* or above it. Change into"):
+        stack_file.find(tmp_path)
