@@ -161,6 +161,20 @@ def test_an_unknown_container_is_permanent_and_the_known_ones_are_named(ecs: Ecs
         ecs.host.revise("tempo", {"temp": "new"})
 
 
+def test_a_revision_that_is_known_is_not_asked_for_again(ecs: Ecs) -> None:
+    definition = {"containerDefinitions": [{"name": "tempo", "image": "old"}]}
+    ecs.expect_service()
+    ecs.reads.add_response("describe_task_definition", {"taskDefinition": definition})
+    ecs.expect_deployments(1)
+    ecs.expect_service(runningCount=1)
+    ecs.expect_deployments(1, 2)
+
+    first, second = ecs.host.service("tempo"), ecs.host.service("tempo")
+
+    assert (first.images, first.running, first.deployment) == ({"tempo": "old"}, 0, "arn:deployment/1")
+    assert (second.images, second.running, second.deployment) == ({"tempo": "old"}, 1, "arn:deployment/2")
+
+
 def test_a_deleted_service_is_not_found(ecs: Ecs) -> None:
     ecs.expect_service(status="INACTIVE")
 

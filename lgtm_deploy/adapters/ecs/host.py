@@ -21,11 +21,12 @@ class EcsHost:
         self._aws = aws
         self._cluster = cluster
         self._pause = pause
+        self._definitions: dict[str, Record] = {}
 
     def service(self, name: str) -> ServiceState:
         """The service now. Raises NotFoundError (no such cluster or service)."""
         service = self._described(name)
-        definition = self._definition(service["taskDefinition"])["taskDefinition"]
+        definition = self._known_definition(service["taskDefinition"])
         deployments = self._deployments(name)
         newest = deployments[0]["serviceDeploymentArn"] if deployments else ""
         return service_state(service, definition, newest)
@@ -110,6 +111,12 @@ class EcsHost:
                 resolution="Check `ecs_service` and `cluster` in the stack file.",
             )
         return found
+
+    def _known_definition(self, arn: str) -> Record:
+        """A revision of a task definition never changes, so it is asked for once (AWS: task definition revisions)."""
+        if arn not in self._definitions:
+            self._definitions[arn] = self._definition(arn)["taskDefinition"]
+        return self._definitions[arn]
 
     def _definition(self, arn: str) -> Record:
         with reading(f"Task definition {arn}"):
