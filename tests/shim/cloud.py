@@ -22,7 +22,7 @@ import boto3
 import docker
 import httpx
 from botocore.config import Config
-from docker.errors import ImageNotFound
+from docker.errors import APIError, ImageNotFound
 
 SHIM_PARENT = Path(__file__).resolve().parents[2] / "lgtm_deploy" / "sandbox"
 LABEL = "lgtm-deploy.sandbox"
@@ -154,13 +154,17 @@ class Cloud:
                 if reference.startswith(f"127.0.0.1:{self.port}/"):
                     with suppress(ImageNotFound):
                         self.engine.images.remove(reference, force=True)
+        for image in self.engine.images.list(all=True, filters={"label": f"{LABEL}={self.name}"}):
+            with suppress(APIError):
+                self.engine.images.remove(str(image.id), force=True)
         self.engine.close()
 
     # Clients
 
     def client(self, service: str) -> Any:
         config = Config(retries={"max_attempts": 0}, parameter_validation=service != "elbv2")
-        return boto3.client(
+        make: Any = boto3.client
+        return make(
             service,
             endpoint_url=f"http://127.0.0.1:{self.port}",
             region_name=REGION,

@@ -69,8 +69,8 @@ def test_running_task_shows_its_address_twice_and_its_container_is_labelled(clou
     [detail] = [d for d in task["attachments"][0]["details"] if d["name"] == "privateIPv4Address"]
     assert task["containers"][0]["networkInterfaces"][0]["privateIpv4Address"] == detail["value"]
     assert task["createdAt"] <= task["startedAt"]
-    labels = {"label": [f"{LABEL}={cloud.name}", f"com.amazonaws.ecs.task-arn={task['taskArn']}"]}
-    [container] = cloud.engine.containers.list(filters=labels)
+    labels = [f"{LABEL}={cloud.name}", f"com.amazonaws.ecs.task-arn={task['taskArn']}"]
+    [container] = cloud.engine.containers.list(filters={"label": labels})
     assert container.ports == {}
 
 
@@ -144,16 +144,16 @@ def test_container_that_cannot_start_says_so_and_leaves_nothing(cloud: Cloud) ->
     task = stopped(cloud, arn)
     assert task["stopCode"] == "TaskFailedToStart"
     assert task["stoppedReason"].startswith("CannotStartContainerError: ")
-    labels = {"label": f"com.amazonaws.ecs.task-arn={arn}"}
-    assert cloud.engine.containers.list(all=True, filters=labels) == []
+    label = f"com.amazonaws.ecs.task-arn={arn}"
+    assert cloud.engine.containers.list(all=True, filters={"label": label}) == []
 
 
 def test_container_removed_behind_the_scenes_is_replaced(cloud: Cloud) -> None:
     cloud.serve("snatched", cloud.register("snatched", cloud.image("app", "good")))
     cloud.wait_steady("snatched")
     [task] = cloud.tasks("snatched")
-    labels = {"label": f"com.amazonaws.ecs.task-arn={task['taskArn']}"}
-    [container] = cloud.engine.containers.list(filters=labels)
+    label = f"com.amazonaws.ecs.task-arn={task['taskArn']}"
+    [container] = cloud.engine.containers.list(filters={"label": label})
     container.remove(force=True)
     wait_until(lambda: cloud.tasks("snatched", "STOPPED"), 10, "the loss is seen")
     assert cloud.tasks("snatched", "STOPPED")[0]["containers"][0]["exitCode"] == 137
