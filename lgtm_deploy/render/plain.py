@@ -128,7 +128,8 @@ def _(event: events.StepInDoubt, run: Run) -> list[str]:  # noqa: ARG001
 
 @_lines.register
 def _(event: events.StepSkipped, run: Run) -> list[str]:  # noqa: ARG001
-    return [f"{clean(event.step)} skipped: {clean(event.reason)}"]
+    # Counted at the end: a line for each would push the one that matters out of sight.
+    return []
 
 
 @_lines.register
@@ -160,6 +161,8 @@ def _(event: events.RollbackFinished, run: Run) -> list[str]:
 
 
 @_lines.register
-def _(event: events.RunFinished, run: Run) -> list[str]:  # noqa: ARG001
+def _(event: events.RunFinished, run: Run) -> list[str]:
+    skipped = sum(step.status == "skipped" for step in run.steps.values())
+    rest = [f"{skipped} of {len(run.steps)} steps were not run"] if skipped else []
     # What a rollback left was told when it finished.
-    return [*(() if run.differs else difference_lines(run)), verdict_line(run)]
+    return [*rest, *(() if run.differs else difference_lines(run)), verdict_line(run)]
