@@ -20,7 +20,6 @@ from lgtm_deploy.cli import (
     status,
     validate,
 )
-from lgtm_deploy.cli.exits import exit_code
 from lgtm_deploy.cli.settings import Settings
 from lgtm_deploy.core.errors import DeployError
 
@@ -80,6 +79,8 @@ def run(arguments: list[str] | None = None) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
     except DeployError as error:
+        from lgtm_deploy.cli.exits import exit_code
+
         sys.stderr.write(f"Error: {error}\n")
         return exit_code(error)
     return 0

@@ -1,11 +1,14 @@
 """The files a verb works on: stack and plan, checked and held against each other."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lgtm_deploy.cli.settings import Settings
 from lgtm_deploy.core.errors import UsageError
-from lgtm_deploy.core.plan import Plan
-from lgtm_deploy.core.stack import Stack
+
+if TYPE_CHECKING:
+    from lgtm_deploy.core.plan import Plan
+    from lgtm_deploy.core.stack import Stack
 
 
 def stack_file(settings: Settings) -> Path:
@@ -20,14 +23,14 @@ def stack_directory(settings: Settings) -> Path:
     return stack_file(settings).resolve().parent
 
 
-def load_stack(settings: Settings) -> Stack:
+def load_stack(settings: Settings) -> "Stack":
     """The stack in the environment that was named. Raises UsageError with file:line:column."""
     from lgtm_deploy.config import stack_file as files
 
     return files.load(stack_file(settings), settings.environment or None)
 
 
-def load_plan(name: str, stack: Stack | None) -> Plan:
+def load_plan(name: str, stack: "Stack | None") -> "Plan":
     """The plan of that name or path. Raises UsageError with file:line:column."""
     from lgtm_deploy.config import plan_file
     from lgtm_deploy.steps.catalog import CATALOG
@@ -35,7 +38,7 @@ def load_plan(name: str, stack: Stack | None) -> Plan:
     return plan_file.load(plan_file.find(name, Path.cwd()), CATALOG, stack)
 
 
-def variables(plan: Plan, given: list[str]) -> dict[str, str]:
+def variables(plan: "Plan", given: list[str]) -> dict[str, str]:
     """`NAME=VALUE` words as a mapping that has all that the plan needs. Raises UsageError."""
     from lgtm_deploy.config import plan_file
 

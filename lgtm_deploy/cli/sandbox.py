@@ -1,19 +1,21 @@
 """sandbox: the local AWS with the stack in it."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lgtm_deploy.cli.loading import stack_directory
 from lgtm_deploy.cli.settings import Settings, settings_of
-from lgtm_deploy.core.stack import Stack
+
+if TYPE_CHECKING:
+    from lgtm_deploy.core.stack import Stack
 
 app = typer.Typer(help="The local AWS with the stack in it: up, down, status, reset.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Option(envvar="LGTM_DEPLOY_SANDBOX", help="Several can run side by side.")]
 
 
-def _stack(settings: Settings) -> Stack:
+def _stack(settings: Settings) -> "Stack":
     """The stack in the environment that is a sandbox."""
     from lgtm_deploy.cli import loading, wiring
     from lgtm_deploy.config import stack_file

@@ -2,12 +2,15 @@
 
 import json
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import typer
 
 from lgtm_deploy.cli.settings import settings_of
-from lgtm_deploy.cli.wiring import Sights
-from lgtm_deploy.core.stack import Service
+
+if TYPE_CHECKING:
+    from lgtm_deploy.cli.wiring import Sights
+    from lgtm_deploy.core.stack import Service
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +55,7 @@ def status(context: typer.Context) -> None:
         typer.echo("  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip())
 
 
-def _row(seen: Sights, service: Service) -> _Row:
+def _row(seen: "Sights", service: "Service") -> _Row:
     from collections import Counter
 
     from lgtm_deploy.core.errors import NotFoundError
