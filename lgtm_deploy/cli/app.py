@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from lgtm_deploy import __version__
 from lgtm_deploy.cli import (
     apply,
     doctor,
@@ -41,6 +42,12 @@ class Output(StrEnum):
     JSON = "json"
 
 
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"lgtm-deploy {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     context: typer.Context,
@@ -57,7 +64,9 @@ def options(
     verbose: Annotated[
         bool, typer.Option("--verbose", envvar="LGTM_DEPLOY_VERBOSE", help="Say more, tracebacks of defects included.")
     ] = False,
-    version: Annotated[bool, typer.Option("--version", help="Show the version and end.")] = False,  # noqa: ARG001 - main
+    version: Annotated[  # noqa: ARG001 - its callback tells it
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Show the version and end.")
+    ] = False,
 ) -> None:
     """Options for every verb; `--env` and `--output` may also come after it."""
     fitting = Output.LIVE if sys.stdout.isatty() else Output.PLAIN
@@ -99,6 +108,9 @@ def _general_first(words: list[str]) -> list[str]:
             rest.append(word)
             continue
         first.append(word)
-        if name != "--verbose" and "=" not in word and words:
+        if name != "--verbose" and "=" not in word:
+            if not words:
+                # Its value is missing: what came before it must not be taken for one.
+                return first
             first.append(words.pop(0))
     return [*first, *rest]

@@ -13,15 +13,20 @@ def apply(
     plan: Annotated[str, typer.Argument(help="A plan's name or file.")],
     *,
     yes: Annotated[bool, typer.Option("--yes", envvar="LGTM_DEPLOY_YES", help="Do not ask.")] = False,
-    var: Annotated[list[str] | None, typer.Option(help="A variable of the plan, as NAME=VALUE.")] = None,
-    only: Annotated[str, typer.Option(help="This step and all that it needs.")] = "",
+    var: Annotated[
+        list[str] | None, typer.Option(envvar="LGTM_DEPLOY_VAR", help="A variable of the plan, as NAME=VALUE.")
+    ] = None,
+    only: Annotated[str, typer.Option(envvar="LGTM_DEPLOY_ONLY", help="This step and all that it needs.")] = "",
     parallelism: Annotated[
         int, typer.Option(min=1, max=100, envvar="LGTM_DEPLOY_PARALLELISM", help="So many steps at once at the most.")
     ] = 10,
     timeout: Annotated[
         float, typer.Option(min=0, envvar="LGTM_DEPLOY_TIMEOUT", help="Seconds for the whole run; 0: the plan's own.")
     ] = 0,
-    no_rollback: Annotated[bool, typer.Option("--no-rollback", help="On failure leave everything as it is.")] = False,
+    no_rollback: Annotated[
+        bool,
+        typer.Option("--no-rollback", envvar="LGTM_DEPLOY_NO_ROLLBACK", help="On failure leave everything as it is."),
+    ] = False,
 ) -> None:
     """Apply a plan: show what changes, ask, do it, and on failure go back."""
     from lgtm_deploy.cli import loading

@@ -17,7 +17,9 @@ class Format(StrEnum):
 
 def graph(
     plan: Annotated[str, typer.Argument(help="A plan's name or file.")],
-    format_: Annotated[Format, typer.Option("--format", help="How it is drawn.")] = Format.ASCII,
+    format_: Annotated[
+        Format, typer.Option("--format", envvar="LGTM_DEPLOY_FORMAT", help="How it is drawn.")
+    ] = Format.ASCII,
 ) -> None:
     """Draw a plan's steps and their order."""
     from lgtm_deploy.cli.loading import load_plan

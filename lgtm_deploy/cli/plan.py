@@ -17,9 +17,16 @@ def plan(
     context: typer.Context,
     plan: Annotated[str, typer.Argument(help="A plan's name or file.")],
     *,
-    var: Annotated[list[str] | None, typer.Option(help="A variable of the plan, as NAME=VALUE.")] = None,
+    var: Annotated[
+        list[str] | None, typer.Option(envvar="LGTM_DEPLOY_VAR", help="A variable of the plan, as NAME=VALUE.")
+    ] = None,
     detailed_exitcode: Annotated[
-        bool, typer.Option("--detailed-exitcode", help="0: no change, 1: error, 2: changes, as Terraform does.")
+        bool,
+        typer.Option(
+            "--detailed-exitcode",
+            envvar="LGTM_DEPLOY_DETAILED_EXITCODE",
+            help="0: no change, 1: error, 2: changes, as Terraform does.",
+        ),
     ] = False,
 ) -> None:
     """Show what apply would do. Images are built here and Terraform plans; nothing outside is changed."""

@@ -42,10 +42,11 @@ class Wanted:
 def run_plan(settings: Settings, stack: Stack, plan: Plan, graph: Graph, wanted: Wanted) -> Run:
     """Runs the plan under the environment's lock. Raises DeployError when it cannot even begin."""
     stack = wiring.settled(stack)
+    seen = wiring.sights(stack)
+    wiring.guard_account(stack, seen.caller)
     run = wiring.new_run_id()
     with wiring.Workspace(stack, run) as workspace:
-        world = wiring.ports(stack, workspace)
-        wiring.guard_account(stack, world.caller)
+        world = wiring.ports(stack, seen, workspace)
         screen = Screen(settings, world.clock)
         lock = wiring.lock(stack.directory, world.clock)
         try:
@@ -68,10 +69,11 @@ def run_plan(settings: Settings, stack: Stack, plan: Plan, graph: Graph, wanted:
 def foresee_plan(settings: Settings, stack: Stack, plan: Plan, variables: Mapping[str, str]) -> Preview:
     """What the run would change. It takes no lock and is not remembered. Raises DeployError when it would refuse."""
     stack = wiring.settled(stack)
+    seen = wiring.sights(stack)
+    wiring.guard_account(stack, seen.caller)
     run = wiring.new_run_id()
     with wiring.Workspace(stack, run) as workspace:
-        world = wiring.ports(stack, workspace)
-        wiring.guard_account(stack, world.caller)
+        world = wiring.ports(stack, seen, workspace)
         wanted = Wanted(variables=variables, parallelism=10, seconds=plan.timeout, ask=False, roll_back=False)
         stop = Stop()
         screen = Screen(settings, world.clock)

@@ -11,7 +11,7 @@ from lgtm_deploy.cli.settings import settings_of
 
 def runs(
     context: typer.Context,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, envvar="LGTM_DEPLOY_LIMIT", help="At most so many.")] = 20,
 ) -> None:
     """The latest runs, newest first."""
     from lgtm_deploy.cli.loading import stack_directory

@@ -41,7 +41,9 @@ def up(
     context: typer.Context,
     *,
     name: Name = "default",
-    fresh: Annotated[bool, typer.Option("--fresh", help="Make it anew instead of from the kept copy.")] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", envvar="LGTM_DEPLOY_FRESH", help="Make it anew instead of from the kept copy.")
+    ] = False,
 ) -> None:
     """Bring the stack up as it runs today, in a local AWS."""
     from lgtm_deploy.sandbox.lifecycle import up as bring_up

@@ -93,7 +93,7 @@ def sights(stack: Stack) -> Sights:
     )
 
 
-def ports(stack: Stack, workspace: Path) -> Ports:
+def ports(stack: Stack, seen: Sights, workspace: Path) -> Ports:
     """The real world, as a settled stack's environment says. Raises MissingToolError: no engine answers."""
     from lgtm_deploy.adapters.aws import Aws
     from lgtm_deploy.adapters.clock import SystemClock
@@ -106,7 +106,6 @@ def ports(stack: Stack, workspace: Path) -> Ports:
     clock = SystemClock()
     aws = Aws(region=environment.region, endpoint_url=environment.endpoint)
     engine = connect()
-    seen = sights(stack)
     return Ports(
         builder=DockerBuilder(engine, buildkit=has_buildx()),
         registry=EcrRegistry(aws, engine, clock),
