@@ -132,7 +132,7 @@ def test_an_engine_of_our_own_starts_beside_others_and_leaves_nothing(
 
 
 def containers(machine: Machine, label: str) -> list[str]:
-    with machine.engine.client() as docker:
+    with closing(machine.engine.client()) as docker:
         return [
             each["Id"] for each in docker.api.containers(all=True, filters={"label": f"lgtm-deploy.sandbox={label}"})
         ]
