@@ -152,6 +152,8 @@ class DeploymentState:
     task_definition: str
     digests: Mapping[str, str]
     """Container name -> digest that this deployment runs (AWS: DescribeServiceRevisions)."""
+    desired: int
+    """How many tasks it is to have (AWS: targetServiceRevision.requestedTaskCount)."""
     failed_tasks: int
     failure_threshold: int
     created_at: datetime | None = None

@@ -19,7 +19,6 @@ class Rollout:
     (by task ARN)."""
 
     service: str
-    desired: int
     container: str
     deployment: DeploymentState
     tasks: tuple[TaskState, ...]
@@ -78,9 +77,15 @@ def last_end(seen: Rollout) -> str:
     return _joined(how, *reasons, why, f"last log lines: {said}" if said else "")
 
 
+def all_running(seen: Rollout) -> bool:
+    """Whether as many new tasks run as the deployment is to have; a deployment that has not begun has none to show."""
+    wanted = seen.deployment.desired
+    return len(seen.running) >= wanted if wanted else seen.deployment.status == "SUCCESSFUL"
+
+
 def waiting(seen: Rollout) -> str:
     """What the rollout is waiting for, in a few words, with how often tasks failed."""
-    found = f"{len(seen.running)}/{seen.desired} new tasks running"
+    found = f"{len(seen.running)}/{seen.deployment.desired} new tasks running"
     failed = seen.deployment.failed_tasks
     if failed:
         found += f", {failed} of {seen.deployment.failure_threshold} failures until ECS rolls back"

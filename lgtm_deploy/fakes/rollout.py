@@ -233,6 +233,7 @@ class FakeService:
             reason=deployment.reason,
             task_definition=deployment.revision.arn,
             digests=dict(deployment.digests),
+            desired=self.desired,
             failed_tasks=deployment.failed,
             failure_threshold=self.threshold,
             created_at=self.clock.at(deployment.created),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from lgtm_deploy.core.gate import Gate, Open, Waiting
 from lgtm_deploy.core.ports import Target, TargetGroup
-from lgtm_deploy.core.rollout import Rollout, failure, waiting
+from lgtm_deploy.core.rollout import Rollout, all_running, failure, waiting
 from lgtm_deploy.core.step import Look
 from lgtm_deploy.steps.rollouts import look_at
 
@@ -63,7 +63,7 @@ class AwaitDeployment(Look[Inputs, Seen, Outputs]):
         path = seen.group.health_check.path
         if path != service.health.path:
             return Waiting(reason=f"{seen.group.name} checks {path}, not {service.health.path} yet", poll_seconds=_POLL)
-        if len(seen.rollout.running) < seen.rollout.desired:
+        if not all_running(seen.rollout):
             return Waiting(reason=waiting(seen.rollout), poll_seconds=_POLL)
         states = {target.address: target for target in seen.targets}
         for task in seen.rollout.running:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from lgtm_deploy.core.errors import TransientError
 from lgtm_deploy.core.gate import Gate, Open, Waiting
 from lgtm_deploy.core.ports import Answer
-from lgtm_deploy.core.rollout import Rollout, failure, waiting
+from lgtm_deploy.core.rollout import Rollout, all_running, failure, waiting
 from lgtm_deploy.core.stack import Health
 from lgtm_deploy.core.step import Look
 from lgtm_deploy.steps.rollouts import look_at
@@ -65,7 +65,7 @@ class AwaitTasks(Look[Inputs, Seen, Outputs]):
         """Open when as many new tasks as desired answer as a healthy one does."""
         if (shut := failure(seen.rollout, digest=inputs.digest)) is not None:
             return shut
-        if len(seen.rollout.running) < seen.rollout.desired:
+        if not all_running(seen.rollout):
             return Waiting(reason=waiting(seen.rollout), poll_seconds=_POLL)
         service = self.stack.service(inputs.service)
         for task in seen.rollout.running:

@@ -48,7 +48,6 @@ def seen(
 ) -> Rollout:
     return Rollout(
         service="tempo",
-        desired=1,
         container="tempo",
         deployment=deployed or deployment(),
         tasks=tasks,

@@ -62,6 +62,7 @@ def deployment_state(deployment: Record, revision: Record) -> DeploymentState:
         reason=deployment.get("statusReason") or deployment.get("rollback", {}).get("reason", ""),
         task_definition=revision.get("taskDefinition", ""),
         digests=digests_of(revision),
+        desired=deployment.get("targetServiceRevision", {}).get("requestedTaskCount", 0),
         failed_tasks=breaker.get("failureCount", 0),
         failure_threshold=breaker.get("threshold", 0),
         created_at=_utc(deployment.get("createdAt")),
