@@ -21,6 +21,7 @@ def deployment(status: DeploymentStatus = "IN_PROGRESS", **changes: Any) -> Depl
         "reason": "",
         "task_definition": "td:2",
         "digests": {"tempo": OURS},
+        "desired": 1,
         "failed_tasks": 0,
         "failure_threshold": 3,
     }
