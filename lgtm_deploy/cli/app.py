@@ -84,7 +84,7 @@ def run(arguments: list[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     words = _general_first(list(sys.argv[1:] if arguments is None else arguments))
     try:
-        app(words)
+        app(words, prog_name="lgtm-deploy")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
     except DeployError as error:

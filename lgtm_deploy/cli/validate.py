@@ -33,7 +33,9 @@ def validate(
             stack = stacks.load(file, name)
             typer.echo(f"{file}: environment {name} is valid ({len(stack.services)} services)")
     for plan in plans or sorted(plan_file.available(Path.cwd())):
-        graph = expand(load_plan(plan, stack))
+        # A bundled plan that nobody named need not fit this stack.
+        fits = stack if plans or plan_file.find(plan, Path.cwd()).parent == Path.cwd() / "plans" else None
+        graph = expand(load_plan(plan, fits))
         typer.echo(f"{plan_file.find(plan, Path.cwd())}: valid ({len(graph.nodes)} steps)")
 
 
