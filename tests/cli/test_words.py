@@ -1,0 +1,150 @@
+"""What may be typed, in which order, and what is said to what may not."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+
+from lgtm_deploy import __version__
+from lgtm_deploy.cli.app import app, run
+from tests.cli.command import lgtm_deploy
+from tests.config.files import PLAN, STACK, lay_stack
+
+VERBS = ["plans", "validate", "doctor", "graph", "plan", "apply", "runs", "show", "status", "sandbox", "schema"]
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def test_every_verb_is_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
+
+    told = capsys.readouterr().out
+    assert [verb for verb in VERBS if f" {verb} " not in told] == []
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([verb, "--help"]) == 0
+    assert f"lgtm-deploy {verb}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["--version"], ["--verbose", "--version"], ["--env", "x", "--version"]])
+def test_the_version_is_told_wherever_it_is_asked(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(words) == 0
+    assert capsys.readouterr().out == f"lgtm-deploy {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["nope"], ["--nope"], ["apply"], ["apply", "p", "--nope"], ["apply", "p", "--parallelism", "0"], ["schema", "x"]],
+)
+def test_what_does_not_exist_is_a_usage_error(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(words) == 2
+
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "Usage: lgtm-deploy" in said.err
+
+
+def test_a_general_option_without_its_value_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["runs", "--env"]) == 2
+    assert "Option '--env' requires an argument" in capsys.readouterr().err
+
+
+def two_environments(folder: Path) -> Path:
+    return lay_stack(folder, STACK + STACK.partition("environments:\n")[2].replace("prod:", "test:"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--stack", "FILE", "--env", "test", "validate", "./plan.yaml"],
+        ["validate", "./plan.yaml", "--stack", "FILE", "--env", "test"],
+        ["validate", "--env=test", "./plan.yaml", "--stack=FILE"],
+        ["--env", "test", "validate", "--stack", "FILE", "--verbose", "./plan.yaml"],
+    ],
+)
+def test_general_options_stand_before_the_verb_or_after_it(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = two_environments(tmp_path)
+    (tmp_path / "plan.yaml").write_text(PLAN)
+
+    assert run([word.replace("FILE", str(file)) for word in words]) == 0
+    told = capsys.readouterr().out
+    assert "environment test is valid" in told
+    assert "prod" not in told
+
+
+def test_options_can_come_from_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.setenv("LGTM_DEPLOY_STACK", str(two_environments(tmp_path / "elsewhere")))
+    monkeypatch.setenv("LGTM_DEPLOY_ENV", "test")
+
+    assert run(["validate"]) == 0
+    assert "environment test is valid" in capsys.readouterr().out
+
+
+def options() -> Iterator[tuple[str, str, object]]:
+    """Every option of every verb: verb, name, environment variable."""
+    todo = [("", typer.main.get_command(app))]
+    while todo:
+        verb, command = todo.pop()
+        for option in command.params:
+            if option.param_type_name == "option" and option.name not in ("help", "version"):
+                yield verb, option.opts[0], option.envvar
+        todo.extend(getattr(command, "commands", {}).items())
+
+
+def test_every_option_has_its_mirror_in_the_environment() -> None:
+    found = list(options())
+
+    assert len(found) > 15
+    for verb, name, mirror in found:
+        # A sandbox's name is one for all verbs that meet it.
+        expected = "SANDBOX" if name == "--name" else name.removeprefix("--").upper().replace("-", "_")
+        assert mirror == f"LGTM_DEPLOY_{expected}", f"{verb} {name}"
+
+
+def test_plans_are_listed_with_what_they_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "plans").mkdir()
+    (tmp_path / "plans" / "own.yaml").write_text(PLAN.replace("name: small", "name: small\ndescription: my own"))
+    (tmp_path / "plans" / "bad.yaml").write_text("steps: [")
+
+    assert run(["plans"]) == 0
+    lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert lines["own"] == "my own"
+    assert lines["bad"].startswith("cannot be used: ")
+    assert "prefix-change" in lines
+
+
+@pytest.mark.parametrize("drawing", ["ascii", "mermaid", "dot", "json"])
+def test_a_graph_is_drawn_without_a_stack(drawing: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["graph", "prefix-change", "--format", drawing]) == 0
+
+    told = capsys.readouterr().out
+    assert "push[tempo]" in told
+    if drawing == "json":
+        json.loads(told)
+
+
+def test_no_runs_are_said_to_be_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lay_stack(tmp_path)
+
+    assert run(["runs"]) == 0
+    assert capsys.readouterr().out == "There are no runs yet.\n"
+
+
+def test_colour_is_left_out_where_it_is_not_wanted(tmp_path: Path) -> None:
+    plain = lgtm_deploy("--help", folder=tmp_path, environment={"NO_COLOR": "1", "FORCE_COLOR": "1"})
+
+    assert "\x1b[3" not in plain.out
+    assert plain.code == 0
