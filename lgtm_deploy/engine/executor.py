@@ -89,7 +89,7 @@ def execute(job: Job, within: Callable[[Node], bool] = lambda _: True) -> Run:
 
     After a failure, or when asked to stop, nothing new starts, and what only waits or works on this machine ends.
     """
-    halt = Stop(parent=job.stop)
+    halt = job.stop.child()
 
     def start(identifier: str) -> tuple[Event, Callable[[Voice], "_Ending"]]:
         node = job.graph.nodes[identifier]

@@ -19,7 +19,7 @@ def roll_back(job: Job, reason: str) -> Run:
     A compensation that fails is written down and does not keep the others from being tried. A first request to stop is
     not heeded here: half a rollback is worse than a late one.
     """
-    stop = Stop()
+    stop = job.stop.apart()
     job.ledger.write(events.RollbackStarted(at=job.clock.now(), reason=reason))
     acted = sorted((step for step in job.run.steps.values() if _to_undo(step)), key=lambda step: -step.order)
 

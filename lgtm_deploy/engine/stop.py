@@ -22,6 +22,14 @@ class Stop:
         self._reason = ""
         self._late = False
 
+    def child(self) -> "Stop":
+        """One that is asked whenever this one is, and can be asked by itself."""
+        return Stop(parent=self)
+
+    def apart(self) -> "Stop":
+        """One of the same kind that nobody has asked yet."""
+        return Stop()
+
     def ask(self, reason: str, *, late: bool = False) -> None:
         """Stop at the next safe point. `late`: because the time allowed is over, and not because someone wishes it."""
         if not self._asked.is_set():
