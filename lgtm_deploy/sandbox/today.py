@@ -12,6 +12,7 @@ from lgtm_deploy.sandbox.installation import REQUIREMENTS
 BASELINES = PACKAGE / "baselines"
 _KEY_LENGTH = 16
 _LEFT_OUT = {".terraform", ".lgtm-deploy", ".git", "__pycache__"}
+_LOCK_FILE = ".terraform.lock.hcl"
 # What a running stack is made by, next to the stack itself.
 _MAKERS = ("shim", "standins", "base_image.py", "python_root.py", "today.py", "stack_up.py", "apply_roots.py")
 
@@ -28,8 +29,10 @@ def key_of(stack: Stack) -> str:
         for name in _MAKERS
         for path in ([PACKAGE / name] if name.endswith(".py") else sorted((PACKAGE / name).rglob("*.py")))
     }
+    # Terraform itself writes lock files, in trees that have none.
+    files_that_count = {name: path for name, path in files_of_today(stack).items() if path.name != _LOCK_FILE}
     digest = hashlib.sha256(f"{stack.environment.name}\n".encode())
-    for files in (files_of_today(stack), makers, {REQUIREMENTS.name: REQUIREMENTS}):
+    for files in (files_that_count, makers, {REQUIREMENTS.name: REQUIREMENTS}):
         for name, path in sorted(files.items()):
             digest.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()[:_KEY_LENGTH]

@@ -44,6 +44,7 @@ def test_what_terraform_and_this_tool_leave_in_the_tree_is_no_part_of_it(stack: 
     for name in (".terraform", ".lgtm-deploy"):
         (stack.directory / name).mkdir()
         (stack.directory / name / "file").write_text("x")
+    (stack.directory / ".terraform.lock.hcl").write_text("x")
     assert today.key_of(stack) == before
 
 
