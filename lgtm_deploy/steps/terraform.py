@@ -96,9 +96,12 @@ class ApplyInputs:
 
 @dataclass(frozen=True, kw_only=True)
 class ApplySeen:
-    """The health check paths as they were, by the Terraform variable that sets them."""
+    """The health check paths as they were, by the Terraform variable that sets them, and whether the plan is known to
+    have been applied already."""
 
+    root: str
     paths: Mapping[str, str] = field(default_factory=dict)
+    applied: bool = False
 
 
 class TerraformApply(Action[ApplyInputs, ApplySeen, Empty]):
@@ -111,11 +114,16 @@ class TerraformApply(Action[ApplyInputs, ApplySeen, Empty]):
 
     def observe(self, inputs: ApplyInputs) -> ApplySeen:
         """Raises NotFoundError when a target group is missing."""
-        return ApplySeen(paths={each.health.variable: self._path(each) for each in self._declared()})
+        return ApplySeen(root=inputs.root, paths={each.health.variable: self._path(each) for each in self._declared()})
+
+    def recall(self, seen: ApplySeen, first: ApplySeen) -> ApplySeen:
+        """Whether the saved plan was applied only another plan can tell: a saved one is stale either way."""
+        planned = _save_plan(self.stack, self.ports, seen.root, {}, lambda _: None, purpose="recall")
+        return ApplySeen(root=seen.root, paths=first.paths, applied=not planned.changes)
 
     def propose(self, inputs: ApplyInputs, seen: ApplySeen) -> Proposal[Empty]:
-        """Nothing when the plan is empty."""
-        if not inputs.changes:
+        """Nothing when the plan is empty, or has been applied."""
+        if not inputs.changes or seen.applied:
             return Nothing(outputs=Empty())
         return Change(summary=f"terraform apply {inputs.root}: {len(inputs.changes)} change(s)", details=inputs.changes)
 
@@ -128,7 +136,7 @@ class TerraformApply(Action[ApplyInputs, ApplySeen, Empty]):
 
     def compensate(self, inputs: ApplyInputs, seen: ApplySeen, progress: Progress) -> None:
         """Plans and applies the recorded paths."""
-        planned = _save_plan(self.stack, self.ports, inputs.root, seen.paths, progress)
+        planned = _save_plan(self.stack, self.ports, inputs.root, seen.paths, progress, purpose="rollback")
         if planned.changes:
             root = self.stack.directory / self.stack.root(inputs.root).root
             self.ports.infrastructure.apply(root, planned, progress)
@@ -149,9 +157,10 @@ class TerraformApply(Action[ApplyInputs, ApplySeen, Empty]):
 
 
 def _save_plan(
-    stack: Stack, ports: Ports, name: str, variables: Mapping[str, str], progress: Progress
+    stack: Stack, ports: Ports, name: str, variables: Mapping[str, str], progress: Progress, *, purpose: str = "apply"
 ) -> PlannedChanges:
     root = stack.root(name)
-    out = ports.workspace / f"{name}{'.rollback' if variables else ''}.tfplan"
+    # What was approved is never written over.
+    out = ports.workspace / f"{name}.{purpose}.tfplan"
     files = [stack.directory / each for each in root.var_files]
     return ports.infrastructure.plan(stack.directory / root.root, files, variables, out, progress)
