@@ -1,0 +1,106 @@
+"""The example stack in a cloud in memory, where waiting takes no time."""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from lgtm_deploy.config import plan_file, stack_file
+from lgtm_deploy.core.event import Event
+from lgtm_deploy.core.graph import expand
+from lgtm_deploy.core.plan import Plan
+from lgtm_deploy.core.preview import Preview
+from lgtm_deploy.core.run import Run
+from lgtm_deploy.core.stack import Service, Stack
+from lgtm_deploy.engine.conduct import Decisions, conduct, foresee
+from lgtm_deploy.engine.executor import Job
+from lgtm_deploy.engine.ledger import Ledger
+from lgtm_deploy.engine.stop import Stop
+from lgtm_deploy.fakes import FakeClock, FakeCloud, FakeJournal, FakeService, fake_ports, lay
+from lgtm_deploy.steps.catalog import CATALOG
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "lgtm-stack" / "lgtm-deploy.yaml"
+BOTH = ("tempo", "pyroscope")
+
+
+class SimulatedStop(Stop):
+    """Lets the cloud's time pass in place of a pause."""
+
+    def __init__(self, clock: FakeClock, parent: Stop | None = None) -> None:
+        super().__init__(parent)
+        self._clock = clock
+
+    def child(self) -> Stop:
+        return SimulatedStop(self._clock, self)
+
+    def apart(self) -> Stop:
+        return SimulatedStop(self._clock)
+
+    def pause(self, seconds: float) -> None:
+        self.check(patient=False)
+        self._clock.advance(seconds)
+        # Other workers are to have their turn.
+        time.sleep(0.0005)
+
+
+class Simulation:
+    """`prefix-change` on the example stack, as often as one likes."""
+
+    def __init__(self, workspace: Path, plan: str = "prefix-change") -> None:
+        self.stack: Stack = stack_file.load(EXAMPLE, "prod")
+        self.plan: Plan = plan_file.load(plan_file.find(plan, workspace), CATALOG, self.stack)
+        self.cloud: FakeCloud = lay(self.stack)
+        self.journal = FakeJournal()
+        self.stop = SimulatedStop(self.cloud.clock)
+        self._workspace = workspace
+        self._runs = 0
+
+    def job(self) -> Job:
+        self._runs += 1
+        world = fake_ports(self.stack, self.cloud, self._workspace)
+        graph = expand(self.plan)
+        return Job(
+            plan=self.plan,
+            graph=graph,
+            steps={node.id: CATALOG[node.spec.uses](self.stack, world) for node in graph.nodes.values()},
+            ledger=Ledger(Run(id=f"run{self._runs}"), self.journal, 1),
+            clock=self.cloud.clock,
+            stop=self.stop,
+            environment=self.stack.environment.name,
+        )
+
+    def apply(self, *, roll_back: bool = True) -> Run:
+        decisions = Decisions(approve=lambda _: True, roll_back=roll_back)
+        return conduct(self.job(), decisions, no_hook, stack="lgtm", by="me")
+
+    def look_ahead(self) -> Preview:
+        return foresee(self.job(), stack="lgtm", by="me")
+
+    @property
+    def events(self) -> Sequence[Event]:
+        return [record.event for record in self.journal.records(f"run{self._runs}")]
+
+    def service(self, name: str) -> Service:
+        return self.stack.service(name)
+
+    def running(self, name: str) -> FakeService:
+        return self.cloud.services[self.service(name).ecs_service]
+
+    def paths(self) -> dict[str, str]:
+        """What the load balancer asks of each service now."""
+        return {name: self.cloud.groups[self.service(name).target_group].health_check.path for name in BOTH}
+
+    def tags(self) -> dict[str, str]:
+        """The image that each service's newest task definition names."""
+        return {name: next(iter(self.images(name).values())) for name in BOTH}
+
+    def images(self, name: str) -> Mapping[str, str]:
+        host = fake_ports(self.stack, self.cloud, self._workspace).host
+        return host.service(self.service(name).ecs_service).images
+
+    def grace(self) -> dict[str, int]:
+        host = fake_ports(self.stack, self.cloud, self._workspace).host
+        return {name: host.service(self.service(name).ecs_service).grace_period_seconds for name in BOTH}
+
+
+def no_hook(words: tuple[str, ...], environment: Mapping[str, str], timeout: float) -> tuple[int, str]:
+    return 0, ""

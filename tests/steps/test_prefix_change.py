@@ -1,0 +1,212 @@
+"""The documented change, from its first look to its last probe, in a cloud in memory."""
+
+from pathlib import Path
+
+import pytest
+
+from lgtm_deploy.core.errors import DeployError, InDoubtError, PermanentError, TransientError
+from lgtm_deploy.core.event import StepStarted, StepSucceeded, StepUnchanged
+from lgtm_deploy.fakes import Contract, Source
+from lgtm_deploy.fakes.script import When
+from tests.steps.simulation import BOTH, Simulation
+
+LOST = InDoubtError("The answer was lost.")
+THROTTLED = TransientError("Rate exceeded.")
+BROKEN = PermanentError("It broke.")
+MUTATIONS = ("registry.push", "host.update", "host.revise", "infrastructure.apply")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Simulation:
+    return Simulation(tmp_path)
+
+
+def everything(world: Simulation) -> tuple[dict[str, str], dict[str, str], dict[str, int]]:
+    return world.paths(), world.tags(), world.grace()
+
+
+def made_of(world: Simulation, name: str, source: Source) -> None:
+    world.cloud.sources[(world.stack.directory / world.service(name).context).resolve()] = source
+
+
+def test_both_services_end_on_the_new_path_by_digest_and_unheld(world: Simulation) -> None:
+    run = world.apply()
+
+    assert (run.verdict, run.reason) == ("deployed", "")
+    assert world.paths() == {"tempo": "/tempo/ready", "pyroscope": "/pyroscope/ready"}
+    assert all("@sha256:" in reference for reference in world.tags().values())
+    assert world.grace() == dict.fromkeys(BOTH, 0)
+
+
+def test_images_come_before_the_load_balancer(world: Simulation) -> None:
+    world.apply()
+
+    told = [(type(event), event.step) for event in world.events]
+    flip = told.index((StepStarted, "flip"))
+    for name in BOTH:
+        assert told.index((StepSucceeded, f"hold[{name}]")) < told.index((StepStarted, f"deploy[{name}]"))
+        assert told.index((StepSucceeded, f"await-tasks[{name}]")) < flip
+        assert told.index((StepSucceeded, f"await-targets[{name}]")) > flip
+
+
+def test_a_second_run_is_unchanged_and_makes_nothing(world: Simulation) -> None:
+    world.apply()
+    before = {call: world.cloud.called(call) for call in (*MUTATIONS, "builder.build")}
+    assert all(before.values())
+
+    ahead = world.look_ahead()
+    run = world.apply()
+
+    assert run.verdict == "unchanged"
+    assert not ahead.changes
+    assert {call: world.cloud.called(call) for call in before} == before
+    assert StepUnchanged in {type(event) for event in world.events if event.step == "deploy[tempo]"}
+
+
+def test_looking_ahead_changes_nothing_outside(world: Simulation) -> None:
+    before = everything(world)
+
+    ahead = world.look_ahead()
+
+    assert [line.step for line in ahead.lines if line.step.startswith(("push", "flip"))] == [
+        "push[tempo]",
+        "push[pyroscope]",
+        "flip",
+    ]
+    assert not any(world.cloud.called(call) for call in MUTATIONS)
+    assert everything(world) == before
+
+
+def test_an_image_that_crashes_goes_back_with_its_exit_code_and_last_words(world: Simulation) -> None:
+    before = everything(world)
+    made_of(world, "tempo", Source(contract=Contract(exit_code=2, log=("starting", "field prefix not found"))))
+
+    run = world.apply()
+
+    assert run.verdict == "rolled-back"
+    assert run.reason == (
+        "await-tasks[tempo]: tempo: container tempo exited with code 2: last log lines: starting | field prefix not "
+        "found; it ended 2 times"
+    )
+    assert everything(world) == before
+    assert run.steps["flip"].status == "skipped"
+
+
+def test_an_image_that_does_not_answer_on_the_new_path_never_reaches_the_flip(world: Simulation) -> None:
+    before = everything(world)
+    made_of(world, "tempo", Source(contract=Contract(answers={"/other": "x"})))
+
+    run = world.apply()
+
+    assert run.verdict == "rolled-back"
+    assert "/tempo/ready answers 404" in run.reason
+    assert world.cloud.called("infrastructure.apply") == 0
+    assert everything(world) == before
+
+
+def test_a_change_that_users_do_not_see_goes_back(world: Simulation) -> None:
+    before = everything(world)
+    del world.cloud.rules["/tempo"]
+
+    run = world.apply()
+
+    assert run.verdict == "rolled-back"
+    assert "/tempo/api/echo answers 404, not 200" in run.reason
+    assert everything(world) == before
+
+
+def test_without_rollback_what_is_left_is_listed(world: Simulation) -> None:
+    world.cloud.script.fail_next("infrastructure.apply", BROKEN)
+
+    run = world.apply(roll_back=False)
+
+    assert run.verdict == "halted"
+    assert "flip: It broke." in run.reason
+    assert "deploy[tempo]" in run.reason
+    assert world.paths() == dict.fromkeys(BOTH, "/ready")
+
+
+def no_repository(world: Simulation) -> None:
+    del world.cloud.repositories["lgtm-tempo"]
+
+
+def no_way_in(world: Simulation) -> None:
+    world.cloud.reachable = False
+
+
+def no_build(world: Simulation) -> None:
+    made_of(world, "tempo", Source(build_error="RUN make: exit code 1"))
+
+
+def no_root(world: Simulation) -> None:
+    for root in world.cloud.roots.values():
+        root.error = "Error: Invalid reference"
+
+
+def no_service(world: Simulation) -> None:
+    del world.cloud.services[world.service("tempo").ecs_service]
+
+
+def no_target_group(world: Simulation) -> None:
+    del world.cloud.groups[world.service("tempo").target_group]
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        (no_repository, "lgtm-tempo"),
+        (no_way_in, "cannot be reached from here"),
+        (no_build, "RUN make: exit code 1"),
+        (no_root, "Error: Invalid reference"),
+        (no_service, "lgtm-prod-tempo"),
+        (no_target_group, "lgtm-prod-tempo-tg"),
+    ],
+)
+def test_what_is_missing_refuses_the_run_before_anything_is_changed(
+    world: Simulation, broken: object, reason: str
+) -> None:
+    assert callable(broken)
+    broken(world)
+
+    run = world.apply()
+
+    assert run.verdict == "refused"
+    assert reason in run.reason
+    assert not any(world.cloud.called(call) for call in MUTATIONS)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "when"),
+    [
+        ("host.update", THROTTLED, "before"),
+        ("host.update", LOST, "before"),
+        ("host.update", LOST, "after"),
+        ("host.revise", LOST, "before"),
+        ("host.revise", LOST, "after"),
+        ("registry.push", LOST, "after"),
+        ("infrastructure.apply", LOST, "before"),
+        ("infrastructure.apply", LOST, "after"),
+    ],
+)
+def test_a_lost_answer_or_a_busy_service_does_not_stop_the_change(
+    world: Simulation, call: str, error: DeployError, when: When
+) -> None:
+    world.cloud.script.fail_next(call, error, when=when)
+
+    run = world.apply()
+
+    assert run.verdict == "deployed", run.reason
+    assert world.grace() == dict.fromkeys(BOTH, 0)
+
+
+@pytest.mark.parametrize("call", MUTATIONS)
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_whichever_change_breaks_the_start_state_comes_back(world: Simulation, call: str, when: When) -> None:
+    before = everything(world)
+    world.cloud.script.fail_next(call, BROKEN, when=when)
+
+    run = world.apply()
+
+    assert (run.verdict, run.differs) == ("rolled-back", ())
+    assert "It broke." in run.reason
+    assert everything(world) == before
