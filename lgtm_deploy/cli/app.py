@@ -14,6 +14,7 @@ from lgtm_deploy.cli import (
     graph,
     plan,
     plans,
+    resume,
     runs,
     sandbox,
     schema,
@@ -73,7 +74,7 @@ def options(
     context.obj = Settings(stack=stack, environment=env, output=(output or fitting).value, verbose=verbose)
 
 
-for verb in (plans, validate, doctor, graph, plan, apply, runs, show, status, schema):
+for verb in (plans, validate, doctor, graph, plan, apply, resume, runs, show, status, schema):
     verb.register(app)
 app.add_typer(sandbox.app, name="sandbox")
 

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import typer
 
@@ -12,8 +12,8 @@ from lgtm_deploy.cli import wiring
 from lgtm_deploy.cli.screen import Screen
 from lgtm_deploy.cli.settings import Settings
 from lgtm_deploy.cli.signals import heeded, interruptible
-from lgtm_deploy.core.errors import LockHeldError
-from lgtm_deploy.core.event import EXIT_CODES, Record, RunFinished
+from lgtm_deploy.core.errors import LockHeldError, UsageError
+from lgtm_deploy.core.event import EXIT_CODES, RESUMABLE, Record, RunFinished
 from lgtm_deploy.core.graph import Graph, expand
 from lgtm_deploy.core.plan import Plan
 from lgtm_deploy.core.ports import Ports
@@ -41,29 +41,57 @@ class Wanted:
 
 def run_plan(settings: Settings, stack: Stack, plan: Plan, graph: Graph, wanted: Wanted) -> Run:
     """Runs the plan under the environment's lock. Raises DeployError when it cannot even begin."""
-    stack = wiring.settled(stack)
+    return _run(settings, _Subject(stack=stack, plan=plan, graph=graph), wanted, Run(id=wiring.new_run_id()))
+
+
+def resume_run(settings: Settings, stack: Stack, plan: Plan, wanted: Wanted, run: Run) -> Run:
+    """Goes on with a run that was stopped or killed: what is done is not done again, what was under way is looked at.
+
+    Raises UsageError when it has its verdict, was for another environment, or its plan has changed since.
+    """
+    if run.verdict is not None and run.verdict not in RESUMABLE:
+        raise UsageError(f"Run {run.id} has ended: {run.verdict}.", resolution="Apply the plan again.")
+    if run.environment != stack.environment.name:
+        raise UsageError(
+            f"Run {run.id} was on '{run.environment}', not on '{stack.environment.name}'.",
+            resolution=f"Pass --env {run.environment}.",
+        )
+    if run.plan_digest != plan.digest:
+        raise UsageError(
+            f"Plan '{plan.name}' has changed since run {run.id} began.",
+            resolution="Bring the plan file back as it was.",
+        )
+    graph = expand(plan)
+    kept = Graph({name: node for name, node in graph.nodes.items() if name in run.steps})
+    return _run(settings, _Subject(stack=stack, plan=plan, graph=kept), wanted, run)
+
+
+def _run(settings: Settings, subject: "_Subject", wanted: Wanted, run: Run) -> Run:
+    stack = wiring.settled(subject.stack)
     seen = wiring.sights(stack)
     wiring.guard_account(stack, seen.caller)
-    run = wiring.new_run_id()
-    with wiring.Workspace(stack, run) as workspace:
-        world = wiring.ports(stack, seen, workspace)
-        screen = Screen(settings, world.clock)
-        lock = wiring.lock(stack.directory, world.clock)
-        try:
-            fence = lock.take(stack.environment.name, run, wiring.caller_name())
-        except LockHeldError as error:
-            _tell_locked(screen, world, run, error)
-            raise
-        try:
-            ledger = Ledger(Run(id=run), wiring.journal(stack.directory), fence, [screen])
-            stop = Stop()
-            decisions = Decisions(approve=_Approval(screen, stop, ask=wanted.ask), roll_back=wanted.roll_back)
-            with heeded(stop):
-                job = _Setting(stack=stack, plan=plan, graph=graph, world=world).job(ledger, stop, wanted)
-                return conduct(job, decisions, run_hook, stack=stack.name, by=wiring.caller_name())
-        finally:
-            screen.close()
-            lock.release(stack.environment.name, run)
+    workspace = wiring.Workspace(stack, run.id)
+    world = wiring.ports(stack, seen, workspace.path)
+    screen = Screen(settings, world.clock)
+    lock = wiring.lock(stack.directory, world.clock)
+    try:
+        fence = lock.take(stack.environment.name, run.id, wiring.caller_name())
+    except LockHeldError as error:
+        _tell_locked(screen, world, run.id, error)
+        raise
+    try:
+        ledger = Ledger(run, wiring.journal(stack.directory), fence, [screen])
+        stop = Stop()
+        decisions = Decisions(approve=_Approval(screen, stop, ask=wanted.ask), roll_back=wanted.roll_back)
+        with heeded(stop, screen.notice):
+            job = replace(subject, stack=stack).job(world, ledger, stop, wanted)
+            run = conduct(job, decisions, run_hook, stack=stack.name, by=wiring.caller_name())
+        if run.verdict not in RESUMABLE:
+            workspace.remove()
+        return run
+    finally:
+        screen.close()
+        lock.release(stack.environment.name, run.id)
 
 
 def foresee_plan(settings: Settings, stack: Stack, plan: Plan, variables: Mapping[str, str]) -> Preview:
@@ -71,39 +99,39 @@ def foresee_plan(settings: Settings, stack: Stack, plan: Plan, variables: Mappin
     stack = wiring.settled(stack)
     seen = wiring.sights(stack)
     wiring.guard_account(stack, seen.caller)
-    run = wiring.new_run_id()
-    with wiring.Workspace(stack, run) as workspace:
-        world = wiring.ports(stack, seen, workspace)
-        wanted = Wanted(variables=variables, parallelism=10, seconds=plan.timeout, ask=False, roll_back=False)
-        stop = Stop()
-        screen = Screen(settings, world.clock)
-        listeners: list[Listener] = [] if screen.for_programs else [screen]
-        ledger = Ledger(Run(id=run), FakeJournal(), 0, listeners)
-        try:
-            with heeded(stop):
-                job = _Setting(stack=stack, plan=plan, graph=expand(plan), world=world).job(ledger, stop, wanted)
-                return foresee(job, stack=stack.name, by=wiring.caller_name())
-        finally:
-            screen.close()
+    run = Run(id=wiring.new_run_id())
+    workspace = wiring.Workspace(stack, run.id)
+    world = wiring.ports(stack, seen, workspace.path)
+    wanted = Wanted(variables=variables, parallelism=10, seconds=plan.timeout, ask=False, roll_back=False)
+    stop = Stop()
+    screen = Screen(settings, world.clock)
+    listeners: list[Listener] = [] if screen.for_programs else [screen]
+    ledger = Ledger(run, FakeJournal(), 0, listeners)
+    try:
+        with heeded(stop, screen.notice):
+            job = _Subject(stack=stack, plan=plan, graph=expand(plan)).job(world, ledger, stop, wanted)
+            return foresee(job, stack=stack.name, by=wiring.caller_name())
+    finally:
+        screen.close()
+        workspace.remove()
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Setting:
-    """What a run takes place in."""
+class _Subject:
+    """What is run, and on what."""
 
     stack: Stack
     plan: Plan
     graph: Graph
-    world: Ports
 
-    def job(self, ledger: Ledger, stop: Stop, wanted: Wanted) -> Job:
+    def job(self, world: Ports, ledger: Ledger, stop: Stop, wanted: Wanted) -> Job:
         nodes = self.graph.nodes.values()
         return Job(
             plan=self.plan,
             graph=self.graph,
-            steps={node.id: CATALOG[node.spec.uses](self.stack, self.world) for node in nodes},
+            steps={node.id: CATALOG[node.spec.uses](self.stack, world) for node in nodes},
             ledger=ledger,
-            clock=self.world.clock,
+            clock=world.clock,
             stop=stop,
             environment=self.stack.environment.name,
             variables=wanted.variables,

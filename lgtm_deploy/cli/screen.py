@@ -1,5 +1,6 @@
 """What a run looks like while it runs: a live table, lines, or JSON."""
 
+import os
 import sys
 from collections.abc import Callable
 from typing import Protocol
@@ -37,6 +38,15 @@ class Screen:
 
             print_preview(preview, sys.stdout)
             sys.stdout.flush()
+
+    def notice(self, text: str) -> None:
+        """Says something at once, also from within a signal handler."""
+        notice = getattr(self._listener, "notice", None)
+        if notice is not None:
+            notice(text)
+        else:
+            # Not a buffered stream: it may be in use right now.
+            os.write(sys.stderr.fileno(), f"{text}\n".encode())
 
     def close(self) -> None:
         """Gives the terminal back. The next event takes it again."""

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,8 +17,11 @@ _INTERRUPTED = 130
 
 
 @contextmanager
-def heeded(stop: Stop) -> Iterator[None]:
-    """While this is open, a first SIGINT or SIGTERM asks the run to stop, and a second SIGINT makes it leave."""
+def heeded(stop: Stop, say: Callable[[str], None]) -> Iterator[None]:
+    """While this is open, a first SIGINT or SIGTERM asks the run to stop, and a second SIGINT makes it leave.
+
+    `say` tells the person at the terminal; it is called in a signal handler.
+    """
     timers: list[threading.Timer] = []
 
     def later(seconds: float, call: Callable[..., object], *arguments: object) -> None:
@@ -30,15 +32,15 @@ def heeded(stop: Stop) -> Iterator[None]:
 
     def interrupted(_number: int, _frame: FrameType | None) -> None:
         if stop.asked:
-            _say("Leaving now. The journal has everything: apply again to go on from what is there.")
+            say("Leaving now; the journal has everything that was done.")
             stop.insist("interrupted twice")
             later(_LEAVING, os._exit, _INTERRUPTED)
         else:
-            _say("Stopping at the next safe point. Ctrl-C again to leave at once.")
+            say("Stopping at the next safe point. Ctrl-C again to leave at once.")
             stop.ask("interrupted")
 
     def terminated(_number: int, _frame: FrameType | None) -> None:
-        _say("SIGTERM: stopping at the next safe point.")
+        say("SIGTERM: stopping at the next safe point.")
         stop.ask("terminated")
         later(_PATIENCE_AFTER_SIGTERM, stop.insist, "terminated")
 
@@ -63,8 +65,3 @@ def interruptible() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def _say(text: str) -> None:
-    # Not print: this runs inside a signal handler, where a buffered stream may be in use.
-    os.write(sys.stderr.fileno(), f"\n{text}\n".encode())

@@ -4,7 +4,6 @@ import os
 import secrets
 import shutil
 import socket
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -147,15 +146,13 @@ def caller_name() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
-class Workspace(AbstractContextManager[Path]):
-    """A private folder for the files of one run, gone when it ends: saved plans hold secrets."""
+class Workspace:
+    """A private folder for the files of one run. Saved plans hold secrets: it is removed once nobody can go on."""
 
     def __init__(self, stack: Stack, run: str) -> None:
-        self._path = state_folder(stack.directory) / "runs" / run
+        self.path = state_folder(stack.directory) / "runs" / run
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    def __enter__(self) -> Path:
-        self._path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return self._path
-
-    def __exit__(self, *_: object) -> None:
-        shutil.rmtree(self._path, ignore_errors=True)
+    def remove(self) -> None:
+        """Removes the folder and what is in it."""
+        shutil.rmtree(self.path, ignore_errors=True)

@@ -20,6 +20,8 @@ Verdict = Literal[
     "interrupted",
 ]
 
+RESUMABLE: frozenset[Verdict] = frozenset({"interrupted", "timed-out"})
+
 EXIT_CODES: Mapping[Verdict, int] = {
     "deployed": 0,
     "unchanged": 0,

@@ -115,6 +115,7 @@ def _(happened: events.StepStarted, run: Run) -> Run:
         # A step that is taken up again keeps the moment it first began.
         started=(known.started if known else None) or happened.at,
         inputs=happened.inputs,
+        message="",
         attempts=(known.attempts if known else 0) + 1,
         # How it failed before it was taken up again says nothing of how it ends now.
         kind="",

@@ -63,6 +63,10 @@ class Action(ABC, Generic[InputsT, SeenT, OutputsT]):
     def observe(self, inputs: InputsT) -> SeenT:
         """Reads the state that this step is about to change."""
 
+    def recall(self, seen: SeenT, first: SeenT) -> SeenT:  # noqa: ARG002
+        """What is seen now, with what only the first look could see: asked when this step may have acted since then."""
+        return seen
+
     @abstractmethod
     def propose(self, inputs: InputsT, seen: SeenT) -> Proposal[OutputsT]:
         """What would change. Pure: it decides from what was seen."""

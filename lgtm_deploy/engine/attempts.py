@@ -36,13 +36,15 @@ class Telling:
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """One step to be worked. `acted`: an earlier process may have changed something for it already."""
+    """One step to be worked. `acted`: an earlier process may have changed something for it already, after it had
+    `seen` this."""
 
     step: Step
     inputs: Any
     retry: RetryPolicy
     timeout: float
     acted: bool = False
+    seen: Mapping[str, Any] | None = None
 
 
 def typed(kind: type[Any], values: Mapping[str, Any]) -> Any:
@@ -69,6 +71,7 @@ class Attempts:
         self._stop = stop
         self._tell = tell
         self._acted = work.acted
+        self._first: Any = None
         # One for all attempts: a step that hangs must not hang once per attempt.
         self._deadline = clock.monotonic() + work.timeout
         self.attempt = 1
@@ -151,7 +154,7 @@ class Attempts:
 
     def _act(self, step: Action[Any, Any, Any]) -> Outcome:
         inputs = self._work.inputs
-        seen = step.observe(inputs)
+        seen = self._observe(step)
         proposal = step.propose(inputs, seen)
         if isinstance(proposal, Nothing):
             outputs = plain(proposal.outputs)
@@ -159,11 +162,18 @@ class Attempts:
             return Succeeded(outputs=outputs) if self._acted else Unchanged(outputs=outputs)
         if step.effect is Effect.REMOTE:
             self._tell.observed(plain(seen), proposal.summary)
+            self._first = self._first or seen
             self._acted = True
         try:
             return Succeeded(outputs=plain(step.apply(inputs, seen, self._progress(step))))
         except InDoubtError as error:
             return self._look_again(step, error)
+
+    def _observe(self, step: Action[Any, Any, Any]) -> Any:
+        seen = step.observe(self._work.inputs)
+        if self._first is None and self._acted and self._work.seen is not None:
+            self._first = typed(step.sees, self._work.seen)
+        return seen if self._first is None else step.recall(seen, self._first)
 
     def _compensate(self, step: Action[Any, Any, Any], before: Any) -> None:
         step.compensate(self._work.inputs, before, self._progress(step))
@@ -189,7 +199,7 @@ class Attempts:
     def _look_again(self, step: Action[Any, Any, Any], error: InDoubtError) -> Outcome:
         """A change was sent and its answer never came: look whether it is there before it is sent again."""
         try:
-            proposal = step.propose(self._work.inputs, step.observe(self._work.inputs))
+            proposal = step.propose(self._work.inputs, self._observe(step))
         except TransientError:
             raise error from None
         if isinstance(proposal, Nothing):

@@ -34,12 +34,21 @@ class Decisions:
 
 
 def conduct(job: Job, decisions: Decisions, hook: HookRunner, *, stack: str, by: str) -> Run:
-    """Prepares, shows what would change, asks, acts, and on failure goes back. The verdict is in the run returned."""
+    """Prepares, shows what would change, asks, acts, and on failure goes back. The verdict is in the run returned.
+
+    A run that had begun before goes on from where its journal ends.
+    """
     began = job.clock.monotonic()
-    _begin(job, stack, by)
-    _hooks(job, hook, "before", job.plan.hooks.before)
-    conclusion = _decided(job, decisions)
-    conclusion = conclusion or _act(job, decisions)
+    if job.run.started is None:
+        _begin(job, stack, by)
+        _hooks(job, hook, "before", job.plan.hooks.before)
+    else:
+        job.ledger.write(events.RunResumed(at=job.clock.now(), by=by))
+    if job.run.rolling_back:
+        run = roll_back(job, job.run.reason)
+        conclusion = conclude(run, "failed", rolled_back=True)
+    else:
+        conclusion = _decided(job, decisions) or _act(job, decisions)
     succeeded = conclusion.verdict in ("deployed", "unchanged")
     after = job.plan.hooks.succeeded if succeeded else job.plan.hooks.failed
     _hooks(job, hook, "succeeded" if succeeded else "failed", after, conclusion)

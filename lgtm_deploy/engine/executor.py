@@ -80,6 +80,7 @@ class Job:
             retry=node.spec.retry,
             timeout=node.spec.timeout,
             acted=known.acted,
+            seen=known.seen,
         )
         return Attempts(work, clock=self.clock, stop=stop, tell=_telling(node.id, self.clock, voice))
 
@@ -100,9 +101,10 @@ def execute(job: Job, within: Callable[[Node], bool] = lambda _: True) -> Run:
         )
 
     def end(identifier: str, ending: _Ending) -> tuple[Event, bool]:
-        if isinstance(ending.outcome, Failed | InDoubt):
+        failed = isinstance(ending.outcome, Failed | InDoubt)
+        if failed and not job.stop.asked:
             halt.ask(f"{identifier} failed")
-        return _event(job, identifier, ending), not isinstance(ending.outcome, Failed | InDoubt)
+        return _event(job, identifier, ending), not failed
 
     def tick() -> None:
         if job.deadline is not None and job.clock.monotonic() > job.deadline:

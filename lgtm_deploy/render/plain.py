@@ -161,7 +161,7 @@ def _(event: events.RollbackFinished, run: Run) -> list[str]:
 
 
 @_lines.register
-def _(event: events.RunFinished, run: Run) -> list[str]:
+def _(event: events.RunFinished, run: Run) -> list[str]:  # noqa: ARG001
     skipped = sum(step.status == "skipped" for step in run.steps.values())
     rest = [f"{skipped} of {len(run.steps)} steps were not run"] if skipped else []
     # What a rollback left was told when it finished.

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from lgtm_deploy.core.run import Run, StepRun
 from lgtm_deploy.render.sheet import cell, line
-from lgtm_deploy.render.text import RESTORING, STATES, State, clean, facts, short, stopwatch
+from lgtm_deploy.render.text import RESTORING, STATES, STOPPED, State, clean, facts, short, stopwatch
 
 _LONGEST_NAME = 28
 _TIME = 7
@@ -22,7 +22,7 @@ def state_of(step: StepRun, run: Run) -> State:
     """How the step stands; one that acted is being restored while the run rolls back."""
     if run.rolling_back and step.acted and step.status != "not-compensated":
         return RESTORING
-    return STATES[step.status]
+    return STOPPED if step.status == "failed" and step.kind == "interrupted" else STATES[step.status]
 
 
 def rows(run: Run, now: datetime, width: int, budget: int) -> list[Text]:

@@ -7,7 +7,7 @@ from typing import Any, TextIO
 
 from rich.cells import cell_len, chop_cells
 
-from lgtm_deploy.core.event import EXIT_CODES, Verdict
+from lgtm_deploy.core.event import EXIT_CODES, RESUMABLE, Verdict
 from lgtm_deploy.core.run import Run, StepStatus
 
 # Terminal commands (CSI, OSC and short ones), then whatever else moves a cursor, reorders text or cannot be encoded.
@@ -41,11 +41,11 @@ STATES: Mapping[StepStatus, State] = {
     "compensated": State(symbol="↶", word="restored", style="yellow"),
     "not-compensated": State(symbol="✗", word="not restored", style="bold red"),
 }
+STOPPED = State(symbol="-", word="stopped", style="yellow")
 RESTORING = State(symbol="↶", word="restoring", style="yellow")
 
 _GOOD: frozenset[Verdict] = frozenset({"deployed", "unchanged"})
 _LEFT_CHANGED: frozenset[Verdict] = frozenset({"halted", "interrupted", "timed-out", "superseded"})
-_RESUMABLE: frozenset[Verdict] = frozenset({"interrupted", "timed-out"})
 
 
 def clean(text: object) -> str:
@@ -95,14 +95,13 @@ def facts(outputs: Mapping[str, Any], limit: int = 3) -> str:
 
 def verdict_line(run: Run) -> str:
     """How the run ended and why, in one line; and how to go on where it can go on."""
-    # Applying again is safe: what is there already is left as it is.
-    again = f"lgtm-deploy apply {clean(run.plan)} --env {clean(run.environment)}"
+    again = f"lgtm-deploy resume {clean(run.id)} --env {clean(run.environment)}"
     if run.verdict is None:
         return f"no verdict: run {clean(run.id)} is still going, or was killed; then go on with: {again}"
     line = f"{run.verdict} after {duration(run.seconds)} (exit {EXIT_CODES[run.verdict]})"
     if run.reason:
         line += f": {clean(run.reason)}"
-    if run.verdict in _RESUMABLE:
+    if run.verdict in RESUMABLE:
         line += f"{'' if line.endswith('.') else '.'} Go on with: {again}"
     return line
 

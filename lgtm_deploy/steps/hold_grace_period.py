@@ -1,9 +1,9 @@
 """hold-grace-period: keep ECS from stopping tasks while the health check is between two paths."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lgtm_deploy.core.gate import Gate
-from lgtm_deploy.core.handover import hold_seconds
+from lgtm_deploy.core.handover import HOLD_MARGIN, hold_seconds
 from lgtm_deploy.core.ports import Progress
 from lgtm_deploy.core.step import Action, Change, Nothing, Proposal
 from lgtm_deploy.steps.grace_period import grace_period_is
@@ -20,9 +20,10 @@ class Inputs:
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """The grace period now and the one to hold, in seconds, and the image reference that runs."""
+    """The grace period before the hold, the one now and the one to hold, in seconds, and the image that runs."""
 
     grace_period: int
+    now: int
     hold: int
     running: str
 
@@ -50,15 +51,20 @@ class HoldGracePeriod(Action[Inputs, Seen, Outputs]):
         oldest = min(starts) if starts else None
         return Seen(
             grace_period=state.grace_period_seconds,
+            now=state.grace_period_seconds,
             hold=hold_seconds(now=self.ports.clock.now(), oldest_start=oldest, window=inputs.window),
             running=state.images.get(service.container, ""),
         )
 
+    def recall(self, seen: Seen, first: Seen) -> Seen:
+        """The grace period to come back to is the one before this step's own hold."""
+        return replace(seen, grace_period=first.grace_period)
+
     def propose(self, inputs: Inputs, seen: Seen) -> Proposal[Outputs]:
         """Nothing when the image runs already: there is no handover to hold for."""
-        if seen.running.endswith(f"@{inputs.digest}") or seen.grace_period >= seen.hold:
+        if seen.running.endswith(f"@{inputs.digest}") or seen.now >= seen.hold - HOLD_MARGIN:
             return Nothing(outputs=Outputs(before=seen.grace_period))
-        return Change(summary=f"hold {inputs.service}'s grace period: {seen.grace_period} s -> {seen.hold} s")
+        return Change(summary=f"hold {inputs.service}'s grace period: {seen.now} s -> {seen.hold} s")
 
     def apply(self, inputs: Inputs, seen: Seen, progress: Progress) -> Outputs:
         """Raises InDoubtError when the answer is lost."""

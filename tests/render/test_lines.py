@@ -130,7 +130,7 @@ def test_a_run_that_was_interrupted_says_what_it_changed_and_how_to_go_on() -> N
     assert "00:15:06 changed: deploy[tempo] lgtm-tempo:11 -> :12" in lines
     assert lines[-1] == (
         "00:15:06 interrupted after 6.0 s (exit 130): stopped by Ctrl-C."
-        " Go on with: lgtm-deploy apply prefix-change --env sandbox"
+        " Go on with: lgtm-deploy resume 7f3a91c2 --env sandbox"
     )
 
 

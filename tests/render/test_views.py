@@ -258,7 +258,7 @@ def test_a_timeline_of_nothing_says_so() -> None:
 def test_a_run_without_verdict_says_how_to_go_on() -> None:
     said = " ".join(plain(timeline(records(list(opening())), 80)))
 
-    assert "go on with: lgtm-deploy apply prefix-change --env sandbox" in said
+    assert "go on with: lgtm-deploy resume 7f3a91c2 --env sandbox" in said
 
 
 # -- preview -----------------------------------------------------------------------------------------------------------

@@ -1,0 +1,52 @@
+"""resume: go on with a run that was stopped or killed."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from lgtm_deploy.cli.settings import settings_of
+
+
+def resume(
+    context: typer.Context,
+    run: Annotated[str, typer.Argument(help="The run's id, the beginning of it, or `last`.")],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", envvar="LGTM_DEPLOY_YES", help="Do not ask.")] = False,
+    var: Annotated[
+        list[str] | None, typer.Option(envvar="LGTM_DEPLOY_VAR", help="A variable of the plan, as NAME=VALUE.")
+    ] = None,
+    no_rollback: Annotated[
+        bool,
+        typer.Option("--no-rollback", envvar="LGTM_DEPLOY_NO_ROLLBACK", help="On failure leave everything as it is."),
+    ] = False,
+) -> None:
+    """Go on with a run: what is done is not done again, what was under way is looked at first."""
+    from lgtm_deploy.cli import loading, wiring
+    from lgtm_deploy.cli.running import Wanted, resume_run
+    from lgtm_deploy.core.errors import UsageError
+    from lgtm_deploy.core.event import EXIT_CODES
+    from lgtm_deploy.core.run import Run
+
+    settings = settings_of(context)
+    remembered = wiring.journal(loading.stack_directory(settings))
+    identifier = wiring.find_run(remembered, run)
+    begun = Run(id=identifier).folded(record.event for record in remembered.records(identifier))
+    stack = loading.load_stack(settings)
+    plan = loading.load_plan(begun.plan, stack)
+    if not yes and not sys.stdin.isatty():
+        raise UsageError("There is no terminal to ask for approval at.", resolution="Pass --yes to go on without it.")
+    wanted = Wanted(
+        variables=loading.variables(plan, var or []),
+        parallelism=10,
+        seconds=plan.timeout,
+        ask=not yes,
+        roll_back=not no_rollback,
+    )
+    finished = resume_run(settings, stack, plan, wanted, begun)
+    raise typer.Exit(EXIT_CODES[finished.verdict] if finished.verdict else 1)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verb."""
+    app.command()(resume)
