@@ -20,7 +20,7 @@ class Inputs:
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """The grace period before the hold, the one now and the one to hold, in seconds, and the image that runs."""
+    """The grace period before the hold, the one now and the one to hold, in seconds, and the digest that runs."""
 
     grace_period: int
     now: int
@@ -46,6 +46,9 @@ class HoldGracePeriod(Action[Inputs, Seen, Outputs]):
         """Raises NotFoundError when there is no such service."""
         service = self.stack.service(inputs.service)
         state = self.ports.host.service(service.ecs_service)
+        digest = ""
+        if state.deployment:
+            digest = self.ports.rollouts.deployment(state.deployment).digests.get(service.container, "")
         running = [task for task in self.ports.rollouts.tasks(service.ecs_service) if task.status == "running"]
         starts = [task.started_at for task in running if task.started_at]
         oldest = min(starts) if starts else None
@@ -53,7 +56,7 @@ class HoldGracePeriod(Action[Inputs, Seen, Outputs]):
             grace_period=state.grace_period_seconds,
             now=state.grace_period_seconds,
             hold=hold_seconds(now=self.ports.clock.now(), oldest_start=oldest, window=inputs.window),
-            running=state.images.get(service.container, ""),
+            running=digest,
         )
 
     def recall(self, seen: Seen, first: Seen) -> Seen:
@@ -62,7 +65,7 @@ class HoldGracePeriod(Action[Inputs, Seen, Outputs]):
 
     def propose(self, inputs: Inputs, seen: Seen) -> Proposal[Outputs]:
         """Nothing when the image runs already: there is no handover to hold for."""
-        if seen.running.endswith(f"@{inputs.digest}") or seen.now >= seen.hold - HOLD_MARGIN:
+        if seen.running == inputs.digest or seen.now >= seen.hold - HOLD_MARGIN:
             return Nothing(outputs=Outputs(before=seen.grace_period))
         return Change(summary=f"hold {inputs.service}'s grace period: {seen.now} s -> {seen.hold} s")
 
