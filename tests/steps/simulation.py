@@ -1,7 +1,8 @@
 """The example stack in a cloud in memory, where waiting takes no time."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lgtm_deploy.config import plan_file, stack_file
@@ -20,6 +21,16 @@ from lgtm_deploy.steps.catalog import CATALOG
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "lgtm-stack" / "lgtm-deploy.yaml"
 BOTH = ("tempo", "pyroscope")
+
+
+class EventfulClock(FakeClock):
+    """Calls `meanwhile` whenever time has passed."""
+
+    meanwhile: Callable[[], object] = staticmethod(lambda: None)
+
+    def advance(self, seconds: float) -> None:
+        super().advance(seconds)
+        self.meanwhile()
 
 
 class SimulatedStop(Stop):
@@ -45,12 +56,15 @@ class SimulatedStop(Stop):
 class Simulation:
     """`prefix-change` on the example stack, as often as one likes."""
 
-    def __init__(self, workspace: Path, plan: str = "prefix-change") -> None:
-        self.stack: Stack = stack_file.load(EXAMPLE, "prod")
-        self.plan: Plan = plan_file.load(plan_file.find(plan, workspace), CATALOG, self.stack)
-        self.cloud: FakeCloud = lay(self.stack)
+    def __init__(self, workspace: Path, *, pinned_tag: str = "") -> None:
+        stack = stack_file.load(EXAMPLE, "prod")
+        services = {name: replace(service, pinned_tag=pinned_tag) for name, service in stack.services.items()}
+        self.stack: Stack = replace(stack, services=services)
+        self.plan: Plan = plan_file.load(plan_file.find("prefix-change", workspace), CATALOG, self.stack)
+        self.clock = EventfulClock()
+        self.cloud: FakeCloud = lay(self.stack, self.clock)
         self.journal = FakeJournal()
-        self.stop = SimulatedStop(self.cloud.clock)
+        self.stop = SimulatedStop(self.clock)
         self._workspace = workspace
         self._runs = 0
 

@@ -6,7 +6,7 @@ import pytest
 
 from lgtm_deploy.core.errors import DeployError, InDoubtError, PermanentError, TransientError
 from lgtm_deploy.core.event import StepStarted, StepSucceeded, StepUnchanged
-from lgtm_deploy.fakes import Contract, Source
+from lgtm_deploy.fakes import Contract, Source, fake_ports
 from lgtm_deploy.fakes.script import When
 from tests.steps.simulation import BOTH, Simulation
 
@@ -210,3 +210,32 @@ def test_whichever_change_breaks_the_start_state_comes_back(world: Simulation, c
     assert (run.verdict, run.differs) == ("rolled-back", ())
     assert "It broke." in run.reason
     assert everything(world) == before
+
+
+def test_somebody_elses_deployment_is_told_and_left_alone(world: Simulation) -> None:
+    host = fake_ports(world.stack, world.cloud, Path()).host
+    service = world.service("tempo").ecs_service
+    theirs: list[str] = []
+
+    def deploy_too() -> None:
+        if world.cloud.called("host.update") >= len(BOTH) * 2 and not theirs:
+            theirs.append("")
+            theirs.append(host.update(service, force=True))
+
+    world.clock.meanwhile = deploy_too
+
+    run = world.apply()
+
+    assert run.verdict == "superseded"
+    assert "tempo: the deployment was stopped" in run.reason
+    assert host.service(service).deployment == theirs[-1]
+
+
+def test_a_pinned_tag_is_deployed_again_by_force_and_its_digest_is_checked(tmp_path: Path) -> None:
+    world = Simulation(tmp_path, pinned_tag="stable")
+
+    run = world.apply()
+
+    assert (run.verdict, run.reason) == ("deployed", "")
+    assert all(reference.endswith(":stable") for reference in world.tags().values())
+    assert world.apply().verdict == "unchanged"
