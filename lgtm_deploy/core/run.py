@@ -22,6 +22,9 @@ StepStatus = Literal[
 ]
 
 
+_OPEN: frozenset[StepStatus] = frozenset({"running", "failed", "in-doubt", "skipped"})
+
+
 @dataclass(frozen=True, kw_only=True)
 class StepRun:
     """One step of a run so far. `seen` is what it found before it acted; None: it had not looked yet."""
@@ -102,7 +105,12 @@ def _(happened: events.RunStarted, run: Run) -> Run:
 
 @_after.register
 def _(happened: events.RunResumed, run: Run) -> Run:
-    return replace(run, by=happened.by, verdict=None, finished=None)
+    # What did not end well is to be taken up again; what it had seen and changed stays known.
+    steps = {
+        name: replace(step, status="waiting", kind="", reason="", message="") if step.status in _OPEN else step
+        for name, step in run.steps.items()
+    }
+    return replace(run, by=happened.by, verdict=None, finished=None, reason="", steps=steps)
 
 
 @_after.register

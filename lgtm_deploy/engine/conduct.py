@@ -38,12 +38,15 @@ def conduct(job: Job, decisions: Decisions, hook: HookRunner, *, stack: str, by:
 
     A run that had begun before goes on from where its journal ends.
     """
-    began = job.clock.monotonic()
+    clock = job.clock
+    began = clock.monotonic()
     if job.run.started is None:
         _begin(job, stack, by)
         _hooks(job, hook, "before", job.plan.hooks.before)
     else:
-        job.ledger.write(events.RunResumed(at=job.clock.now(), by=by))
+        # The time since it first began, the pause included.
+        began -= (clock.now() - job.run.started).total_seconds()
+        job.ledger.write(events.RunResumed(at=clock.now(), by=by))
     if job.run.rolling_back:
         run = roll_back(job, job.run.reason)
         conclusion = conclude(run, "failed", rolled_back=True)
@@ -54,10 +57,10 @@ def conduct(job: Job, decisions: Decisions, hook: HookRunner, *, stack: str, by:
     _hooks(job, hook, "succeeded" if succeeded else "failed", after, conclusion)
     job.ledger.write(
         events.RunFinished(
-            at=job.clock.now(),
+            at=clock.now(),
             verdict=conclusion.verdict,
             exit_code=EXIT_CODES[conclusion.verdict],
-            seconds=round(job.clock.monotonic() - began, 3),
+            seconds=round(clock.monotonic() - began, 3),
             reason=conclusion.reason,
         )
     )
