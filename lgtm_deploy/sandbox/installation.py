@@ -18,6 +18,7 @@ from lgtm_deploy.sandbox.home import PACKAGE, Home
 
 REQUIREMENTS = PACKAGE / "ministack.txt"
 INSTALL_SECONDS = 600
+_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 def interpreter(home: Home) -> Path:
@@ -66,6 +67,9 @@ def _uv() -> str | None:
 
 def _run(command: Sequence[str]) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
+    if _CERTIFICATES.is_file():
+        # uv brings its own; behind a proxy only the system's will do.
+        environment.setdefault("SSL_CERT_FILE", str(_CERTIFICATES))
     try:
         done = subprocess.run(
             command,

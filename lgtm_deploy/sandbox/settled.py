@@ -1,7 +1,9 @@
 """Does everything run that should? Every service with its rollout completed and every target healthy."""
 
+import http.client
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing, suppress
 from typing import Any
 
 from lgtm_deploy.core.errors import PermanentError
@@ -12,6 +14,7 @@ from lgtm_deploy.sandbox.connection import Connection
 
 LIMIT_SECONDS = 240.0
 POLL_SECONDS = 0.25
+_WAKE_SECONDS = 0.5
 _DESCRIBE_LIMIT = 10  # AWS: DescribeServices takes up to ten services.
 
 
@@ -45,13 +48,29 @@ def _unsettled(name: str, service: Mapping[str, Any] | None, elb: Any) -> list[s
     if service is None:
         return [f"{name} (no such service)"]
     desired = int(service["desiredCount"])
-    rollouts = {each.get("rolloutState", "COMPLETED") for each in service["deployments"]}
-    if int(service["runningCount"]) != desired or rollouts != {"COMPLETED"}:
+    if int(service["runningCount"]) != desired:
         event = next((f": {each['message']}" for each in service.get("events", [])), "")
         return [f"{name} ({service['runningCount']}/{desired} tasks running{event})"]
     for each in service.get("loadBalancers", []):
         answer = elb.describe_target_health(TargetGroupArn=each["targetGroupArn"])["TargetHealthDescriptions"]
         states = sorted(target["TargetHealth"]["State"] for target in answer)
         if states.count("healthy") != desired:
+            _wake(each["targetGroupArn"], answer, elb)
             return [f"{name} (targets: {', '.join(states) or 'none'})"]
+    if {each.get("rolloutState", "COMPLETED") for each in service["deployments"]} != {"COMPLETED"}:
+        return [f"{name} (its deployment is not complete)"]
     return []
+
+
+def _wake(target_group: str, targets: Sequence[Mapping[str, Any]], elb: Any) -> None:
+    """Asks the unhealthy targets for their health, as the load balancer does, only sooner.
+
+    Loki, Mimir, Tempo and Pyroscope become ready some seconds after they were first asked.
+    """
+    path = elb.describe_target_groups(TargetGroupArns=[target_group])["TargetGroups"][0].get("HealthCheckPath", "/")
+    for each in targets:
+        if each["TargetHealth"]["State"] == "initial":
+            connection = http.client.HTTPConnection(each["Target"]["Id"], each["Target"]["Port"], timeout=_WAKE_SECONDS)
+            with closing(connection), suppress(OSError, http.client.HTTPException):
+                connection.request("GET", path)
+                connection.getresponse().read()

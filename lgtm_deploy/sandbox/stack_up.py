@@ -1,7 +1,7 @@
 """How is the stack brought up in an empty cloud? Images and Terraform side by side, as far as they can."""
 
 import threading
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,6 +10,7 @@ from typing import Any
 
 import docker
 
+from lgtm_deploy.core.errors import UsageError
 from lgtm_deploy.core.ports import Progress
 from lgtm_deploy.core.stack import Service, Stack, TerraformRoot
 from lgtm_deploy.sandbox.apply_roots import RootApplier, needs_of, state_stores
@@ -75,27 +76,33 @@ class _Ascent:
     engine: docker.DockerClient
     together: SideBySide
     applier: RootApplier
+    initialised: dict[str, threading.Event] = field(default_factory=dict)
     applied: dict[str, threading.Event] = field(default_factory=dict)
-    # They share a provider cache, which Terraform does not lock.
-    initialising: threading.Lock = field(default_factory=threading.Lock)
     images: dict[str, str] = field(default_factory=dict)
     images_ready: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
         needs = needs_of(self.stack, self.applier.folder)
         roots = list(self.stack.environment.terraform.values())
-        self.applied.update({root.name: threading.Event() for root in roots})
-        # The first root goes ahead of the others, as the longest way leads through it: next to it images are built,
-        # and a third busy program would slow both down.
-        ahead = {root.name for root in roots[:1]}
-        climbs = [partial(self._raise_root, root, needs[root.name] | (ahead - {root.name})) for root in roots]
-        self.together.run([*climbs, self._publish])
+        if not roots:
+            raise UsageError(
+                f"Environment '{self.stack.environment.name}' has no Terraform roots, and so nothing to bring up.",
+                resolution="List them under `terraform:` in the stack file.",
+            )
+        for root in roots:
+            self.initialised[root.name], self.applied[root.name] = threading.Event(), threading.Event()
+        climbs = [partial(self._raise_root, root, needs[root.name]) for root in roots]
+        self.together.run([partial(self._init, roots), *climbs, self._publish])
+
+    def _init(self, roots: Sequence[TerraformRoot]) -> None:
+        # One after the other: they share a provider cache, which Terraform does not lock.
+        for root in roots:
+            self.applier.init(root, self.together.tell)
+            self.initialised[root.name].set()
 
     def _raise_root(self, root: TerraformRoot, needs: Set[str]) -> None:
-        for name in needs:
-            self._await(self.applied[name])
-        with self.initialising:
-            self.applier.init(root, self.together.tell)
+        for event in (self.initialised[root.name], *(self.applied[name] for name in needs)):
+            self._await(event)
         variables: dict[str, Any] = {}
         if root.images_variable:
             self._await(self.images_ready)
