@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import docker
+from docker.errors import DockerException
 
 from lgtm_deploy.adapters.aws import Aws
 from lgtm_deploy.adapters.clock import SystemClock
@@ -34,8 +35,8 @@ def ensure_base_images(home: Home, engine: docker.DockerClient, stack: Stack, pr
     versions = {service.name: service.version for service in stack.services.values() if service.version}
     try:
         build_base_images(engine, label=f"{HOME_LABEL}={home.identity}", versions=versions)
-    except BaseImageError as error:
-        raise PermanentError(str(error)) from error
+    except (BaseImageError, DockerException) as error:
+        raise PermanentError(f"The stand-in base images cannot be built: {error}") from error
 
 
 class Publisher:
