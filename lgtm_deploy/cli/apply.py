@@ -23,6 +23,10 @@ def apply(
     timeout: Annotated[
         float, typer.Option(min=0, envvar="LGTM_DEPLOY_TIMEOUT", help="Seconds for the whole run; 0: the plan's own.")
     ] = 0,
+    anew: Annotated[
+        bool,
+        typer.Option("--anew", envvar="LGTM_DEPLOY_ANEW", help="Begin although an earlier run was stopped half-way."),
+    ] = False,
     no_rollback: Annotated[
         bool,
         typer.Option("--no-rollback", envvar="LGTM_DEPLOY_NO_ROLLBACK", help="On failure leave everything as it is."),
@@ -45,6 +49,7 @@ def apply(
         seconds=timeout or loaded.timeout,
         ask=not yes,
         roll_back=not no_rollback,
+        anew=anew,
     )
     if wanted.ask and not sys.stdin.isatty():
         raise UsageError("There is no terminal to ask for approval at.", resolution="Pass --yes to apply without it.")

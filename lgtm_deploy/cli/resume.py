@@ -42,6 +42,7 @@ def resume(
         seconds=plan.timeout,
         ask=not yes,
         roll_back=not no_rollback,
+        anew=False,
     )
     finished = resume_run(settings, stack, plan, wanted, begun)
     raise typer.Exit(EXIT_CODES[finished.verdict] if finished.verdict else 1)

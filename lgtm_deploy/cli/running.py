@@ -30,17 +30,23 @@ from lgtm_deploy.steps.catalog import CATALOG
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What was asked of a run on the command line. `seconds` is the time allowed for all of it."""
+    """What was asked of a run on the command line. `seconds` is the time allowed for all of it; `anew`: it may begin
+    although an earlier run was stopped half-way."""
 
     variables: Mapping[str, str]
     parallelism: int
     seconds: float
     ask: bool
     roll_back: bool
+    anew: bool = False
 
 
 def run_plan(settings: Settings, stack: Stack, plan: Plan, graph: Graph, wanted: Wanted) -> Run:
-    """Runs the plan under the environment's lock. Raises DeployError when it cannot even begin."""
+    """Runs the plan under the environment's lock.
+
+    Raises DeployError when it cannot even begin: among others when the last run on this environment was stopped
+    half-way. What that run had found, such as a grace period it holds, only its own journal knows.
+    """
     return _run(settings, _Subject(stack=stack, plan=plan, graph=graph), wanted, Run(id=wiring.new_run_id()))
 
 
@@ -80,7 +86,14 @@ def _run(settings: Settings, subject: "_Subject", wanted: Wanted, run: Run) -> R
         _tell_locked(screen, world, run.id, error)
         raise
     try:
-        ledger = Ledger(run, wiring.journal(stack.directory), fence, [screen])
+        remembered = wiring.journal(stack.directory)
+        half_way = wiring.half_way(remembered, stack.environment.name)
+        if half_way not in ("", run.id) and not wanted.anew:
+            raise UsageError(
+                f"Run {half_way} on '{stack.environment.name}' was stopped half-way.",
+                resolution=f"Go on with `lgtm-deploy resume {half_way}`, or begin all the same with --anew.",
+            )
+        ledger = Ledger(run, remembered, fence, [screen])
         stop = Stop()
         decisions = Decisions(approve=_Approval(screen, stop, ask=wanted.ask), roll_back=wanted.roll_back)
         with heeded(stop, screen.notice):

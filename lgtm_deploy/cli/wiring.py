@@ -8,11 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lgtm_deploy.core.errors import UsageError
+from lgtm_deploy.core.event import RESUMABLE
 from lgtm_deploy.core.ports import Balancer, Caller, Clock, Journal, Ports, RolloutView, ServiceHost
+from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.storage.local import LocalJournal, LocalLock
 
 SANDBOX = "sandbox"
+# More runs than anybody has.
+_ALL = 10_000
 
 
 def state_folder(directory: Path) -> Path:
@@ -32,7 +36,7 @@ def lock(directory: Path, clock: Clock) -> LocalLock:
 
 def find_run(remembered: Journal, text: str) -> str:
     """The run whose id begins so; `last`: the newest. Raises UsageError when it is none, or more than one."""
-    known = [each.run for each in remembered.runs(10_000)]
+    known = [each.run for each in remembered.runs(_ALL)]
     if text == "last" and known:
         return known[0]
     found = [run for run in known if run.startswith(text)]
@@ -41,6 +45,22 @@ def find_run(remembered: Journal, text: str) -> str:
     if not found:
         raise UsageError(f"There is no run '{text}'.", resolution="See `lgtm-deploy runs`.")
     raise UsageError(f"More than one run begins with '{text}': {', '.join(found[:5])}.")
+
+
+def half_way(remembered: Journal, environment: str) -> str:
+    """The last run on the environment that changed anything, if it was stopped or killed on the way; else nothing.
+
+    Asked while holding the environment's lock: a run without a verdict is then not still going.
+    """
+    for each in remembered.runs(_ALL):
+        if each.environment != environment or each.verdict in ("refused", "unchanged"):
+            continue
+        if each.verdict and each.verdict not in RESUMABLE:
+            return ""
+        run = Run(id=each.run).folded(record.event for record in remembered.records(each.run))
+        if any(step.acted for step in run.steps.values()):
+            return each.run
+    return ""
 
 
 def settled(stack: Stack) -> Stack:
