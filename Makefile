@@ -20,6 +20,7 @@ check: lint type imports ## no outside world: ruff, mypy, import-linter, unit an
 	pytest -q -m "not sandbox and not e2e"
 
 e2e: setup ## the tests that need the local AWS
+	@scripts/setup tests
 	pytest -q -m "sandbox or e2e"
 
 bench: setup ## side by side with the hand-run release

@@ -40,6 +40,13 @@ def machine() -> Iterator[Machine]:
         yield Machine(home=home, engine=engine, ministack=python)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def outside_world(request: pytest.FixtureRequest) -> None:
+    """Every test that needs an engine finds one: started only when such a test was chosen."""
+    if any(item.get_closest_marker("sandbox") or item.get_closest_marker("e2e") for item in request.session.items):
+        request.getfixturevalue("machine")
+
+
 @pytest.fixture(scope="session")
 def example() -> Stack:
     """The example stack in its sandbox environment."""
