@@ -1,6 +1,7 @@
 """apply: do it, in the one safe order, or go back."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,6 +13,12 @@ def apply(
     context: typer.Context,
     plan: Annotated[str, typer.Argument(help="A plan's name or file.")],
     *,
+    saved: Annotated[
+        Path | None,
+        typer.Option(
+            "--plan", envvar="LGTM_DEPLOY_PLAN", help="Exactly what `plan --out` kept in this file, or nothing."
+        ),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", envvar="LGTM_DEPLOY_YES", help="Do not ask.")] = False,
     var: Annotated[
         list[str] | None, typer.Option(envvar="LGTM_DEPLOY_VAR", help="A variable of the plan, as NAME=VALUE.")
@@ -34,6 +41,7 @@ def apply(
 ) -> None:
     """Apply a plan: show what changes, ask, do it, and on failure go back."""
     from lgtm_deploy.cli import loading
+    from lgtm_deploy.cli import saved as saved_plans
     from lgtm_deploy.cli.running import Wanted, run_plan
     from lgtm_deploy.core.errors import UsageError
     from lgtm_deploy.core.event import EXIT_CODES
@@ -43,13 +51,17 @@ def apply(
     stack = loading.load_stack(settings)
     loaded = loading.load_plan(plan, stack)
     graph = expand(loaded).only(only) if only else expand(loaded)
+    kept = saved_plans.read(saved) if saved else None
+    if kept is not None:
+        kept.check(loaded, stack.environment.name)
     wanted = Wanted(
         variables=loading.variables(loaded, var or []),
         parallelism=parallelism,
         seconds=timeout or loaded.timeout,
-        ask=not yes,
+        ask=not yes and kept is None,
         roll_back=not no_rollback,
         anew=anew,
+        saved=kept,
     )
     if wanted.ask and not sys.stdin.isatty():
         raise UsageError("There is no terminal to ask for approval at.", resolution="Pass --yes to apply without it.")

@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,6 +20,9 @@ def plan(
     *,
     var: Annotated[
         list[str] | None, typer.Option(envvar="LGTM_DEPLOY_VAR", help="A variable of the plan, as NAME=VALUE.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(envvar="LGTM_DEPLOY_OUT", help="Keep it in this file, for `apply --plan`.")
     ] = None,
     detailed_exitcode: Annotated[
         bool,
@@ -39,7 +43,7 @@ def plan(
     try:
         stack = loading.load_stack(settings)
         loaded = loading.load_plan(plan, stack)
-        seen = foresee_plan(settings, stack, loaded, loading.variables(loaded, var or []))
+        seen = foresee_plan(settings, stack, loaded, loading.variables(loaded, var or []), out=out)
     except DeployError as error:
         if not detailed_exitcode:
             raise

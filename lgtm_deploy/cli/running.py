@@ -4,11 +4,13 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import typer
 
 from lgtm_deploy.adapters.command import run_hook
 from lgtm_deploy.cli import wiring
+from lgtm_deploy.cli.saved import SavedPlan, save
 from lgtm_deploy.cli.screen import Screen
 from lgtm_deploy.cli.settings import Settings
 from lgtm_deploy.cli.signals import heeded, interruptible
@@ -39,6 +41,7 @@ class Wanted:
     ask: bool
     roll_back: bool
     anew: bool = False
+    saved: SavedPlan | None = None
 
 
 def run_plan(settings: Settings, stack: Stack, plan: Plan, graph: Graph, wanted: Wanted) -> Run:
@@ -95,7 +98,11 @@ def _run(settings: Settings, subject: "_Subject", wanted: Wanted, run: Run) -> R
             )
         ledger = Ledger(run, remembered, fence, [screen])
         stop = Stop()
-        decisions = Decisions(approve=_Approval(screen, stop, ask=wanted.ask), roll_back=wanted.roll_back)
+        decisions = Decisions(
+            approve=_Approval(screen, stop, wanted),
+            roll_back=wanted.roll_back,
+            prepared=wanted.saved.lay_out(workspace.path) if wanted.saved else {},
+        )
         with heeded(stop, screen.notice):
             job = replace(subject, stack=stack).job(world, ledger, stop, wanted)
             run = conduct(job, decisions, run_hook, stack=stack.name, by=wiring.caller_name())
@@ -107,8 +114,13 @@ def _run(settings: Settings, subject: "_Subject", wanted: Wanted, run: Run) -> R
         lock.release(stack.environment.name, run.id)
 
 
-def foresee_plan(settings: Settings, stack: Stack, plan: Plan, variables: Mapping[str, str]) -> Preview:
-    """What the run would change. It takes no lock and is not remembered. Raises DeployError when it would refuse."""
+def foresee_plan(
+    settings: Settings, stack: Stack, plan: Plan, variables: Mapping[str, str], *, out: Path | None = None
+) -> Preview:
+    """What the run would change, kept in the file `out` where there is one.
+
+    It takes no lock and is not remembered. Raises DeployError when it would refuse.
+    """
     stack = wiring.settled(stack)
     seen = wiring.sights(stack)
     wiring.guard_account(stack, seen.caller)
@@ -123,7 +135,10 @@ def foresee_plan(settings: Settings, stack: Stack, plan: Plan, variables: Mappin
     try:
         with heeded(stop, screen.notice):
             job = _Subject(stack=stack, plan=plan, graph=expand(plan)).job(world, ledger, stop, wanted)
-            return foresee(job, stack=stack.name, by=wiring.caller_name())
+            preview = foresee(job, stack=stack.name, by=wiring.caller_name())
+        if out is not None:
+            save(out, plan, preview, ledger.run, workspace.path)
+        return preview
     finally:
         screen.close()
         workspace.remove()
@@ -154,16 +169,22 @@ class _Subject:
 
 
 class _Approval:
-    """Shows the preview, and asks unless approval was given beforehand or there is nothing to approve."""
+    """Shows the preview, and asks unless approval was given beforehand or there is nothing to approve.
 
-    def __init__(self, screen: Screen, stop: Stop, *, ask: bool) -> None:
+    A saved plan was approved as it is: it must still be what would be done.
+    """
+
+    def __init__(self, screen: Screen, stop: Stop, wanted: Wanted) -> None:
         self._screen = screen
         self._stop = stop
-        self._ask = ask
+        self._wanted = wanted
 
     def __call__(self, preview: Preview) -> bool:
         self._screen.preview(preview)
-        if not self._ask or not preview.changes:
+        if self._wanted.saved is not None:
+            self._wanted.saved.still_fits(preview)
+            return True
+        if not self._wanted.ask or not preview.changes:
             return True
         with interruptible():
             try:

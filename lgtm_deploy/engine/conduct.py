@@ -1,8 +1,8 @@
 """One run from its first event to its verdict."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from lgtm_deploy.core import event as events
 from lgtm_deploy.core.errors import DeadlineError, DeployError, InterruptedRunError, RefusedError
@@ -31,6 +31,8 @@ class Decisions:
 
     approve: Callable[[Preview], bool]
     roll_back: bool = True
+    prepared: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Outputs of steps that were prepared, shown and approved beforehand: these steps are not run again."""
 
 
 def conduct(job: Job, decisions: Decisions, hook: HookRunner, *, stack: str, by: str) -> Run:
@@ -42,6 +44,7 @@ def conduct(job: Job, decisions: Decisions, hook: HookRunner, *, stack: str, by:
     began = clock.monotonic()
     if job.run.started is None:
         _begin(job, stack, by)
+        _take_over(job, decisions.prepared)
         _hooks(job, hook, "before", job.plan.hooks.before)
     else:
         # The time since it first began, the pause included.
@@ -94,6 +97,16 @@ def _begin(job: Job, stack: str, by: str) -> None:
     )
 
 
+def _take_over(job: Job, prepared: Mapping[str, Mapping[str, Any]]) -> None:
+    at = job.clock.now()
+    for step in job.run.steps.keys() & prepared.keys():
+        job.ledger.note(
+            events.StepStarted(at=at, step=step),
+            events.StepSucceeded(at=at, step=step, attempt=1, seconds=0.0, outputs=prepared[step]),
+        )
+    job.ledger.write()
+
+
 def _prepared(job: Job) -> tuple[Conclusion | None, Preview]:
     """Runs what touches only this machine and looks ahead. A conclusion when the run ends here."""
     admitted = beforehand(job)
@@ -111,13 +124,22 @@ def _prepared(job: Job) -> tuple[Conclusion | None, Preview]:
 def _decided(job: Job, decisions: Decisions) -> Conclusion | None:
     """A conclusion when the run ends before it acts."""
     conclusion, seen = _prepared(job)
-    if conclusion is None and not decisions.approve(seen):
-        stopped = job.stop.asked
-        reason = job.stop.reason if stopped else "the change was not approved"
-        conclusion = Conclusion(verdict="interrupted" if stopped else "refused", reason=reason)
+    if conclusion is None:
+        conclusion = _approved(job, decisions, seen)
     if conclusion is not None:
         _skip_rest(job, "the run ended before it")
     return conclusion
+
+
+def _approved(job: Job, decisions: Decisions, seen: Preview) -> Conclusion | None:
+    try:
+        if decisions.approve(seen):
+            return None
+    except DeployError as error:
+        return Conclusion(verdict="refused", reason=str(error))
+    if job.stop.asked:
+        return Conclusion(verdict="interrupted", reason=job.stop.reason)
+    return Conclusion(verdict="refused", reason="the change was not approved")
 
 
 def _act(job: Job, decisions: Decisions) -> Conclusion:
@@ -148,11 +170,11 @@ def _hooks(
     conclusion: Conclusion | None = None,
 ) -> None:
     environment = {
-        "LGTM_DEPLOY_RUN": job.run.id,
-        "LGTM_DEPLOY_PLAN": job.plan.name,
-        "LGTM_DEPLOY_ENV": job.environment,
-        "LGTM_DEPLOY_VERDICT": conclusion.verdict if conclusion else "",
-        "LGTM_DEPLOY_REASON": conclusion.reason if conclusion else "",
+        "LGTM_DEPLOY_HOOK_RUN": job.run.id,
+        "LGTM_DEPLOY_HOOK_PLAN": job.plan.name,
+        "LGTM_DEPLOY_HOOK_ENV": job.environment,
+        "LGTM_DEPLOY_HOOK_VERDICT": conclusion.verdict if conclusion else "",
+        "LGTM_DEPLOY_HOOK_REASON": conclusion.reason if conclusion else "",
     }
     for words in commands:
         began = job.clock.monotonic()

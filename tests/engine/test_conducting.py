@@ -141,9 +141,9 @@ def test_hooks_run_around_the_run_and_are_told() -> None:
     assert hooks.ran == [("echo", "on"), ("say", "done"), ("ring",)]
     assert [event.hook for event in told] == ["before: echo", "succeeded: say", "succeeded: ring"]
     assert stage.world.log.index("HookFinished") < stage.world.log.index("apply a")
-    assert hooks.environments[0]["LGTM_DEPLOY_VERDICT"] == ""
-    assert hooks.environments[1]["LGTM_DEPLOY_VERDICT"] == "deployed"
-    assert hooks.environments[1]["LGTM_DEPLOY_RUN"] == "7f3a"
+    assert hooks.environments[0]["LGTM_DEPLOY_HOOK_VERDICT"] == ""
+    assert hooks.environments[1]["LGTM_DEPLOY_HOOK_VERDICT"] == "deployed"
+    assert hooks.environments[1]["LGTM_DEPLOY_HOOK_RUN"] == "7f3a"
 
 
 def test_a_failed_run_has_its_own_hooks_after_the_rollback() -> None:
@@ -154,7 +154,7 @@ def test_a_failed_run_has_its_own_hooks_after_the_rollback() -> None:
     act(stage, hooks=hooks)
 
     assert hooks.ran[1:] == [("say", "failed")]
-    assert hooks.environments[1]["LGTM_DEPLOY_REASON"] == "b: It broke."
+    assert hooks.environments[1]["LGTM_DEPLOY_HOOK_REASON"] == "b: It broke."
     assert stage.world.log[-2:] == ["HookFinished", "RunFinished"]
 
 
