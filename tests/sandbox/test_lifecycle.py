@@ -35,7 +35,9 @@ def status_of(url: str) -> int:
             return error.code
 
 
-def test_what_runs_today_answers_without_the_prefix(sandbox: Connection) -> None:
+def test_what_runs_today_answers_without_the_prefix(reset_sandbox: Callable[[], Connection]) -> None:
+    # Tests before this one share the sandbox.
+    sandbox = reset_sandbox()
     assert status_of(f"{sandbox.load_balancer_url}/tempo/api/echo") == 404
     assert status_of(f"{sandbox.load_balancer_url}/api/health") == 200
 
