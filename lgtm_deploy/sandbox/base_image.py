@@ -39,8 +39,8 @@ class BaseImageError(Exception):
     """The engine did not build a base image."""
 
 
-def build_base_images(client: Any, *, label: str, versions: Mapping[str, str]) -> BaseImages:
-    """Make `lgtm-standin/grafana/<service>:<version>` for each service, unless it is there already.
+def build_base_images(client: Any, *, label: str, versions: Mapping[str, str], registry: str = REGISTRY) -> BaseImages:
+    """Make `<registry>/grafana/<service>:<version>` for each service, unless it is there already.
 
     A version that the program never had makes no image: a Dockerfile's `FROM` of it fails, as it does in the world.
 
@@ -48,11 +48,12 @@ def build_base_images(client: Any, *, label: str, versions: Mapping[str, str]) -
         client: a docker-py client of the engine.
         label: `key=value` or `key`, set on every image, to remove them by.
         versions: service to version.
+        registry: what stands in for the registry's name; homes that share an engine each have their own.
     """
     identity = _identity(label)
     present = _present(client, identity)
     wanted = {
-        f"{REGISTRY}/grafana/{service}:{version}": (service, version)
+        f"{registry}/grafana/{service}:{version}": (service, version)
         for service, version in versions.items()
         if service in PROGRAMS and version in PROGRAMS[service].versions
     }

@@ -13,8 +13,6 @@ from lgtm_deploy.sandbox.child import recorded
 from lgtm_deploy.sandbox.files import read_json, write_json
 from lgtm_deploy.sandbox.home import Home, Place
 
-STANDIN_REGISTRY = "lgtm-standin"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Connection:

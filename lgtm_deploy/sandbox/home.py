@@ -74,6 +74,11 @@ class Home:
         return hashlib.sha256(str(self.path).encode()).hexdigest()[:8]
 
     @property
+    def base_registry(self) -> str:
+        """What the stand-in base images are tagged with in place of a registry's name."""
+        return f"lgtm-standin/{self.identity}"
+
+    @property
     def engine(self) -> Path:
         """The engine that the sandbox started itself."""
         return self.path / "engine"

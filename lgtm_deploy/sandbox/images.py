@@ -34,7 +34,7 @@ def ensure_base_images(home: Home, engine: docker.DockerClient, stack: Stack, pr
     progress("building the stand-in base images")
     versions = {service.name: service.version for service in stack.services.values() if service.version}
     try:
-        build_base_images(engine, label=f"{HOME_LABEL}={home.identity}", versions=versions)
+        build_base_images(engine, label=f"{HOME_LABEL}={home.identity}", versions=versions, registry=home.base_registry)
     except (BaseImageError, DockerException) as error:
         raise PermanentError(f"The stand-in base images cannot be built: {error}") from error
 

@@ -17,7 +17,7 @@ from lgtm_deploy.sandbox.cloud import (
     start_cloud,
     wipe_state,
 )
-from lgtm_deploy.sandbox.connection import STANDIN_REGISTRY, Connection, connect, save
+from lgtm_deploy.sandbox.connection import Connection, connect, save
 from lgtm_deploy.sandbox.engine import Engine, ensure_engine, find_engine, stop_engine, stop_idle_engine
 from lgtm_deploy.sandbox.files import locked
 from lgtm_deploy.sandbox.home import Home, Place, home_for
@@ -147,7 +147,7 @@ class _Start:
                 account=environment.account,
                 load_balancer_url=f"http://{LOOPBACK}:{ports.balancer}",
                 docker_host=engine.docker_host,
-                build_args={"BASE_REGISTRY": STANDIN_REGISTRY},
+                build_args={"BASE_REGISTRY": home.base_registry},
                 environment=client_environment(
                     home, endpoint=endpoint, region=environment.region, docker_host=engine.docker_host
                 ),
