@@ -31,7 +31,8 @@ from botocore.exceptions import WaiterError
 from lgtm_deploy.config.stack_file import load
 from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.sandbox.connection import Connection
-from lgtm_deploy.sandbox.lifecycle import down, home_for, reset, up
+from lgtm_deploy.sandbox.home import HOME_VARIABLE, NAME_VARIABLE, home_for
+from lgtm_deploy.sandbox.lifecycle import down, reset, up
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "lgtm-stack"
 BASELINE = Path(__file__).resolve().parents[1] / "lgtm_deploy" / "sandbox" / "baselines" / "lgtm"
@@ -48,7 +49,9 @@ def main() -> int:
     stack = load(EXAMPLE / "lgtm-deploy.yaml", "sandbox")
     connection = up(stack, NAME, _silent)
     os.environ.update(connection.environment)
-    os.environ["LGTM_DEPLOY_SANDBOX"] = NAME
+    os.environ[NAME_VARIABLE] = NAME
+    # The command runs in a copy of the stack, and has to find this very sandbox.
+    os.environ[HOME_VARIABLE] = str(home_for(stack.directory).path)
     rows: list[tuple[str, str, str]] = []
     try:
         with _checkout(after=False) as folder:
