@@ -44,12 +44,14 @@ def conduct(job: Job, decisions: Decisions, hook: HookRunner, *, stack: str, by:
     began = clock.monotonic()
     if job.run.started is None:
         _begin(job, stack, by)
+        _lock_taken(job)
         _take_over(job, decisions.prepared)
         _hooks(job, hook, "before", job.plan.hooks.before)
     else:
         # The time since it first began, the pause included.
         began -= (clock.now() - job.run.started).total_seconds()
         job.ledger.write(events.RunResumed(at=clock.now(), by=by))
+        _lock_taken(job)
     if job.run.rolling_back:
         run = roll_back(job, job.run.reason)
         conclusion = conclude(run, "failed", rolled_back=True)
@@ -95,6 +97,10 @@ def _begin(job: Job, stack: str, by: str) -> None:
             steps={node.id: node.needs for node in job.graph.nodes.values()},
         )
     )
+
+
+def _lock_taken(job: Job) -> None:
+    job.ledger.write(events.LockTaken(at=job.clock.now(), environment=job.environment, fence=job.ledger.fence))
 
 
 def _take_over(job: Job, prepared: Mapping[str, Mapping[str, Any]]) -> None:

@@ -15,7 +15,7 @@ class Ledger:
     def __init__(self, run: Run, journal: Journal, fence: int, listeners: Sequence[Listener] = ()) -> None:
         self.run = run
         self._journal = journal
-        self._fence = fence
+        self.fence = fence
         self._listeners = list(listeners)
         self._noted: list[tuple[Event, Run]] = []
 
@@ -31,7 +31,7 @@ class Ledger:
         noted, self._noted = self._noted, []
         if not noted:
             return
-        records = self._journal.append(self.run.id, self._fence, [event for event, _ in noted])
+        records = self._journal.append(self.run.id, self.fence, [event for event, _ in noted])
         for record, (_, run) in zip(records, noted, strict=True):
             self._announce(run, record)
 
