@@ -59,7 +59,9 @@ class HttpStackProbe:
 
 def _client(*, trust_env: bool) -> httpx.Client:
     timeout = httpx.Timeout(TOTAL_SECONDS - CONNECT_SECONDS, connect=CONNECT_SECONDS)
-    return httpx.Client(timeout=timeout, follow_redirects=False, trust_env=trust_env)
+    # Each question on a connection of its own: one kept alive says nothing of whether a new one would be taken.
+    limits = httpx.Limits(max_keepalive_connections=0)
+    return httpx.Client(timeout=timeout, follow_redirects=False, trust_env=trust_env, limits=limits)
 
 
 def _get(client: httpx.Client, url: str, headers: dict[str, str] | None = None) -> Answer:
