@@ -6,21 +6,11 @@ from lgtm_deploy.core.gate import Gate, Open, Waiting
 from lgtm_deploy.core.ports import Target, TargetGroup
 from lgtm_deploy.core.rollout import Rollout, all_running, failure, waiting
 from lgtm_deploy.core.step import Look
-from lgtm_deploy.steps.rollouts import look_at
+from lgtm_deploy.steps.rollouts import Watched, look_at
 
 _POLL = 0.5
 # Draining ends on a timer that nothing can hurry: asking less often loses nothing that matters.
 _POLL_DRAINING = 1.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Inputs:
-    """The service deployment to watch, its task definition, and the digest that it has to run."""
-
-    service: str
-    deployment: str
-    task_definition: str
-    digest: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,23 +29,23 @@ class Outputs:
     digest: str
 
 
-class AwaitDeployment(Look[Inputs, Seen, Outputs]):
+class AwaitDeployment(Look[Watched, Seen, Outputs]):
     """The gate after the load balancer's check has moved."""
 
-    takes = Inputs
+    takes = Watched
     gives = Outputs
 
-    def look(self, inputs: Inputs) -> Seen:
+    def look(self, inputs: Watched) -> Seen:
         """Raises TransientError when AWS does not answer."""
         service = self.stack.service(inputs.service)
         group = self.ports.balancer.target_group(service.target_group)
         return Seen(
-            rollout=look_at(self.ports, service, inputs.deployment, inputs.task_definition),
+            rollout=look_at(self.ports, service, inputs),
             group=group,
             targets=tuple(self.ports.balancer.targets(group.arn)),
         )
 
-    def judge(self, inputs: Inputs, seen: Seen) -> Gate[Outputs]:
+    def judge(self, inputs: Watched, seen: Seen) -> Gate[Outputs]:
         """Open when every new task is a healthy target on the new path and ECS calls the deployment successful."""
         if (shut := failure(seen.rollout, digest=inputs.digest)) is not None:
             return shut

@@ -9,20 +9,10 @@ from lgtm_deploy.core.ports import Answer
 from lgtm_deploy.core.rollout import Rollout, all_running, failure, waiting
 from lgtm_deploy.core.stack import Health
 from lgtm_deploy.core.step import Look
-from lgtm_deploy.steps.rollouts import look_at
+from lgtm_deploy.steps.rollouts import Watched, look_at
 
 # Tasks start and become ready within seconds of each other; looking twice a second costs two batched reads a second.
 _POLL = 0.5
-
-
-@dataclass(frozen=True, kw_only=True)
-class Inputs:
-    """The service deployment to watch, its task definition, and the digest that it has to run."""
-
-    service: str
-    deployment: str
-    task_definition: str
-    digest: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,19 +30,19 @@ class Outputs:
     addresses: tuple[str, ...]
 
 
-class AwaitTasks(Look[Inputs, Seen, Outputs]):
+class AwaitTasks(Look[Watched, Seen, Outputs]):
     """The gate before the load balancer's check may move to the new path.
 
     The load balancer cannot tell: it still checks the old path. Images have no shell. So each task is asked itself.
     """
 
-    takes = Inputs
+    takes = Watched
     gives = Outputs
 
-    def look(self, inputs: Inputs) -> Seen:
+    def look(self, inputs: Watched) -> Seen:
         """Raises TransientError when AWS does not answer."""
         service = self.stack.service(inputs.service)
-        rollout = look_at(self.ports, service, inputs.deployment, inputs.task_definition)
+        rollout = look_at(self.ports, service, inputs)
         answers: dict[str, Answer | None] = {}
         for task in rollout.running:
             try:
@@ -61,7 +51,7 @@ class AwaitTasks(Look[Inputs, Seen, Outputs]):
                 answers[task.address] = None
         return Seen(rollout=rollout, answers=answers)
 
-    def judge(self, inputs: Inputs, seen: Seen) -> Gate[Outputs]:
+    def judge(self, inputs: Watched, seen: Seen) -> Gate[Outputs]:
         """Open when as many new tasks as desired answer as a healthy one does."""
         if (shut := failure(seen.rollout, digest=inputs.digest)) is not None:
             return shut

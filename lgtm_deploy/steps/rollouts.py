@@ -1,6 +1,6 @@
-"""Looking at a rollout through the ports."""
+"""What gates watch of a rollout, and looking at it through the ports."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from lgtm_deploy.core.ports import DeploymentState, Ports, TaskState
 from lgtm_deploy.core.rollout import Rollout
@@ -10,18 +10,30 @@ from lgtm_deploy.core.stack import Service
 _LINES = 5
 
 
-def look_at(ports: Ports, service: Service, deployment: str, task_definition: str) -> Rollout:
+@dataclass(frozen=True, kw_only=True)
+class Watched:
+    """The service deployment to watch, its task definition, and the digest that it has to run."""
+
+    service: str
+    deployment: str
+    task_definition: str
+    digest: str
+
+
+def look_at(ports: Ports, service: Service, watched: Watched) -> Rollout:
     """The deployment, its tasks, and the last log lines of the one that stopped last.
 
     Raises TransientError when AWS does not answer.
     """
-    state = ports.rollouts.deployment(deployment)
+    state = ports.rollouts.deployment(watched.deployment)
     tasks = ports.rollouts.tasks(service.ecs_service)
     seen = Rollout(
         service=service.name,
         container=service.container,
         deployment=state,
-        tasks=tuple(task for task in tasks if task.task_definition == task_definition and _is_later(task, state)),
+        tasks=tuple(
+            task for task in tasks if task.task_definition == watched.task_definition and _is_later(task, state)
+        ),
     )
     if not seen.stopped:
         return seen
