@@ -190,6 +190,9 @@ class _Exchange(BaseHTTPRequestHandler):
             self.send_header(key, value)
         if response.status != 204:  # noqa: PLR2004 - No Content must not carry a length
             self.send_header("Content-Length", str(len(response.body)))
+        if self.close_connection:
+            # A client that is not told would ask again on a connection that is about to close.
+            self.send_header("Connection", "close")
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(response.body)
