@@ -84,12 +84,13 @@ def test_it_is_refused_with_one_line_that_names_the_cause(checkout: Checkout, br
 
 
 def test_everything_that_is_missing_is_said_at_once(checkout: Checkout) -> None:
-    no_repository(checkout)
+    no_target_group(checkout)
     checkout.edit("lgtm-deploy.yaml", "target_group: lgtm-${{ env }}-pyroscope-tg", "target_group: nowhere")
     said = checkout.run("plan", "prefix-change", "--env", "sandbox")
 
     assert said.exit_code == 2
-    assert "lgtm-temporary" in said.err or "nowhere" in said.err
+    assert "lgtm-sandbox-tempo" in said.err
+    assert "nowhere" in said.err
 
 
 def test_two_at_once_do_not_meet(checkout: Checkout) -> None:
