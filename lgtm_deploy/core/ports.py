@@ -144,14 +144,15 @@ DeploymentStatus = Literal[
 
 @dataclass(frozen=True, kw_only=True)
 class DeploymentState:
-    """One service deployment (AWS: DescribeServiceDeployments), and the images of its target revision."""
+    """One service deployment (AWS: DescribeServiceDeployments). `task_definition` is its target revision's."""
 
     arn: str
     status: DeploymentStatus
     reason: str
     task_definition: str
     digests: Mapping[str, str]
-    """Container name -> digest that this deployment runs (AWS: DescribeServiceRevisions)."""
+    """Container name -> digest that this deployment runs (AWS: DescribeServiceRevisions): its target revision's or, once
+    ECS rolls it back, those of the revision that it goes back to."""
     desired: int
     """How many tasks it is to have (AWS: targetServiceRevision.requestedTaskCount)."""
     failed_tasks: int

@@ -43,15 +43,15 @@ def failure(seen: Rollout, *, digest: str) -> Shut | None:
     too, and a deployment that a newer one replaced is STOPPED, not failed.
     """
     deployment = seen.deployment
+    if deployment.status in _ROLLED_BACK:
+        why = deployment.reason or "its circuit breaker tripped"
+        return Shut(reason=f"{seen.service}: ECS rolled the deployment back: {_joined(why, last_end(seen))}")
     running = deployment.digests.get(seen.container, "")
     if digest and running and running != digest:
         return Shut(
             reason=f"{seen.service}: the deployment runs {_short(running)} and not {_short(digest)}: "
             "its task definition names another image"
         )
-    if deployment.status in _ROLLED_BACK:
-        why = deployment.reason or "its circuit breaker tripped"
-        return Shut(reason=f"{seen.service}: ECS rolled the deployment back: {_joined(why, last_end(seen))}")
     if deployment.status in ("STOPPED", "STOP_REQUESTED"):
         why = deployment.reason or "a newer deployment replaced it"
         return Shut(reason=f"{seen.service}: the deployment was stopped: {why}", kind="superseded")

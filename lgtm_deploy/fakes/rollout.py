@@ -23,7 +23,7 @@ class FakeRevision:
 
 @dataclass(kw_only=True)
 class FakeDeployment:
-    """A service deployment. `contract` is None when its image cannot be pulled."""
+    """A service deployment. `contract` is None when its image cannot be pulled; `back_to` is what ECS rolls it back to."""
 
     arn: str
     revision: FakeRevision
@@ -34,6 +34,7 @@ class FakeDeployment:
     reason: str = ""
     failed: int = 0
     finished: float | None = None
+    back_to: "FakeDeployment | None" = None
 
     def finish(self, status: DeploymentStatus, now: float, reason: str = "") -> None:
         """Ends it."""
@@ -182,7 +183,7 @@ class FakeService:
             newest.finish("ROLLBACK_FAILED", now)
             return
         newest.status = "ROLLBACK_IN_PROGRESS"
-        self.wanted = good[-1]
+        self.wanted = newest.back_to = good[-1]
 
     def _fill(self, now: float) -> None:
         missing = self.desired - sum(task.is_wanted and task.deployment is self.wanted for task in self.tasks)
@@ -232,7 +233,7 @@ class FakeService:
             status=deployment.status,
             reason=deployment.reason,
             task_definition=deployment.revision.arn,
-            digests=dict(deployment.digests),
+            digests=dict((deployment.back_to or deployment).digests),
             desired=self.desired,
             failed_tasks=deployment.failed,
             failure_threshold=self.threshold,

@@ -56,12 +56,14 @@ def test_a_good_image_takes_over_and_the_old_task_leaves(world: World) -> None:
 def test_an_image_that_exits_is_rolled_back_with_its_exit_code_and_last_words(world: World) -> None:
     served = world.serve()
     before = world.host.service(served.name)
+    digests = world.rollouts.deployment(before.deployment).digests
     deployment = deploy(world, served, DYING)
 
     done = settled(world, deployment, "ROLLBACK_SUCCESSFUL", "ROLLBACK_FAILED")
 
     assert done.status == "ROLLBACK_SUCCESSFUL"
     assert done.reason
+    assert done.digests == digests != {CONTAINER: world.digest(DYING)}
     assert done.failed_tasks >= done.failure_threshold == 3
     ended = [task for task in tasks(world, served, "stopped") if task.task_definition != before.task_definition]
     assert {task.stop_code for task in ended} == {"EssentialContainerExited"}

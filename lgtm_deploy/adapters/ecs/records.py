@@ -53,15 +53,16 @@ def platform_of(definition: Record) -> str:
     return f"{system}/{_ARCHITECTURES.get(platform.get('cpuArchitecture', 'X86_64'), 'amd64')}"
 
 
-def deployment_state(deployment: Record, revision: Record) -> DeploymentState:
-    """From DescribeServiceDeployments and DescribeServiceRevisions."""
+def deployment_state(deployment: Record, target: Record, *, running: Record) -> DeploymentState:
+    """From DescribeServiceDeployments and DescribeServiceRevisions; `running` is the target revision or, once ECS rolls
+    back, the one that it goes back to."""
     breaker = deployment.get("deploymentCircuitBreaker", {})
     return DeploymentState(
         arn=deployment["serviceDeploymentArn"],
         status=deployment["status"],
         reason=deployment.get("statusReason") or deployment.get("rollback", {}).get("reason", ""),
-        task_definition=revision.get("taskDefinition", ""),
-        digests=digests_of(revision),
+        task_definition=target.get("taskDefinition", ""),
+        digests=digests_of(running),
         desired=deployment.get("targetServiceRevision", {}).get("requestedTaskCount", 0),
         failed_tasks=breaker.get("failureCount", 0),
         failure_threshold=breaker.get("threshold", 0),

@@ -37,7 +37,9 @@ class EcsRollouts:
         if not found["serviceDeployments"]:
             raise NotFoundError(f"There is no service deployment {arn}.")
         deployment: Record = found["serviceDeployments"][0]
-        return deployment_state(deployment, self._revision(deployment.get("targetServiceRevision", {}).get("arn", "")))
+        target = self._revision(deployment.get("targetServiceRevision", {}).get("arn", ""))
+        back = deployment.get("rollback", {}).get("serviceRevisionArn", "")
+        return deployment_state(deployment, target, running=self._revision(back) if back else target)
 
     def tasks(self, service: str) -> Sequence[TaskState]:
         """Tasks that run, and those that stopped within about an hour (AWS: ListTasks keeps them that long)."""
