@@ -151,8 +151,8 @@ class DeploymentState:
     reason: str
     task_definition: str
     digests: Mapping[str, str]
-    """Container name -> digest that this deployment runs (AWS: DescribeServiceRevisions): its target revision's or, once
-    ECS rolls it back, those of the revision that it goes back to."""
+    """Container name -> digest that this deployment runs (AWS: DescribeServiceRevisions): its target revision's or,
+    once ECS rolls it back, those of the revision that it goes back to."""
     desired: int
     """How many tasks it is to have (AWS: targetServiceRevision.requestedTaskCount)."""
     failed_tasks: int
