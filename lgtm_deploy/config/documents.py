@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from lgtm_deploy.config.source import Source
 from lgtm_deploy.core.errors import UsageError
-from lgtm_deploy.core.plan import Hooks, RetryPolicy
-from lgtm_deploy.core.stack import Health, Paths, Probe
+from lgtm_deploy.core.plan import Hooks, RetryPolicy, SequenceName
+from lgtm_deploy.core.stack import Health, Paths, Probe, Rehearsal
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
 UrlPath = Annotated[str, Field(pattern=r"^/\S*$")]
@@ -28,10 +28,12 @@ class HealthDocument(Document):
     path: UrlPath
     body: str = ""
     variable: str = ""
+    matcher_variable: str = ""
+    unhealthy_threshold_variable: str = ""
 
     def value(self) -> Health:
         """As the core has it."""
-        return Health(path=self.path, body=self.body, variable=self.variable)
+        return Health(**dict(self))
 
 
 class PathsDocument(Document):
@@ -52,10 +54,23 @@ class ProbeDocument(Document):
     path: UrlPath
     status: Annotated[int, Field(ge=100, le=599)] = 200
     body: str = ""
+    send: str = ""
 
     def value(self) -> Probe:
         """As the core has it."""
-        return Probe(path=self.path, status=self.status, body=self.body)
+        return Probe(**dict(self))
+
+
+class RehearsalDocument(Document):
+    """How the image is tried out before it is pushed."""
+
+    environment: dict[str, str] = {}
+    ready_within: Seconds = Rehearsal.ready_within
+    skip: str = ""
+
+    def value(self) -> Rehearsal:
+        """As the core has it."""
+        return Rehearsal(**dict(self))
 
 
 class ServiceDocument(Document):
@@ -74,6 +89,9 @@ class ServiceDocument(Document):
     health: HealthDocument
     paths: PathsDocument = PathsDocument()
     probes: list[ProbeDocument] = []
+    expects: list[ProbeDocument] = []
+    rehearsal: RehearsalDocument = RehearsalDocument()
+    hosts: list[str] = []
     pinned_tag: str = ""
 
 
@@ -97,7 +115,7 @@ class EnvironmentDocument(Document):
     url: str = ""
     tenant: str = ""
     state: Literal["local"] = "local"
-    task_probe: Literal["direct"] = "direct"
+    task_probe: Literal["auto", "direct", "shadow"] = "auto"
     build_args: dict[str, str] = {}
     terraform: dict[Name, RootDocument] = {}
 
@@ -149,7 +167,7 @@ class StepDocument(Document):
     uses: str
     title: str = ""
     needs: list[str] = []
-    for_each: Literal["services"] | list[Name] | None = None
+    for_each: Literal["services", "coupled"] | list[Name] | None = None
     with_: Annotated[dict[str, Any], Field(alias="with")] = {}
     retry: RetryDocument = RetryDocument()
     timeout: Seconds = 900.0
@@ -164,6 +182,8 @@ class PlanDocument(Document):
     name: Name
     description: str = ""
     services: list[Name] = []
+    coupled: list[Name] = []
+    allow_sequence: Annotated[list[SequenceName], Field(min_length=1)] = ["direct", "grace-hold"]
     steps: Annotated[dict[Name, StepDocument], Field(min_length=1)]
     hooks: HooksDocument = HooksDocument()
     timeout: Seconds = 3600.0

@@ -56,6 +56,8 @@ def load(file: Path, catalog: Catalog, stack: Stack | None = None) -> Plan:
         name=document.name,
         description=document.description,
         services=tuple(document.services),
+        coupled=tuple(document.coupled),
+        allow_sequence=tuple(document.allow_sequence),
         steps={
             name: StepSpec(
                 id=name,
@@ -91,7 +93,9 @@ def _check(source: Source, plan: Plan, catalog: Catalog) -> None:
 def _check_against(source: Source, plan: Plan, stack: Stack) -> None:
     """The services and Terraform roots that the plan names are in the stack."""
     named: list[tuple[FaultPath, Callable[[], object]]] = [
-        (("services", position), partial(stack.service, name)) for position, name in enumerate(plan.services)
+        ((key, position), partial(stack.service, name))
+        for key, names in (("services", plan.services), ("coupled", plan.coupled))
+        for position, name in enumerate(names)
     ]
     for step in plan.steps.values():
         for key, find_in_stack in (("service", stack.service), ("root", stack.root)):

@@ -74,6 +74,9 @@ def _service(source: Source, environment: str, name: str, document: ServiceDocum
         health=document.health.value(),
         paths=document.paths.value(),
         probes=tuple(each.value() for each in document.probes),
+        expects=tuple(each.value() for each in document.expects),
+        rehearsal=document.rehearsal.value(),
+        hosts=tuple(document.hosts),
         pinned_tag=filled("pinned_tag", document.pinned_tag),
     )
 

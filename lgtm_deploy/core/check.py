@@ -37,19 +37,20 @@ def faults(plan: Plan, catalog: Catalog) -> list[Fault]:
 def _key_faults(plan: Plan) -> Iterator[Fault]:
     """Keys written twice, and steps without any: such a step would never run, and nobody would be told."""
     yield from _twice(("services",), plan.services)
+    yield from _twice(("coupled",), (*plan.services, *plan.coupled), skip=len(plan.services))
     for spec in plan.steps.values():
         path: Path = ("steps", spec.id, "for_each")
         if keys_of(plan, spec.id) == ():
-            empty = "the plan names no services" if spec.for_each == "services" else "it has none"
+            empty = "it has none" if spec.for_each == () else f"the plan names no {spec.for_each}"
             yield Fault(path=path, message=f"Step '{spec.id}' runs once for each of its keys, and {empty}.")
         elif isinstance(spec.for_each, tuple):
             yield from _twice(path, spec.for_each)
 
 
-def _twice(path: Path, keys: tuple[str, ...]) -> Iterator[Fault]:
+def _twice(path: Path, keys: tuple[str, ...], skip: int = 0) -> Iterator[Fault]:
     for position, key in enumerate(keys):
-        if key in keys[:position]:
-            yield Fault(path=(*path, position), message=f"'{key}' is here twice.")
+        if position >= skip and key in keys[:position]:
+            yield Fault(path=(*path, position - skip), message=f"'{key}' is here twice.")
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ class _StepCheck:
 
     def _type_of(self, reference: Reference) -> Any:
         if not reference.step:
-            return tuple[str, ...] if reference.text == "services" else str
+            return str if reference.text in ("each", "env") or reference.variable else tuple[str, ...]
         kind = self.catalog.get(self.plan.steps[reference.step].uses)
         own = get_type_hints(kind.gives)[reference.output] if kind else Any
         theirs = keys_of(self.plan, reference.step)

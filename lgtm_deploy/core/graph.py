@@ -68,7 +68,9 @@ def node_id(step: str, key: str | None) -> str:
 def keys_of(plan: Plan, step: str) -> tuple[str, ...] | None:
     """The keys of a `for_each` step; None for a step that runs once."""
     each = plan.steps[step].for_each
-    return plan.services if each == "services" else each
+    if each == "services":
+        return plan.services
+    return plan.coupled if each == "coupled" else each
 
 
 def upstream(plan: Plan, step: str) -> set[str]:

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+# How the health check is moved from one path to another (core/handover.py).
+SequenceName = Literal["direct", "flip-first", "expand-contract", "grace-hold"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class RetryPolicy:
@@ -26,13 +29,13 @@ class Hooks:
 
 @dataclass(frozen=True, kw_only=True)
 class StepSpec:
-    """One step of a plan file. `for_each` is `services`, or keys written out. `timeout` is in seconds."""
+    """One step of a plan file. `for_each` is `services` or `coupled`, or keys written out. `timeout` is in seconds."""
 
     id: str = ""
     uses: str
     title: str = ""
     needs: tuple[str, ...] = ()
-    for_each: Literal["services"] | tuple[str, ...] | None = None
+    for_each: Literal["services", "coupled"] | tuple[str, ...] | None = None
     with_: Mapping[str, Any] = field(default_factory=dict)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     timeout: float = 900.0
@@ -40,11 +43,17 @@ class StepSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A plan. `digest` is the SHA-256 of its file, so that a run can tell whether it is still the same."""
+    """A plan. `digest` is the SHA-256 of its file, so that a run can tell whether it is still the same.
+
+    `services` are those that it changes; `coupled` are those that must change with them, because they name a path that
+    moves. `allow_sequence` are the sequences in which it may move a health check.
+    """
 
     name: str
     description: str = ""
     services: tuple[str, ...] = ()
+    coupled: tuple[str, ...] = ()
+    allow_sequence: tuple[SequenceName, ...] = ("direct", "grace-hold")
     steps: Mapping[str, StepSpec]
     hooks: Hooks = field(default_factory=Hooks)
     timeout: float = 3600.0

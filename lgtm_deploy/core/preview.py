@@ -13,13 +13,23 @@ class PreviewLine:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What a step has found out beforehand, in lines for the person who decides: outputs named `told`."""
+
+    step: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Preview:
-    """What a plan would do in an environment. `unchanged` are the steps with nothing to do."""
+    """What a plan would do in an environment. `unchanged` are the steps with nothing to do; `findings` what the steps
+    that only look have to say."""
 
     plan: str
     environment: str
     lines: tuple[PreviewLine, ...] = ()
     unchanged: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     @property
     def changes(self) -> bool:

@@ -11,7 +11,7 @@ _EXPRESSION = re.compile(r"\$\{\{\s*((?:(?!\}\}).)*?)\s*\}\}")
 _NAME = r"[A-Za-z_][A-Za-z0-9_-]*"
 _STEP_OUTPUT = re.compile(rf"steps\.({_NAME})\.outputs\.({_NAME})")
 _VARIABLE = re.compile(rf"vars\.({_NAME})")
-_PLAIN = ("each", "env", "services")
+_PLAIN = ("each", "env", "services", "coupled", "allow_sequence")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +35,8 @@ class Scope:
     env: str
     each: str | None
     services: tuple[str, ...]
+    coupled: tuple[str, ...] = ()
+    allow_sequence: tuple[str, ...] = ()
     variables: Mapping[str, str]
     output: Callable[[str, str], Any]
 
@@ -49,7 +51,7 @@ def parse(text: str) -> Reference:
         return Reference(text=text, variable=found[1])
     raise UsageError(
         f"'${{{{ {text} }}}}' is not an expression.",
-        resolution="There are: each, env, services, vars.NAME, steps.STEP.outputs.NAME.",
+        resolution=f"There are: {', '.join(_PLAIN)}, vars.NAME, steps.STEP.outputs.NAME.",
     )
 
 
@@ -94,6 +96,4 @@ def _value_of(reference: Reference, scope: Scope) -> Any:
                 f"Variable '{reference.variable}' has no value.", resolution=f"Pass --var {reference.variable}=…"
             )
         return scope.variables[reference.variable]
-    if reference.text == "each":
-        return scope.each
-    return scope.env if reference.text == "env" else scope.services
+    return getattr(scope, reference.text)

@@ -13,12 +13,15 @@ class Health:
     """What the load balancer asks of a service once the committed change is out.
 
     `body` is a text the answer must hold: a status code alone can come from someone else's login page.
-    `variable` is the Terraform variable that sets the path.
+    `variable`, `matcher_variable` and `unhealthy_threshold_variable` are the Terraform variables that set the path, the
+    matcher and the unhealthy threshold.
     """
 
     path: str
     body: str = ""
     variable: str = ""
+    matcher_variable: str = ""
+    unhealthy_threshold_variable: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,11 +35,28 @@ class Paths:
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
-    """A request through the load balancer, and the answer that proves that the change works."""
+    """A request, and the answer that proves that the change works.
+
+    `body` is a text that the answer must hold; `send`, where there is one, is the JSON that is posted.
+    """
 
     path: str
     status: int = 200
     body: str = ""
+    send: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rehearsal:
+    """How the service's image is tried out before it is pushed.
+
+    It gets the task definition's environment, with `environment` over it where something cannot be reached from here,
+    and has `ready_within` seconds to become ready. `skip` says why it is not tried at all; empty: it is.
+    """
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    ready_within: float = 60.0
+    skip: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +65,8 @@ class Service:
 
     `version` is the base image's version (build argument VERSION) and never an ECR tag.
     `pinned_tag` is set where the task definition names a mutable tag that is to be redeployed as it is.
+    `probes` are asked through the load balancer, `expects` of the image itself while it is tried out.
+    `hosts` are the names that other services reach it by; its own name always counts.
     """
 
     name: str = ""
@@ -61,6 +83,9 @@ class Service:
     health: Health = field(default_factory=lambda: Health(path="/"))
     paths: Paths = field(default_factory=Paths)
     probes: tuple[Probe, ...] = ()
+    expects: tuple[Probe, ...] = ()
+    rehearsal: Rehearsal = field(default_factory=Rehearsal)
+    hosts: tuple[str, ...] = ()
     pinned_tag: str = ""
 
 
@@ -81,6 +106,8 @@ class Environment:
 
     `endpoint` is empty for AWS itself, `sandbox` for the local AWS, else a URL.
     `url` is where users reach the load balancer; empty: its own address is asked for.
+    `task_probe` is how new tasks are asked past the load balancer's own check: at their address, by way of a shadow
+    target group, or whichever works.
     """
 
     name: str = ""
@@ -92,7 +119,7 @@ class Environment:
     url: str = ""
     tenant: str = ""
     state: str = "local"
-    task_probe: Literal["direct"] = "direct"
+    task_probe: Literal["auto", "direct", "shadow"] = "auto"
     build_args: Mapping[str, str] = field(default_factory=dict)
     terraform: Mapping[str, TerraformRoot] = field(default_factory=dict)
 

@@ -54,6 +54,8 @@ def conclude(run: Run, end: Ending, *, rolled_back: bool) -> Conclusion:
             reason += f"; not as it was: {'; '.join(run.differs)}"
     elif not acted:
         verdict = "refused"
+        # Nothing has happened yet: everything that stands in the way is worth knowing now.
+        reason = "; ".join(_causes(run))
     else:
         verdict = "superseded" if end == "superseded" else "halted"
         reason += f"; changed and left so: {', '.join(acted)}"
@@ -62,11 +64,15 @@ def conclude(run: Run, end: Ending, *, rolled_back: bool) -> Conclusion:
 
 def cause(run: Run) -> str:
     """The step that failed first, and why; empty when none did."""
+    return next(
+        iter(_causes(run)), next((step.reason for step in run.steps.values() if _kind(step) == "interrupted"), "")
+    )
+
+
+def _causes(run: Run) -> list[str]:
+    """The steps that failed, and why, the first one first."""
     broken = [step for step in run.steps.values() if _kind(step) in ("failed", "superseded", "in-doubt")]
-    if not broken:
-        return next((step.reason for step in run.steps.values() if _kind(step) == "interrupted"), "")
-    first = min(broken, key=lambda step: step.order)
-    return f"{first.id}: {first.reason}"
+    return [f"{step.id}: {step.reason}" for step in sorted(broken, key=lambda step: step.order)]
 
 
 def _kind(step: StepRun) -> FailureKind | Literal["in-doubt", ""]:

@@ -1,7 +1,7 @@
 """Working one step: looking, acting, trying again when it may help, and undoing."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any, TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
@@ -19,6 +19,7 @@ from lgtm_deploy.core.outcome import Failed, InDoubt, Outcome, Succeeded, Unchan
 from lgtm_deploy.core.plan import RetryPolicy
 from lgtm_deploy.core.ports import Clock
 from lgtm_deploy.core.step import Action, Effect, Nothing, Step
+from lgtm_deploy.core.values import typed
 from lgtm_deploy.engine.stop import Stop
 from lgtm_deploy.engine.waiting import poll
 
@@ -47,19 +48,9 @@ class Work:
     seen: Mapping[str, Any] | None = None
 
 
-def typed(kind: type[Any], values: Mapping[str, Any]) -> Any:
-    """The dataclass of these values as YAML or JSON has them: lists become tuples."""
-    names = {each.name for each in fields(kind)}
-    return kind(**{name: _frozen(value) for name, value in values.items() if name in names})
-
-
 def plain(value: Any) -> dict[str, Any]:
     """The dataclass's values, for the journal."""
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else {}
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(_frozen(each) for each in value) if isinstance(value, list | tuple) else value
 
 
 class Attempts:

@@ -14,7 +14,8 @@ from lgtm_deploy.core.ports import Clock
 from lgtm_deploy.core.reference import Scope, UnknownYetError, resolve
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.step import Step
-from lgtm_deploy.engine.attempts import Attempts, Telling, Work, typed
+from lgtm_deploy.core.values import typed
+from lgtm_deploy.engine.attempts import Attempts, Telling, Work
 from lgtm_deploy.engine.drive import Drive, Voice
 from lgtm_deploy.engine.ledger import Ledger
 from lgtm_deploy.engine.stop import Stop
@@ -66,6 +67,8 @@ class Job:
             env=self.environment,
             each=node.key,
             services=self.plan.services,
+            coupled=self.plan.coupled,
+            allow_sequence=self.plan.allow_sequence,
             variables=self.variables,
             output=output,
         )

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from lgtm_deploy.core.graph import Node
-from lgtm_deploy.core.preview import Preview, PreviewLine
+from lgtm_deploy.core.preview import Finding, Preview, PreviewLine
 from lgtm_deploy.core.reference import UnknownYetError, resolve
 from lgtm_deploy.core.step import Action, Change, Effect
-from lgtm_deploy.engine.attempts import plain, typed
+from lgtm_deploy.core.values import typed
+from lgtm_deploy.engine.attempts import plain
 from lgtm_deploy.engine.executor import DONE, Job
 
 
@@ -38,7 +39,18 @@ def preview(job: Job) -> Preview:
                 lines.append(found)
             else:
                 unchanged[node.id] = found
-    return Preview(plan=job.plan.name, environment=job.environment, lines=tuple(lines), unchanged=tuple(unchanged))
+    findings = (
+        Finding(step=step.id, lines=tuple(step.outputs["told"]))
+        for step in job.run.steps.values()
+        if step.outputs.get("told")
+    )
+    return Preview(
+        plan=job.plan.name,
+        environment=job.environment,
+        lines=tuple(lines),
+        unchanged=tuple(unchanged),
+        findings=tuple(findings),
+    )
 
 
 def _foreseen(

@@ -23,7 +23,7 @@ class FakeRevision:
 
 @dataclass(kw_only=True)
 class FakeDeployment:
-    """A service deployment. `contract` is None when its image cannot be pulled; `back_to` is what it is rolled back to."""
+    """A service deployment. `contract` is None when its image cannot be pulled; `back_to` is what ECS goes back to."""
 
     arn: str
     revision: FakeRevision

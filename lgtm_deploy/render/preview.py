@@ -27,6 +27,10 @@ def preview_lines(preview: Preview, width: int) -> list[Text]:
 
 def _lines(preview: Preview, width: int) -> Iterator[Text]:
     where = f"{clean(preview.plan)} on {clean(preview.environment)}"
+    for finding in preview.findings:
+        yield line(cell(clean(finding.step), width, "bold"))
+        for told in finding.lines:
+            yield from _detail(told, width)
     if not preview.changes:
         yield line(cell(f"{where}: nothing to change.", width, "bold"))
         return

@@ -1,0 +1,78 @@
+"""What steps and engine need from outside, named by need.
+
+Every port has an adapter (the real thing), a fake (in memory) and one contract suite that both pass. Adapters raise
+only the errors of `core.errors`: TransientError (try again), InDoubtError (a change whose outcome is unknown),
+NotFoundError, AccessError, MissingToolError and other PermanentErrors.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lgtm_deploy.core.ports.balancer import Balancer, HealthCheck, Target, TargetGroup, TargetStatus
+from lgtm_deploy.core.ports.images import BuildRequest, BuiltImage, ImageBuilder, Registry
+from lgtm_deploy.core.ports.infrastructure import Infrastructure, PlannedChanges, ResourceChange
+from lgtm_deploy.core.ports.memory import Journal, Lock, RunSummary
+from lgtm_deploy.core.ports.probes import Answer, StackProbe, TaskProbe
+from lgtm_deploy.core.ports.progress import Progress
+from lgtm_deploy.core.ports.services import (
+    ContainerState,
+    DeploymentState,
+    DeploymentStatus,
+    RolloutView,
+    ServiceHost,
+    ServiceState,
+    TaskState,
+    TaskStatus,
+)
+from lgtm_deploy.core.ports.surroundings import Caller, Clock
+
+__all__ = [
+    "Answer",
+    "Balancer",
+    "BuildRequest",
+    "BuiltImage",
+    "Caller",
+    "Clock",
+    "ContainerState",
+    "DeploymentState",
+    "DeploymentStatus",
+    "HealthCheck",
+    "ImageBuilder",
+    "Infrastructure",
+    "Journal",
+    "Lock",
+    "PlannedChanges",
+    "Ports",
+    "Progress",
+    "Registry",
+    "ResourceChange",
+    "RolloutView",
+    "RunSummary",
+    "ServiceHost",
+    "ServiceState",
+    "StackProbe",
+    "Target",
+    "TargetGroup",
+    "TargetStatus",
+    "TaskProbe",
+    "TaskState",
+    "TaskStatus",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ports:
+    """Everything outside that steps may use."""
+
+    builder: ImageBuilder
+    registry: Registry
+    host: ServiceHost
+    rollouts: RolloutView
+    balancer: Balancer
+    infrastructure: Infrastructure
+    task_probe: TaskProbe
+    stack_probe: StackProbe
+    caller: Caller
+    clock: Clock
+    workspace: Path
+    """A folder for files of the run, such as saved plans."""

@@ -1,0 +1,57 @@
+"""The load balancer and its targets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True, kw_only=True)
+class HealthCheck:
+    """How a target group checks its targets. Interval and timeout are in seconds."""
+
+    path: str
+    matcher: str
+    interval: int
+    timeout: int
+    healthy_threshold: int
+    unhealthy_threshold: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetGroup:
+    """A target group and its health check. `deregistration_delay` is in seconds."""
+
+    arn: str
+    name: str
+    health_check: HealthCheck
+    deregistration_delay: int
+
+
+TargetStatus = Literal["initial", "healthy", "unhealthy", "draining", "unused", "unavailable"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A registered target. `reason` is AWS's code, `description` its sentence."""
+
+    address: str
+    port: int
+    status: TargetStatus
+    reason: str = ""
+    description: str = ""
+
+
+class Balancer(Protocol):
+    """Spreads requests over targets and checks their health."""
+
+    def target_group(self, name: str) -> TargetGroup:
+        """The target group of that name. Raises NotFoundError."""
+        ...
+
+    def targets(self, arn: str) -> Sequence[Target]:
+        """The targets of the group with that ARN, as checked now."""
+        ...
+
+    def address(self, name: str) -> str:
+        """The URL of the load balancer of that name. Raises NotFoundError."""
+        ...

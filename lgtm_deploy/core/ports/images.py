@@ -1,0 +1,63 @@
+"""Images: built, kept, and tried out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from lgtm_deploy.core.ports.progress import Progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildRequest:
+    """What an image is made of. `platform` is Docker's spelling, such as `linux/amd64`."""
+
+    context: Path
+    dockerfile: str
+    build_args: Mapping[str, str]
+    platform: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuiltImage:
+    """An image in the local engine: its id (`sha256:…` of its configuration), size in bytes, and whether it was built
+    now or found."""
+
+    id: str
+    size: int
+
+
+class ImageBuilder(Protocol):
+    """Makes images from a build context."""
+
+    def identity(self, request: BuildRequest) -> str:
+        """The image's identity: 64 hex digits, a hash of context (after .dockerignore), Dockerfile, base digest,
+        arguments and platform; the same for the same content, whenever and wherever it is asked.
+
+        Raises NotFoundError (no context, no Dockerfile, base image nowhere to be found), MissingToolError (no engine).
+        """
+        ...
+
+    def build(self, request: BuildRequest, labels: Mapping[str, str], progress: Progress) -> BuiltImage:
+        """Builds. Raises PermanentError with the failing instruction and its last output lines."""
+        ...
+
+
+class Registry(Protocol):
+    """Keeps images under tags and digests."""
+
+    def digest_of(self, repository: str, tag: str) -> str | None:
+        """The digest (`sha256:…`) that a tag names, or None. Raises NotFoundError when there is no such repository."""
+        ...
+
+    def reference(self, repository: str, digest: str) -> str:
+        """How a task definition names that image: `<registry>/<repository>@<digest>`."""
+        ...
+
+    def push(self, image_id: str, repository: str, tag: str, progress: Progress) -> str:
+        """Pushes an image of the local engine and returns its digest.
+
+        A tag that already has this image is a success; one that has another is moved where the repository lets tags
+        move, else AlreadyExistsError is raised.
+        """
+        ...

@@ -1,0 +1,47 @@
+"""Infrastructure, by saved plans."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from lgtm_deploy.core.ports.progress import Progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResourceChange:
+    """One entry of a Terraform plan's `resource_changes`."""
+
+    address: str
+    type: str
+    actions: tuple[str, ...]
+    before: Mapping[str, Any] = field(default_factory=dict)
+    after: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedChanges:
+    """A saved plan: where it is, the SHA-256 of its file, and what it would change (no-ops and reads left out)."""
+
+    file: Path
+    sha256: str
+    changes: tuple[ResourceChange, ...]
+
+
+class Infrastructure(Protocol):
+    """Changes infrastructure by saved plans only. `root` is the root module's folder."""
+
+    def init(self, root: Path, backend_config: Sequence[Path], progress: Progress) -> None:
+        """Prepares the root: providers and backend. Raises PermanentError with Terraform's own first error."""
+        ...
+
+    def plan(
+        self, root: Path, var_files: Sequence[Path], variables: Mapping[str, str], out: Path, progress: Progress
+    ) -> PlannedChanges:
+        """Saves a plan into `out`. Changes nothing outside."""
+        ...
+
+    def apply(self, root: Path, plan: PlannedChanges, progress: Progress) -> None:
+        """Applies exactly that saved plan. Raises PermanentError when it is stale or its file was changed,
+        InDoubtError when Terraform was stopped or died on the way."""
+        ...

@@ -1,0 +1,34 @@
+"""Questions over HTTP, and their answers."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What an HTTP request got: the body's first 4,096 characters, and how long it took in seconds."""
+
+    status: int
+    body: str
+    seconds: float
+    location: str = ""
+
+
+class TaskProbe(Protocol):
+    """Asks a task directly, past the load balancer."""
+
+    def ask(self, address: str, port: int, path: str) -> Answer:
+        """GET; redirects are not followed. Raises TransientError when nothing answers."""
+        ...
+
+    def reaches(self, address: str, port: int) -> bool:
+        """Whether a connection to that address can be opened from here at all."""
+        ...
+
+
+class StackProbe(Protocol):
+    """Asks the stack as a user does: through the load balancer, with the tenant's header."""
+
+    def ask(self, path: str) -> Answer:
+        """GET; redirects are not followed. Raises TransientError when nothing answers."""
+        ...
