@@ -40,6 +40,6 @@ class Contract:
 
     old_path: str
     new_path: str
-    new: Trial = Trial()  # noqa: RUF009 - frozen
-    old: Trial = Trial()  # noqa: RUF009 - frozen
+    new: Trial = Trial()
+    old: Trial = Trial()
     skipped: str = ""
