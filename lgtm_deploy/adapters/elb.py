@@ -1,11 +1,12 @@
 """What the load balancer checks and how its targets are (AWS: Elastic Load Balancing v2)."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lgtm_deploy.adapters.aws import Aws, reading
 from lgtm_deploy.core.errors import NotFoundError
-from lgtm_deploy.core.ports import HealthCheck, Target, TargetGroup
+from lgtm_deploy.core.ports import HealthCheck, ListenerRule, Target, TargetGroup
 
 # AWS: TargetGroupAttribute deregistration_delay.timeout_seconds, default.
 DEREGISTRATION_DELAY = 300
@@ -44,20 +45,42 @@ class ElbBalancer:
 
     def address(self, name: str) -> str:
         """The URL of the load balancer of that name: HTTPS where it has such a listener. Raises NotFoundError."""
-        client = self._aws.reader("elbv2")
-        with reading(f"Load balancer {name}"):
-            found = client.describe_load_balancers(Names=[name])["LoadBalancers"]
-        if not found:
-            raise NotFoundError(f"There is no load balancer {name}.")
-        with reading(f"The listeners of load balancer {name}"):
-            listeners = client.describe_listeners(LoadBalancerArn=found[0]["LoadBalancerArn"])["Listeners"]
+        found = self._balancer(name)
+        listeners = self._listeners(found)
         usable = [listener for listener in listeners if listener.get("Protocol") in USUAL_PORTS]
         if not usable:
             raise NotFoundError(f"Load balancer {name} has no HTTP or HTTPS listener.")
         # A plain listener beside an encrypted one usually only redirects to it.
         chosen = max(usable, key=lambda listener: (listener["Protocol"] == "HTTPS", -listener["Port"]))
         port = "" if chosen["Port"] == USUAL_PORTS[chosen["Protocol"]] else f":{chosen['Port']}"
-        return f"{chosen['Protocol'].lower()}://{found[0]['DNSName']}{port}"
+        return f"{chosen['Protocol'].lower()}://{found['DNSName']}{port}"
+
+    def rules(self, load_balancer: str) -> Sequence[ListenerRule]:
+        """The rules of all listeners of the load balancer of that name (AWS: DescribeListeners, DescribeRules), each
+        listener's in the order in which they are tried. Raises NotFoundError."""
+        client = self._aws.reader("elbv2")
+        found: list[ListenerRule] = []
+        for listener in self._listeners(self._balancer(load_balancer)):
+            with reading(f"The rules of load balancer {load_balancer}"):
+                described = client.describe_rules(ListenerArn=listener["ListenerArn"])["Rules"]
+            rules = [_rule(listener, rule) for rule in described]
+            found += sorted(rules, key=lambda rule: math.inf if rule.priority is None else rule.priority)
+        return found
+
+    def _balancer(self, name: str) -> Mapping[str, Any]:
+        with reading(f"Load balancer {name}"):
+            found = self._aws.reader("elbv2").describe_load_balancers(Names=[name])["LoadBalancers"]
+        if not found:
+            raise NotFoundError(f"There is no load balancer {name}.")
+        balancer: Mapping[str, Any] = found[0]
+        return balancer
+
+    def _listeners(self, balancer: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+        with reading(f"The listeners of load balancer {balancer['LoadBalancerName']}"):
+            found: Sequence[Mapping[str, Any]] = self._aws.reader("elbv2").describe_listeners(
+                LoadBalancerArn=balancer["LoadBalancerArn"]
+            )["Listeners"]
+        return found
 
 
 def _health_check(group: Mapping[str, Any]) -> HealthCheck:
@@ -70,6 +93,36 @@ def _health_check(group: Mapping[str, Any]) -> HealthCheck:
         healthy_threshold=group["HealthyThresholdCount"],
         unhealthy_threshold=group["UnhealthyThresholdCount"],
     )
+
+
+def _rule(listener: Mapping[str, Any], rule: Mapping[str, Any]) -> ListenerRule:
+    patterns = [_patterns(condition) for condition in rule.get("Conditions", [])]
+    return ListenerRule(
+        listener=listener["ListenerArn"],
+        port=listener.get("Port", 0),
+        protocol=listener.get("Protocol", ""),
+        priority=None if rule.get("IsDefault") else int(rule["Priority"]),
+        paths=tuple(path for paths in patterns for path in paths),
+        target_groups=tuple(dict.fromkeys(arn for action in rule.get("Actions", []) for arn in _groups(action))),
+        conditional=not all(patterns),
+        rewrites=any(transform.get("Type") == "url-rewrite" for transform in rule.get("Transforms", [])),
+    )
+
+
+def _patterns(condition: Mapping[str, Any]) -> Sequence[str]:
+    """The path patterns that a condition asks for; none when it asks for anything else."""
+    if condition.get("Field") != "path-pattern":
+        return []
+    found: Sequence[str] = condition.get("PathPatternConfig", {}).get("Values") or condition.get("Values", [])
+    return found
+
+
+def _groups(action: Mapping[str, Any]) -> Sequence[str]:
+    """AWS gives both the one target group and the weighted list where an action forwards to a single one."""
+    if action.get("Type") != "forward":
+        return []
+    weighted = action.get("ForwardConfig", {}).get("TargetGroups", [])
+    return [group["TargetGroupArn"] for group in weighted] or [action["TargetGroupArn"]]
 
 
 def _target(described: Mapping[str, Any]) -> Target:

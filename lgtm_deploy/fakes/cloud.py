@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lgtm_deploy.core.errors import NotFoundError
+from lgtm_deploy.core.ports import ListenerRule
 from lgtm_deploy.fakes.clock import FakeClock
 from lgtm_deploy.fakes.image import Contract, Source
 from lgtm_deploy.fakes.rollout import FakeDeployment, FakeRevision, FakeService, FakeTask
@@ -69,6 +70,8 @@ class FakeCloud:
         self.balancers: dict[str, str] = {}
         self.rules: dict[str, str] = {}
         """Path prefix -> service that the load balancer sends it to."""
+        self.listener_rules: list[ListenerRule] = []
+        """Rules beside those."""
         self.roots: dict[Path, FakeRoot] = {}
         self.reachable = True
         """Whether task addresses can be reached from here."""

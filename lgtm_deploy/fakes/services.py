@@ -1,10 +1,11 @@
 """Services and load balancer of a cloud, as steps see them."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 from lgtm_deploy.core.errors import NotFoundError, PermanentError
-from lgtm_deploy.core.ports import DeploymentState, ServiceState, Target, TargetGroup, TaskState
-from lgtm_deploy.fakes.cloud import FakeCloud
+from lgtm_deploy.core.ports import DeploymentState, ListenerRule, ServiceState, Target, TargetGroup, TaskState
+from lgtm_deploy.fakes.cloud import REGION, FakeCloud
 from lgtm_deploy.fakes.rollout import FakeRevision, FakeService
 
 
@@ -163,6 +164,35 @@ class FakeBalancer:
             return self._cloud.balancers[name]
 
         return self._cloud.perform("balancer.address", look, name=name)
+
+    def rules(self, load_balancer: str) -> Sequence[ListenerRule]:
+        """A rule for every service that the cloud's `rules` send a path to, and its `listener_rules`. Raises
+        NotFoundError."""
+
+        def look() -> Sequence[ListenerRule]:
+            if load_balancer not in self._cloud.balancers:
+                raise NotFoundError(f"There is no load balancer {load_balancer}.")
+            listed = [*listener_rules(self._cloud), *self._cloud.listener_rules]
+            return sorted(listed, key=lambda rule: math.inf if rule.priority is None else rule.priority)
+
+        return self._cloud.perform("balancer.rules", look, load_balancer=load_balancer)
+
+
+def listener_rules(cloud: FakeCloud) -> list[ListenerRule]:
+    """The rules that send the cloud's paths to its services; the path `/` is the default rule's."""
+    found = []
+    for number, (path, name) in enumerate(cloud.rules.items(), start=1):
+        is_default = path == "/"
+        rule = ListenerRule(
+            listener=f"arn:aws:elasticloadbalancing:{REGION}:{cloud.account}:listener/app/fake/0123456789abcdef/1",
+            port=80,
+            protocol="HTTP",
+            priority=None if is_default else 10 * number,
+            paths=() if is_default else (f"{path.rstrip('/')}/*",),
+            target_groups=tuple(group.arn for group in cloud.services[name].groups),
+        )
+        found.append(rule)
+    return found
 
 
 def _found(cloud: FakeCloud, name: str) -> FakeService:

@@ -26,6 +26,8 @@ def test_an_unknown_target_group_or_balancer_is_not_found(world: World) -> None:
         world.balancer.targets(world.balancer.target_group(world.serve().name).arn + "0")
     with pytest.raises(NotFoundError, match="no-such-balancer"):
         world.balancer.address("no-such-balancer")
+    with pytest.raises(NotFoundError, match="no-such-balancer"):
+        world.balancer.rules("no-such-balancer")
 
 
 def test_a_running_task_becomes_a_healthy_target(world: World) -> None:
@@ -43,3 +45,28 @@ def test_a_running_task_becomes_a_healthy_target(world: World) -> None:
 
 def test_a_balancer_has_a_url(world: World) -> None:
     assert world.balancer.address(BALANCER).startswith("http")
+
+
+def test_a_rule_tells_paths_and_target_groups(world: World) -> None:
+    served = world.serve()
+    group = world.balancer.target_group(served.name)
+
+    [rule] = [rule for rule in world.balancer.rules(BALANCER) if group.arn in rule.target_groups]
+
+    assert rule.paths == (f"/{served.name}/*",)
+    assert rule.priority is not None
+    assert (rule.port, rule.protocol) == (80, "HTTP")
+    assert ":listener/" in rule.listener
+    assert not rule.conditional
+    assert not rule.rewrites
+
+
+def test_rules_are_in_the_order_in_which_they_are_tried(world: World) -> None:
+    world.serve()
+    world.serve()
+
+    rules = world.balancer.rules(BALANCER)
+    priorities = [rule.priority for rule in rules if rule.priority is not None]
+
+    assert priorities == sorted(priorities)
+    assert all(rule.priority is not None for rule in rules[: len(priorities)])

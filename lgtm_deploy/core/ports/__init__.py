@@ -8,7 +8,7 @@ NotFoundError, AccessError, MissingToolError and other PermanentErrors.
 from dataclasses import dataclass
 from pathlib import Path
 
-from lgtm_deploy.core.ports.balancer import Balancer, HealthCheck, Target, TargetGroup, TargetStatus
+from lgtm_deploy.core.ports.balancer import Balancer, HealthCheck, ListenerRule, Target, TargetGroup, TargetStatus
 from lgtm_deploy.core.ports.images import BuildRequest, BuiltImage, ImageBuilder, Registry
 from lgtm_deploy.core.ports.infrastructure import Infrastructure, PlannedChanges, ResourceChange
 from lgtm_deploy.core.ports.memory import Journal, Lock, RunSummary
@@ -40,6 +40,7 @@ __all__ = [
     "ImageBuilder",
     "Infrastructure",
     "Journal",
+    "ListenerRule",
     "Lock",
     "PlannedChanges",
     "Ports",

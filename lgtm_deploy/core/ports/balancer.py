@@ -41,6 +41,26 @@ class Target:
     description: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ListenerRule:
+    """One rule of a listener. `priority` is None for the rule that takes what no other took.
+
+    `paths` are patterns: `*` is any text, `?` any one character, upper and lower case differ (AWS: ELB user guide, path
+    conditions); empty: any path. `conditional` says that it asks for more than a path that is such a pattern (a host, a
+    header, a regular expression), `rewrites` that it changes the path (AWS: RuleTransform url-rewrite).
+    `target_groups` are the ARNs of those that it forwards to, by weight or not.
+    """
+
+    listener: str
+    port: int
+    protocol: str
+    priority: int | None
+    paths: tuple[str, ...] = ()
+    target_groups: tuple[str, ...] = ()
+    conditional: bool = False
+    rewrites: bool = False
+
+
 class Balancer(Protocol):
     """Spreads requests over targets and checks their health."""
 
@@ -54,4 +74,9 @@ class Balancer(Protocol):
 
     def address(self, name: str) -> str:
         """The URL of the load balancer of that name. Raises NotFoundError."""
+        ...
+
+    def rules(self, load_balancer: str) -> Sequence[ListenerRule]:
+        """The rules of all listeners of the load balancer of that name, each listener's in the order in which they are
+        tried. Raises NotFoundError."""
         ...
