@@ -13,8 +13,6 @@ BALANCER = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app
 LISTENER = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/app/lgtm/0/1"
 GROUP = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup"
 TEMPO, LOKI = f"{GROUP}/tempo/0", f"{GROUP}/loki/0"
-    f"arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/{name}/0" for name in ("tempo", "loki")
-)
 
 
 @pytest.fixture
