@@ -67,11 +67,11 @@ class AwaitTasks(Look[Watched, Seen, Outputs]):
 
 
 def wrong_with(answer: Answer | None, health: Health) -> str:
-    """What keeps an answer from being a healthy one; empty when nothing does. A body counts, not only a code."""
+    """What keeps an answer from being a healthy one; empty when nothing does. A body counts, where it was seen."""
     if answer is None:
         return "does not answer yet"
     if answer.status != 200:  # noqa: PLR2004 - the matcher of DOMAIN's target groups
         return f"answers {answer.status}"
-    if health.body not in answer.body:
+    if answer.body is not None and health.body not in answer.body:
         return f"answers 200 without '{health.body}'"
     return ""

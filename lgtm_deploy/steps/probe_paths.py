@@ -47,7 +47,7 @@ class ProbePaths(Look[Inputs, Seen, Outputs]):
                 return Waiting(reason=answer)
             if answer.status != probe.status:
                 return Waiting(reason=f"{probe.path} answers {answer.status}, not {probe.status}{_body(answer)}")
-            if probe.body not in answer.body:
+            if probe.body not in (answer.body or ""):
                 return Waiting(reason=f"{probe.path} answers without '{probe.body}'{_body(answer)}")
         return Open(outputs=Outputs(paths=tuple(probe.path for probe in probes)))
 
@@ -59,5 +59,5 @@ class ProbePaths(Look[Inputs, Seen, Outputs]):
 
 
 def _body(answer: Answer) -> str:
-    text = " ".join(answer.body.split())[:60]
+    text = " ".join((answer.body or "").split())[:60]
     return f": '{text}'" if text else ""

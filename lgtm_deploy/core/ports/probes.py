@@ -6,10 +6,13 @@ from typing import Protocol
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What an HTTP request got: the body's first 4,096 characters, and how long it took in seconds."""
+    """What an HTTP request got: the body's first 4,096 characters, and how long it took in seconds.
+
+    `body` is None where the answer went to somebody else, who told its status only.
+    """
 
     status: int
-    body: str
+    body: str | None
     seconds: float
     location: str = ""
 
