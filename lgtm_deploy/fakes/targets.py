@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from lgtm_deploy.core.matcher import matches
 from lgtm_deploy.core.ports import HealthCheck, Target, TargetGroup, TargetStatus
 
 FIVE_SECONDS = HealthCheck(
@@ -119,12 +120,3 @@ class FakeTargetGroup:
 def replace_path(health: HealthCheck, path: str) -> HealthCheck:
     """The same health check on another path."""
     return replace(health, path=path)
-
-
-def matches(matcher: str, status: int) -> bool:
-    """Whether a status code is in a matcher such as `200`, `200,404` or `200-299`."""
-    for part in matcher.split(","):
-        first, _, last = part.partition("-")
-        if int(first) <= status <= int(last or first):
-            return True
-    return False
