@@ -51,6 +51,8 @@ class Action(ABC, Generic[InputsT, SeenT, OutputsT]):
     """
 
     effect: ClassVar[Effect] = Effect.REMOTE
+    retreats: ClassVar[bool] = False
+    """Whether it can be sent back first and be waited for later: see `retreated`."""
     takes: ClassVar[type[Any]]
     sees: ClassVar[type[Any]]
     gives: ClassVar[type[Any]]
@@ -84,6 +86,15 @@ class Action(ABC, Generic[InputsT, SeenT, OutputsT]):
         A step that changes something which must come back overrides this and `compensate` together.
         """
         return Open(outputs=None)
+
+    def retreated(self, inputs: InputsT, seen: SeenT) -> Gate[None]:
+        """Is what was seen back so far that what `follows_retreat` may be undone? For steps that retreat."""
+        return self.restored(inputs, seen)
+
+    def follows_retreat(self, inputs: InputsT) -> bool:  # noqa: ARG002
+        """Whether this is undone only after the steps before it have retreated, and not, as usual, before they are
+        undone at all."""
+        return False
 
 
 class Look(ABC, Generic[InputsT, SeenT, OutputsT]):

@@ -88,8 +88,9 @@ class Attempts:
                 return Failed(reason=str(error), kind="refused", acted=self._acted)
         return Failed(reason=str(error), acted=self._acted)
 
-    def undone(self, seen: Mapping[str, Any]) -> str:
-        """Compensates the step from what it had seen and waits until that is back; returns what is not, or nothing."""
+    def undone(self, seen: Mapping[str, Any], *, retreat: bool = False) -> str:
+        """Compensates the step from what it had seen and waits until that is back, or has retreated; returns what is
+        not, or nothing."""
         step, inputs = self._work.step, self._work.inputs
         if not isinstance(step, Action):
             return ""
@@ -98,7 +99,8 @@ class Attempts:
             if not self._repeatedly(lambda: isinstance(step.restored(inputs, before), Open)):
                 self._repeatedly(lambda: self._compensate(step, before))
             deadline = self._clock.monotonic() + self._work.timeout
-            end = self._poll(lambda: step.restored(inputs, before), deadline=deadline)
+            back = step.retreated if retreat else step.restored
+            end = self._poll(lambda: back(inputs, before), deadline=deadline)
         except DeployError as error:
             return str(error)
         except BaseException as error:  # the other steps must still be compensated

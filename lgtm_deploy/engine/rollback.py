@@ -1,57 +1,109 @@
-"""Undoing what a run has changed, last first."""
+"""Undoing what a run has changed, in the one order that keeps a passing health check under every task."""
 
 from collections.abc import Callable
 
 from lgtm_deploy.core import event as events
 from lgtm_deploy.core.event import Event
 from lgtm_deploy.core.graph import Graph
-from lgtm_deploy.core.run import Run, StepRun
+from lgtm_deploy.core.run import Run
+from lgtm_deploy.core.step import Action
+from lgtm_deploy.core.values import typed
 from lgtm_deploy.engine.drive import Drive, Voice
 from lgtm_deploy.engine.executor import Job
-from lgtm_deploy.engine.stop import Stop
 
 Undone = tuple[str, float]
+# Marks the first half of a step's undoing among the jobs of a rollback.
+_RETREAT = " (retreat)"
 
 
 def roll_back(job: Job, reason: str) -> Run:
-    """Compensates every step that acted, in reverse order of completion; independent chains go side by side.
+    """Compensates every step that acted, in reverse order; independent chains go side by side.
 
-    A compensation that fails is written down and does not keep the others from being tried. A first request to stop is
-    not heeded here: half a rollback is worse than a late one.
+    A compensation that fails is written down and does not keep the others from being tried, but for those that would
+    do harm without it. A first request to stop is not heeded here: half a rollback is worse than a late one.
     """
-    stop = job.stop.apart()
     job.ledger.write(events.RollbackStarted(at=job.clock.now(), reason=reason))
-    acted = sorted((step for step in job.run.steps.values() if _to_undo(step)), key=lambda step: -step.order)
-
-    def start(identifier: str) -> tuple[None, Callable[[Voice], Undone]]:
-        return None, lambda voice: _undo(job, identifier, stop, voice)
-
-    def end(identifier: str, undone: Undone) -> tuple[Event, bool]:
-        wrong, seconds = undone
-        at = job.clock.now()
-        if wrong:
-            return events.CompensationFailed(at=at, step=identifier, seconds=seconds, reason=wrong), True
-        return events.StepCompensated(at=at, step=identifier, seconds=seconds), True
-
-    after = _all_dependents(job.graph)
-    Drive(ledger=job.ledger, parallelism=job.parallelism, start=start, end=end).run(
-        {step.id: after[step.id] for step in acted}
-    )
+    way = _WayBack(job)
+    Drive(ledger=job.ledger, parallelism=job.parallelism, start=way.start, end=way.end).run(way.order())
     differs = tuple(f"{step.id}: {step.message}" for step in job.run.steps.values() if step.status == "not-compensated")
     job.ledger.write(events.RollbackFinished(at=job.clock.now(), differs=differs))
     return job.run
 
 
-def _to_undo(step: StepRun) -> bool:
-    return step.acted and step.seen is not None
+class _WayBack:
+    """What is undone, and when.
+
+    Usually what came last is undone first. Where the earlier image passes the earlier health check only, and the new
+    one the new check only, that would leave the tasks that run without a passing check: there the deployments are sent
+    back first, the check follows once the earlier tasks answer, and only then are the deployments waited for.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._stop = job.stop.apart()
+        self._stranded: dict[str, str] = {}
+        """Steps that could not be sent back -> why."""
+        self._after: dict[str, set[str]] = _all_dependents(job.graph)
+        newest_first = sorted(job.run.steps.values(), key=lambda step: -step.order)
+        self._acted = {step.id: step for step in newest_first if step.acted and step.seen is not None}
+        self._retreats = {
+            step: {check for check in self._after[step] & self._acted.keys() if self._follows(check)}
+            for step in self._acted
+            if getattr(job.steps[step], "retreats", False)
+        }
+
+    def order(self) -> dict[str, set[str]]:
+        """Each undoing, to those that come before it; `_retreat(step)` is the first half of a step's."""
+        order = {step: set(self._after[step]) for step in self._acted}
+        for step, checks in self._retreats.items():
+            if checks:
+                order[_retreat(step)] = self._after[step] - checks
+                for each in (step, *checks):
+                    order[each].add(_retreat(step))
+        return order
+
+    def start(self, name: str) -> tuple[None, Callable[[Voice], Undone]]:
+        """The job that undoes it."""
+        identifier = _step_of(name)
+        kept = {identifier} | {step for step, checks in self._retreats.items() if identifier in checks}
+        stranded = [step for step in self._stranded if step in kept]
+        if stranded:
+            why = self._stranded[stranded[0]]
+            wrong = why if stranded[0] == identifier else f"left as it is: {stranded[0]} could not go back"
+            return None, lambda _: (wrong, 0.0)
+        return None, lambda voice: self._undo(identifier, voice, retreat=name != identifier)
+
+    def end(self, name: str, undone: Undone) -> tuple[Event, bool]:
+        """What is written down of it."""
+        wrong, seconds = undone
+        at, identifier = self._job.clock.now(), _step_of(name)
+        if name != identifier:
+            if wrong:
+                self._stranded[identifier] = wrong
+            message = wrong or "the earlier tasks answer"
+            return events.StepProgressed(at=at, step=identifier, message=message), True
+        if wrong:
+            return events.CompensationFailed(at=at, step=identifier, seconds=seconds, reason=wrong), True
+        return events.StepCompensated(at=at, step=identifier, seconds=seconds), True
+
+    def _follows(self, identifier: str) -> bool:
+        step = self._job.steps[identifier]
+        return isinstance(step, Action) and step.follows_retreat(typed(step.takes, self._acted[identifier].inputs))
+
+    def _undo(self, identifier: str, voice: Voice, *, retreat: bool) -> Undone:
+        began = self._job.clock.monotonic()
+        step = self._job.run.steps[identifier]
+        attempts = self._job.attempts(self._job.graph.nodes[identifier], step.inputs, self._stop, voice)
+        wrong = attempts.undone(step.seen or {}, retreat=retreat)
+        return wrong, round(self._job.clock.monotonic() - began, 3)
 
 
-def _undo(job: Job, identifier: str, stop: Stop, voice: Voice) -> Undone:
-    began = job.clock.monotonic()
-    step = job.run.steps[identifier]
-    attempts = job.attempts(job.graph.nodes[identifier], step.inputs, stop, voice)
-    wrong = attempts.undone(step.seen or {})
-    return wrong, round(job.clock.monotonic() - began, 3)
+def _retreat(step: str) -> str:
+    return f"{step}{_RETREAT}"
+
+
+def _step_of(name: str) -> str:
+    return name.removesuffix(_RETREAT)
 
 
 def _all_dependents(graph: Graph) -> dict[str, set[str]]:

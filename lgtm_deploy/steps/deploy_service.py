@@ -1,10 +1,18 @@
 """deploy-service: the service on another image, by digest."""
 
 from dataclasses import dataclass
+from http import HTTPStatus
+from typing import ClassVar
 
+from lgtm_deploy.core.errors import TransientError
 from lgtm_deploy.core.gate import Gate, Open, Shut, Waiting
-from lgtm_deploy.core.ports import Progress
+from lgtm_deploy.core.ports import Progress, TaskState
+from lgtm_deploy.core.stack import Service
 from lgtm_deploy.core.step import Action, Change, Nothing, Proposal
+
+_POLL = 0.5
+# How old an earlier task must be before it counts where it cannot be asked, in seconds.
+_UNSEEN_SECONDS = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,12 +26,14 @@ class Inputs:
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """The service's task definition, its image, its newest service deployment, and the digest that this runs."""
+    """The service's task definition, its image, its newest service deployment, the digest that this runs, and the path
+    that the load balancer checks."""
 
     task_definition: str
     image: str
     deployment: str
     digest: str
+    path: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +51,7 @@ class DeployService(Action[Inputs, Seen, Outputs]):
     which digest runs: a tag is resolved once per deployment (ECS developer guide, container image resolution).
     """
 
+    retreats: ClassVar[bool] = True
     takes = Inputs
     sees = Seen
     gives = Outputs
@@ -57,6 +68,7 @@ class DeployService(Action[Inputs, Seen, Outputs]):
             image=state.images.get(service.container, ""),
             deployment=state.deployment,
             digest=digest,
+            path=self.ports.balancer.target_group(service.target_group).health_check.path,
         )
 
     def propose(self, inputs: Inputs, seen: Seen) -> Proposal[Outputs]:
@@ -105,6 +117,32 @@ class DeployService(Action[Inputs, Seen, Outputs]):
         if deployment.status in ("STOPPED", "ROLLBACK_FAILED"):
             return Shut(reason=f"{now}; it was on {seen.digest[:19]}")
         return Waiting(reason=f"{now}; going back to {seen.digest[:19]}")
+
+    def retreated(self, inputs: Inputs, seen: Seen) -> Gate[None]:
+        """Open once as many tasks of the earlier image as desired answer on the path that was checked before: the check
+        may go back then, while the deployment is still under way."""
+        service = self.stack.service(inputs.service)
+        state = self.ports.host.service(service.ecs_service)
+        earlier = [
+            task
+            for task in self.ports.rollouts.tasks(service.ecs_service)
+            if task.status == "running"
+            and any(each.name == service.container and each.digest == seen.digest for each in task.containers)
+        ]
+        answering = sum(self._answers(task, service, seen.path) for task in earlier)
+        if answering >= state.desired:
+            return Open(outputs=None)
+        return Waiting(reason=f"{answering}/{state.desired} earlier tasks answer on {seen.path}", poll_seconds=_POLL)
+
+    def _answers(self, task: TaskState, service: Service, path: str) -> bool:
+        if not self.ports.task_probe.reaches(task.address, service.port):
+            # Nobody here can tell: by then it has had the time that a task needs.
+            age = self.ports.clock.now() - (task.started_at or self.ports.clock.now())
+            return age.total_seconds() >= _UNSEEN_SECONDS
+        try:
+            return self.ports.task_probe.ask(task.address, service.port, path).status == HTTPStatus.OK
+        except TransientError:
+            return False
 
     def _is_back(self, inputs: Inputs, seen: Seen) -> bool:
         service = self.stack.service(inputs.service)

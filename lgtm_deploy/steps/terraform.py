@@ -141,6 +141,10 @@ class TerraformApply(Action[ApplyInputs, ApplySeen, Empty]):
             root = self.stack.directory / self.stack.root(inputs.root).root
             self.ports.infrastructure.apply(root, planned, progress)
 
+    def follows_retreat(self, inputs: ApplyInputs) -> bool:
+        """The earlier image passes the earlier check only: it has to be on its way back when the check goes back."""
+        return True
+
     def restored(self, inputs: ApplyInputs, seen: ApplySeen) -> Gate[None]:
         """Open when every recorded path is back."""
         for service in self._declared():

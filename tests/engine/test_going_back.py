@@ -1,6 +1,7 @@
 """What is undone after a failure, in which order, and what is said when it is not."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import pytest
 from hypothesis import given, settings
@@ -21,7 +22,7 @@ from lgtm_deploy.core.event import (
 )
 from lgtm_deploy.core.gate import Gate, Shut, Waiting
 from tests.engine.acting import act
-from tests.engine.toys import Inputs, LocalToy, Seen, Stage, Toy, Watch, World, fails, for_ever, until
+from tests.engine.toys import Doing, Inputs, LocalToy, Seen, Stage, Toy, Watch, World, fails, for_ever, nothing, until
 
 BROKEN = PermanentError("It broke.")
 
@@ -282,3 +283,72 @@ def test_whatever_fails_the_start_state_is_back_and_needs_are_undone_last(
     assert set(world.state.values()) <= {"old"}
     for name in undone:
         assert all(undone.index(need) > undone.index(name) for need in needs[name])
+
+
+class Deploying(Toy):
+    """Its way back has two halves: after the first it only waits."""
+
+    retreats: ClassVar[bool] = True
+
+    def restored(self, inputs: Inputs, seen: Seen) -> Gate[None]:
+        if "undo check" not in self.world.log:
+            return Waiting(reason="for the check", poll_seconds=0.001)
+        return super().restored(inputs, seen)
+
+    def retreated(self, inputs: Inputs, seen: Seen) -> Gate[None]:
+        return super().restored(inputs, seen)
+
+
+class Check(Toy):
+    def follows_retreat(self, inputs: Inputs) -> bool:
+        return True
+
+
+def turned(world: World, **undo: Doing) -> Stage:
+    """hold -> two deployments -> one check -> release, and then something breaks."""
+    steps: list[Toy] = [
+        Toy(world, "hold"),
+        Deploying(world, "one", undo=undo.get("one", nothing)),
+        Deploying(world, "two", undo=undo.get("two", nothing)),
+        Check(world, "check"),
+        Toy(world, "release"),
+        Toy(world, "broken", before=fails(BROKEN)),
+    ]
+    needs = {
+        "hold": [],
+        "one": ["hold"],
+        "two": ["hold"],
+        "check": ["one", "two"],
+        "release": ["check"],
+        "broken": ["release"],
+    }
+    return Stage(needs, *steps, world=world)
+
+
+def test_deployments_are_sent_back_before_their_check_and_waited_for_after_it() -> None:
+    world = World()
+
+    run = act(stage := turned(world))
+
+    undone = world.what_was("undo")
+    assert run.verdict == "rolled-back", run.reason
+    assert undone[0] == "release"
+    assert set(undone[1:3]) == {"one", "two"}
+    assert undone[3:] == ["check", "hold"], "each is sent back once"
+    told = stage.told(StepCompensated)
+    assert told.index("check") < min(told.index("one"), told.index("two"))
+    assert told[-1] == "hold"
+
+
+def test_a_check_stays_under_a_deployment_that_cannot_go_back() -> None:
+    world = World()
+    stage = turned(world, one=fails(BROKEN, times=9))
+
+    run = act(stage)
+
+    assert run.verdict == "rollback-failed"
+    assert "check" not in world.what_was("undo")
+    assert world.state["check"] == "new"
+    assert world.state["two"] == "old"
+    assert "one: It broke." in run.reason
+    assert "check: left as it is: one could not go back" in run.reason
