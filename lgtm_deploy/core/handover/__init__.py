@@ -1,0 +1,26 @@
+"""How a service is carried from one health-check path to another without a gap: which sequence, for how long, and what
+would happen otherwise."""
+
+from lgtm_deploy.core.handover.decision import Decision, decide
+from lgtm_deploy.core.handover.facts import Facts
+from lgtm_deploy.core.handover.hold import HANDOVER_WINDOW, HOLD_MARGIN, hold_seconds
+from lgtm_deploy.core.handover.timeline import Fate, Prediction, flip_before_images, images_first, predict
+from lgtm_deploy.core.handover.ways import Refusal, Way
+from lgtm_deploy.core.handover.words import told
+
+__all__ = [
+    "HANDOVER_WINDOW",
+    "HOLD_MARGIN",
+    "Decision",
+    "Facts",
+    "Fate",
+    "Prediction",
+    "Refusal",
+    "Way",
+    "decide",
+    "flip_before_images",
+    "hold_seconds",
+    "images_first",
+    "predict",
+    "told",
+]
