@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 
 from ministack.services import alb
 
-from .targets import Target, TargetTable, group_of, registered
+from .targets import Target, TargetTable, group_of, in_use, registered
 
 # The load balancer's own error pages; AWS: load-balancer-troubleshooting ("HTTP 502/503/504").
 ERROR_TITLES = {502: "502 Bad Gateway", 503: "503 Service Temporarily Unavailable", 504: "504 Gateway Time-out"}
@@ -20,6 +20,7 @@ class Balancer:
     def __init__(self, table: TargetTable) -> None:
         """Answer from ``table``."""
         self._table = table
+        self._create_rule = alb._create_rule
         self._delete_group = alb._delete_tg
         self._forward = alb._forward_to_tg
         self._proxy = alb._proxy_http_target
@@ -27,6 +28,7 @@ class Balancer:
     def install(self) -> None:
         """Put the replacements into MiniStack."""
         actions = {
+            "CreateRule": self.create_rule,
             "RegisterTargets": self.register_targets,
             "DeregisterTargets": self.deregister_targets,
             "DescribeTargetHealth": self.describe_target_health,
@@ -35,6 +37,14 @@ class Balancer:
         alb._ACTION_MAP.update(actions)
         alb._forward_to_tg = self.forward
         alb._proxy_http_target = self.proxy
+
+    def create_rule(self, parameters: dict[str, Any]) -> Any:
+        """CreateRule: "a listener can't have multiple rules with the same priority" (AWS: CreateRule, Priority)."""
+        listener, priority = alb._p(parameters, "ListenerArn"), alb._p(parameters, "Priority")
+        taken = {str(rule["Priority"]) for rule in alb._rules.values() if rule["ListenerArn"] == listener}
+        if priority in taken:
+            return alb._error("PriorityInUse", f"Priority '{priority}' is currently in use")
+        return self._create_rule(parameters)
 
     def register_targets(self, parameters: dict[str, Any]) -> Any:
         """RegisterTargets: a target is an address and a port, so one address may be registered twice."""
@@ -59,7 +69,10 @@ class Balancer:
         return alb._empty("DeregisterTargets")
 
     def delete_target_group(self, parameters: dict[str, Any]) -> Any:
-        """DeleteTargetGroup: its targets go with it."""
+        """DeleteTargetGroup: its targets go with it; one that an action refers to stays (AWS: DeleteTargetGroup)."""
+        arn, group = self._group(parameters)
+        if group and in_use(arn):
+            return alb._error("ResourceInUse", f"Target group '{arn}' is currently in use by a listener or a rule")
         answer = self._delete_group(parameters)
         self._table.forget_group(alb._p(parameters, "TargetGroupArn"))
         return answer

@@ -14,7 +14,7 @@ PRIVATE_NAMES = {
     "ministack.core.responses": "request_scope json_response error_response_json StreamingResponse",
     "ministack.services.alb": (
         "_ACTION_MAP _error _empty _xml _p _parse_targets_param _lbs _tgs _targets _tg_attrs _listeners _rules "
-        "_delete_tg _forward_to_tg "
+        "_create_rule _delete_tg _forward_to_tg "
         "_proxy_http_target dispatch_request _lb_attr TARGET_IDLE_TIMEOUT"
     ),
     "ministack.services.cloudwatch_logs": "_log_groups _put_log_events",
