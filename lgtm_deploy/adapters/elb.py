@@ -33,7 +33,7 @@ class ElbBalancer:
         return TargetGroup(
             arn=group["TargetGroupArn"],
             name=group["TargetGroupName"],
-            health_check=_health_check(group),
+            health_check=health_check(group),
             deregistration_delay=int(values.get("deregistration_delay.timeout_seconds", DEREGISTRATION_DELAY)),
         )
 
@@ -83,7 +83,8 @@ class ElbBalancer:
         return found
 
 
-def _health_check(group: Mapping[str, Any]) -> HealthCheck:
+def health_check(group: Mapping[str, Any]) -> HealthCheck:
+    """How a target group checks, as AWS describes it."""
     matcher = group.get("Matcher", {})
     return HealthCheck(
         path=group.get("HealthCheckPath", ""),

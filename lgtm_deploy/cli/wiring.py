@@ -118,6 +118,7 @@ def ports(stack: Stack, seen: Sights, workspace: Path) -> Ports:
     from lgtm_deploy.adapters.clock import SystemClock
     from lgtm_deploy.adapters.docker import DockerBuilder, connect, has_buildx
     from lgtm_deploy.adapters.ecr import EcrRegistry
+    from lgtm_deploy.adapters.elb_shadow import ElbShadowTargets
     from lgtm_deploy.adapters.http import HttpStackProbe, HttpTaskProbe
     from lgtm_deploy.adapters.terraform import TerraformInfrastructure
 
@@ -135,6 +136,10 @@ def ports(stack: Stack, seen: Sights, workspace: Path) -> Ports:
             workspace=state_folder(stack.directory) / "terraform" / environment.name, environment=dict(os.environ)
         ),
         task_probe=HttpTaskProbe(),
+        # A run's workspace bears its name.
+        shadow=ElbShadowTargets(
+            aws, seen.balancer, {"lgtm-deploy.run": workspace.name, "lgtm-deploy.by": caller_name()}
+        ),
         stack_probe=HttpStackProbe(
             lambda: environment.url or seen.balancer.address(environment.load_balancer), tenant=environment.tenant
         ),

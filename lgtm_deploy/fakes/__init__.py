@@ -15,6 +15,7 @@ from lgtm_deploy.fakes.probes import FakeCaller, FakeStackProbe, FakeTaskProbe
 from lgtm_deploy.fakes.rollout import FakeDeployment, FakeRevision, FakeService, FakeTask
 from lgtm_deploy.fakes.script import Call, Fault, Script
 from lgtm_deploy.fakes.services import FakeBalancer, FakeHost, FakeRollouts
+from lgtm_deploy.fakes.shadow import FakeShadowTargets
 from lgtm_deploy.fakes.targets import FakeTarget, FakeTargetGroup
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "FakeRollouts",
     "FakeRoot",
     "FakeService",
+    "FakeShadowTargets",
     "FakeStackProbe",
     "FakeTarget",
     "FakeTargetGroup",
@@ -60,6 +62,7 @@ def fake_ports(stack: Stack, cloud: FakeCloud, workspace: Path) -> Ports:  # noq
         balancer=FakeBalancer(cloud),
         infrastructure=FakeInfrastructure(cloud),
         task_probe=FakeTaskProbe(cloud),
+        shadow=FakeShadowTargets(cloud),
         stack_probe=FakeStackProbe(cloud),
         caller=FakeCaller(cloud),
         clock=cloud.clock,

@@ -72,6 +72,8 @@ class FakeCloud:
         """Path prefix -> service that the load balancer sends it to."""
         self.listener_rules: list[ListenerRule] = []
         """Rules beside those."""
+        self.shadows: set[str] = set()
+        self.shadow_quota = 100
         self.roots: dict[Path, FakeRoot] = {}
         self.reachable = True
         """Whether task addresses can be reached from here."""

@@ -13,6 +13,7 @@ from lgtm_deploy.adapters.docker import DockerBuilder, connect
 from lgtm_deploy.adapters.ecr import EcrRegistry
 from lgtm_deploy.adapters.ecs import EcsHost, EcsRollouts
 from lgtm_deploy.adapters.elb import ElbBalancer
+from lgtm_deploy.adapters.elb_shadow import ElbShadowTargets
 from lgtm_deploy.adapters.http import HttpStackProbe, HttpTaskProbe
 from lgtm_deploy.adapters.logs import CloudWatchLogs
 from lgtm_deploy.adapters.sts import StsCaller
@@ -39,6 +40,7 @@ class SandboxWorld:
         self.rollouts = EcsRollouts(aws, cluster=CLUSTER, logs=CloudWatchLogs(aws))
         self.balancer = ElbBalancer(aws)
         self.task_probe = HttpTaskProbe()
+        self.shadow = ElbShadowTargets(aws, self.balancer, {"lgtm-deploy.run": "contract"})
         self.stack_probe = HttpStackProbe(lambda: f"http://127.0.0.1:{cloud.alb_port}", tenant="contracts")
         self.caller = StsCaller(aws)
 

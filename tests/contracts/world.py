@@ -16,6 +16,7 @@ from lgtm_deploy.core.ports import (
     Registry,
     RolloutView,
     ServiceHost,
+    ShadowTargets,
     StackProbe,
     TaskProbe,
 )
@@ -30,6 +31,7 @@ from lgtm_deploy.fakes import (
     FakeRepository,
     FakeRollouts,
     FakeService,
+    FakeShadowTargets,
     FakeStackProbe,
     FakeTargetGroup,
     FakeTaskProbe,
@@ -70,6 +72,8 @@ class World(Protocol):
     def balancer(self) -> Balancer: ...
     @property
     def task_probe(self) -> TaskProbe: ...
+    @property
+    def shadow(self) -> ShadowTargets: ...
     @property
     def stack_probe(self) -> StackProbe: ...
     @property
@@ -115,6 +119,7 @@ class FakeWorld:
         self.rollouts = FakeRollouts(self.cloud)
         self.balancer = FakeBalancer(self.cloud)
         self.task_probe = FakeTaskProbe(self.cloud)
+        self.shadow = FakeShadowTargets(self.cloud)
         self.stack_probe = FakeStackProbe(self.cloud)
         self.caller = FakeCaller(self.cloud)
         self.cloud.balancers[BALANCER] = "http://shim.example"

@@ -24,6 +24,7 @@ from lgtm_deploy.core.ports.services import (
     TaskState,
     TaskStatus,
 )
+from lgtm_deploy.core.ports.shadow import Shadow, ShadowRequest, ShadowTargets
 from lgtm_deploy.core.ports.surroundings import Caller, Clock
 
 __all__ = [
@@ -51,6 +52,9 @@ __all__ = [
     "RunSummary",
     "ServiceHost",
     "ServiceState",
+    "Shadow",
+    "ShadowRequest",
+    "ShadowTargets",
     "StackProbe",
     "Target",
     "TargetGroup",
@@ -72,6 +76,7 @@ class Ports:
     balancer: Balancer
     infrastructure: Infrastructure
     task_probe: TaskProbe
+    shadow: ShadowTargets
     stack_probe: StackProbe
     caller: Caller
     clock: Clock
