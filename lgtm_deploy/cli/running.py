@@ -17,6 +17,7 @@ from lgtm_deploy.cli.signals import heeded, interruptible
 from lgtm_deploy.core.errors import LockHeldError, UsageError
 from lgtm_deploy.core.event import EXIT_CODES, RESUMABLE, Record, RunFinished
 from lgtm_deploy.core.graph import Graph, expand
+from lgtm_deploy.core.order import enforce
 from lgtm_deploy.core.plan import Plan
 from lgtm_deploy.core.ports import Ports
 from lgtm_deploy.core.preview import Preview
@@ -76,6 +77,8 @@ def resume_run(settings: Settings, stack: Stack, plan: Plan, wanted: Wanted, run
 
 
 def _run(settings: Settings, subject: "_Subject", wanted: Wanted, run: Run) -> Run:
+    # `--only` and `resume` run a part of the plan: it is held against the order as it is.
+    enforce(subject.plan, subject.graph, CATALOG)
     stack = wiring.settled(subject.stack)
     seen = wiring.sights(stack)
     wiring.guard_account(stack, seen.caller)

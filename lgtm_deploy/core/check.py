@@ -6,7 +6,8 @@ from types import GenericAlias
 from typing import Any, get_args, get_origin, get_type_hints
 
 from lgtm_deploy.core.errors import UsageError
-from lgtm_deploy.core.graph import Fault, Path, keys_of, order_faults, upstream
+from lgtm_deploy.core.graph import Fault, Path, expand, keys_of, order_faults, upstream
+from lgtm_deploy.core.order import misordered
 from lgtm_deploy.core.plan import Plan, StepSpec
 from lgtm_deploy.core.reference import Reference, references, sole
 from lgtm_deploy.core.step import Step
@@ -31,7 +32,7 @@ def faults(plan: Plan, catalog: Catalog) -> list[Fault]:
             )
         else:
             found.extend(_StepCheck(plan, spec, catalog).faults())
-    return found
+    return found or misordered(plan, expand(plan), catalog)
 
 
 def _key_faults(plan: Plan) -> Iterator[Fault]:

@@ -25,6 +25,21 @@ class Effect(Enum):
     """It only looks."""
 
 
+class Part(Enum):
+    """What a step is to the order in which a service lives through a change (core/order.py)."""
+
+    PROBE = "probe"
+    """It tries an image out."""
+    PUSH = "push"
+    """It puts an image where services are deployed from."""
+    DEPLOY = "deploy"
+    """It starts a deployment."""
+    TASK_GATE = "task gate"
+    """It waits until a deployment's new tasks answer."""
+    HEALTH_CHECK = "health check"
+    """It may change what a load balancer asks of its targets."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Change:
     """Something would change. `summary` is one line; `details` are lines for the preview."""
@@ -53,6 +68,7 @@ class Action(ABC, Generic[InputsT, SeenT, OutputsT]):
     effect: ClassVar[Effect] = Effect.REMOTE
     retreats: ClassVar[bool] = False
     """Whether it can be sent back first and be waited for later: see `retreated`."""
+    part: ClassVar[Part | None] = None
     takes: ClassVar[type[Any]]
     sees: ClassVar[type[Any]]
     gives: ClassVar[type[Any]]
@@ -101,6 +117,7 @@ class Look(ABC, Generic[InputsT, SeenT, OutputsT]):
     """A step that changes nothing and waits for the world: a gate. The engine polls it."""
 
     effect: ClassVar[Effect] = Effect.NOTHING
+    part: ClassVar[Part | None] = None
     takes: ClassVar[type[Any]]
     gives: ClassVar[type[Any]]
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from lgtm_deploy.core.errors import TransientError
 from lgtm_deploy.core.gate import Gate, Open, Waiting
 from lgtm_deploy.core.ports import Answer
 from lgtm_deploy.core.rollout import Rollout, all_running, failure, waiting
 from lgtm_deploy.core.stack import Health
-from lgtm_deploy.core.step import Look
+from lgtm_deploy.core.step import Look, Part
 from lgtm_deploy.steps.rollouts import Watched, look_at
 
 # Tasks start and become ready within seconds of each other; looking twice a second costs two batched reads a second.
@@ -36,6 +37,7 @@ class AwaitTasks(Look[Watched, Seen, Outputs]):
     The load balancer cannot tell: it still checks the old path. Images have no shell. So each task is asked itself.
     """
 
+    part: ClassVar[Part | None] = Part.TASK_GATE
     takes = Watched
     gives = Outputs
 

@@ -8,7 +8,7 @@ from lgtm_deploy.core.errors import TransientError
 from lgtm_deploy.core.gate import Gate, Open, Shut, Waiting
 from lgtm_deploy.core.ports import Progress, TaskState
 from lgtm_deploy.core.stack import Service
-from lgtm_deploy.core.step import Action, Change, Nothing, Proposal
+from lgtm_deploy.core.step import Action, Change, Nothing, Part, Proposal
 
 _POLL = 0.5
 # How old an earlier task must be before it counts where it cannot be asked, in seconds.
@@ -52,6 +52,7 @@ class DeployService(Action[Inputs, Seen, Outputs]):
     """
 
     retreats: ClassVar[bool] = True
+    part: ClassVar[Part | None] = Part.DEPLOY
     takes = Inputs
     sees = Seen
     gives = Outputs

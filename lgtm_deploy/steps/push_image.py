@@ -1,10 +1,11 @@
 """push-image: the built image into the registry, under its identity, once."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from lgtm_deploy.core.errors import PermanentError
 from lgtm_deploy.core.ports import Progress
-from lgtm_deploy.core.step import Action, Change, Nothing, Proposal
+from lgtm_deploy.core.step import Action, Change, Nothing, Part, Proposal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,7 @@ class Outputs:
 class PushImage(Action[Inputs, Seen, Outputs]):
     """Pushes under a tag that never changes its meaning, so that there is nothing to undo: the image stays."""
 
+    part: ClassVar[Part | None] = Part.PUSH
     takes = Inputs
     sees = Seen
     gives = Outputs

@@ -9,7 +9,7 @@ from lgtm_deploy.core.changes import describe
 from lgtm_deploy.core.gate import Gate, Open, Waiting
 from lgtm_deploy.core.ports import PlannedChanges, Ports, Progress
 from lgtm_deploy.core.stack import Service, Stack
-from lgtm_deploy.core.step import Action, Change, Effect, Nothing, Proposal
+from lgtm_deploy.core.step import Action, Change, Effect, Nothing, Part, Proposal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +108,7 @@ class TerraformApply(Action[ApplyInputs, ApplySeen, Empty]):
     """Applies exactly the saved plan. Undone, the recorded health check paths are planned and applied by the variables
     that the stack declares for them."""
 
+    part: ClassVar[Part | None] = Part.HEALTH_CHECK
     takes = ApplyInputs
     sees = ApplySeen
     gives = Empty
