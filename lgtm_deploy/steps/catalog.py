@@ -8,6 +8,7 @@ from lgtm_deploy.steps.await_tasks import AwaitTasks
 from lgtm_deploy.steps.build_image import BuildImage
 from lgtm_deploy.steps.deploy_service import DeployService
 from lgtm_deploy.steps.hold_grace_period import HoldGracePeriod
+from lgtm_deploy.steps.plan_handover import PlanHandover
 from lgtm_deploy.steps.preflight import Preflight
 from lgtm_deploy.steps.probe_paths import ProbePaths
 from lgtm_deploy.steps.push_image import PushImage
@@ -17,6 +18,7 @@ from lgtm_deploy.steps.terraform import TerraformApply, TerraformInit, Terraform
 CATALOG: Mapping[str, type[Step]] = {
     "preflight": Preflight,
     "build-image": BuildImage,
+    "plan-handover": PlanHandover,
     "push-image": PushImage,
     "hold-grace-period": HoldGracePeriod,
     "deploy-service": DeployService,

@@ -61,7 +61,7 @@ def decide(services: Sequence[Facts], *, allow: Collection[str]) -> Decision | t
 def is_handed_over(facts: Facts) -> bool:
     """Whether there is a handover at all: not when the new image runs already. One that the stack file says not to try
     out is handed over all the same, and nothing good is taken for granted of it."""
-    return facts.tried or bool(facts.service.rehearsal.skip)
+    return facts.tried or facts.contract.skipped == facts.service.rehearsal.skip
 
 
 def _permits(allow: Collection[str], way: Way, name: str, services: Sequence[Facts]) -> bool:
