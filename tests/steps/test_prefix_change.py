@@ -49,6 +49,29 @@ def test_images_come_before_the_load_balancer(world: Simulation) -> None:
         assert told.index((StepSucceeded, f"await-targets[{name}]")) > flip
 
 
+def test_grafana_follows_once_the_load_balancer_asks_on_the_new_path(world: Simulation) -> None:
+    run = world.apply()
+
+    told = [(type(event), event.step) for event in world.events]
+    assert told.index((StepStarted, "coupled-deploy[grafana]")) > told.index((StepSucceeded, "flip"))
+    assert told.index((StepSucceeded, "coupled-push[grafana]")) < told.index((StepStarted, "coupled-deploy[grafana]"))
+    [image] = world.images("grafana").values()
+    assert image.endswith(f"@{world.running('grafana').deployments[-1].digests['grafana']}")
+    assert run.steps["coupled-await[grafana]"].status == "succeeded"
+
+
+def test_a_grafana_that_crashes_takes_everything_back(world: Simulation) -> None:
+    before, image = everything(world), world.images("grafana")
+    made_of(world, "grafana", Source(contract=Contract(exit_code=1, log=("data source provisioning failed",))))
+
+    run = world.apply()
+
+    assert (run.verdict, run.differs) == ("rolled-back", ())
+    assert "data source provisioning failed" in run.reason
+    assert everything(world) == before
+    assert world.images("grafana") == image
+
+
 def test_a_second_run_is_unchanged_and_makes_nothing(world: Simulation) -> None:
     world.apply()
     before = {call: world.cloud.called(call) for call in (*MUTATIONS, "builder.build")}

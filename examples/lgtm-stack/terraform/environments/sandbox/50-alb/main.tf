@@ -42,7 +42,7 @@ module "alb" {
       port              = 4040
       health_check_path = var.pyroscope_health_check_path
       priority          = 40
-      paths             = ["/pyroscope/*", "/ingest", "/querier.v1.*"]
+      paths             = ["/pyroscope/*"]
     }
   }
 }
