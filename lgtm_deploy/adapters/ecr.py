@@ -5,6 +5,7 @@ import json
 import threading
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 import docker
 from botocore.exceptions import ClientError
@@ -48,6 +49,28 @@ class EcrRegistry:
                     return None
                 raise
         return str(found[0]["imageDigest"]) if found else None
+
+    def tags_of(self, repository: str, digest: str) -> tuple[str, ...]:
+        """The tags that name that image (AWS: DescribeImages). Raises NotFoundError: no such repository or image."""
+        with reading(f"Image {digest} of ECR repository {repository}"):
+            found = self._aws.reader("ecr").describe_images(
+                repositoryName=repository, imageIds=[{"imageDigest": digest}]
+            )["imageDetails"]
+        if not found:
+            raise NotFoundError(f"ECR repository {repository} has no image {digest}.")
+        return tuple(found[0].get("imageTags", ()))
+
+    def expires_untagged(self, repository: str) -> bool:
+        """Whether a lifecycle rule removes untagged images (AWS: GetLifecyclePolicy; `any` counts them in). Raises
+        NotFoundError when there is no such repository."""
+        with reading(f"The lifecycle policy of ECR repository {repository}"):
+            try:
+                text = self._aws.reader("ecr").get_lifecycle_policy(repositoryName=repository)["lifecyclePolicyText"]
+            except ClientError as error:
+                if error_code(error) == "LifecyclePolicyNotFoundException":
+                    return False
+                raise
+        return any(_removes_untagged(rule) for rule in json.loads(text).get("rules", []))
 
     def reference(self, repository: str, digest: str) -> str:
         """`<registry>/<repository>@<digest>`. Raises NotFoundError when there is no such repository."""
@@ -128,3 +151,8 @@ class EcrRegistry:
             user, _, password = base64.b64decode(given["authorizationToken"]).decode().partition(":")
             self._token = ({"username": user, "password": password}, given["expiresAt"])
             return self._token[0], True
+
+
+def _removes_untagged(rule: Mapping[str, Any]) -> bool:
+    chosen = rule.get("selection", {}).get("tagStatus") in {"untagged", "any"}
+    return chosen and rule.get("action", {}).get("type") == "expire"

@@ -25,10 +25,11 @@ SETTLED_WITHIN = 300.0
 
 @dataclass(kw_only=True)
 class FakeRepository:
-    """A repository: what its tags name, and whether they stay."""
+    """A repository: what its tags name, whether they stay, and whether images without a tag go after a while."""
 
     tags: dict[str, str] = field(default_factory=dict)
     immutable: bool = True
+    expires_untagged: bool = False
 
 
 @dataclass(kw_only=True)
@@ -75,6 +76,10 @@ class FakeCloud:
         self.shadows: set[str] = set()
         self.shadow_quota = 100
         self.roots: dict[Path, FakeRoot] = {}
+        self.denied: set[str] = set()
+        """Actions that the caller may not take, such as `ecs:UpdateService`."""
+        self.may_ask = True
+        """Whether the caller may ask what it may do."""
         self.reachable = True
         """Whether task addresses can be reached from here."""
         self._now = self.clock.monotonic()

@@ -79,6 +79,26 @@ class FakeRegistry:
 
         return self._cloud.perform("registry.digest_of", look, repository=repository, tag=tag)
 
+    def tags_of(self, repository: str, digest: str) -> tuple[str, ...]:
+        """The tags that name that image. Raises NotFoundError when the repository or the image is gone."""
+
+        def look() -> tuple[str, ...]:
+            self._cloud.address_of(repository)
+            if digest not in self._cloud.pushed:
+                raise NotFoundError(f"ECR repository {repository} has no image {digest}.")
+            return tuple(tag for tag, named in self._cloud.repositories[repository].tags.items() if named == digest)
+
+        return self._cloud.perform("registry.tags_of", look, repository=repository, digest=digest)
+
+    def expires_untagged(self, repository: str) -> bool:
+        """Whether images without a tag go after a while. Raises NotFoundError when there is no such repository."""
+
+        def look() -> bool:
+            self._cloud.address_of(repository)
+            return self._cloud.repositories[repository].expires_untagged
+
+        return self._cloud.perform("registry.expires_untagged", look, repository=repository)
+
     def reference(self, repository: str, digest: str) -> str:
         """`<registry>/<repository>@<digest>`. Raises NotFoundError."""
         return f"{self._cloud.address_of(repository)}@{digest}"

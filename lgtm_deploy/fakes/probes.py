@@ -1,7 +1,9 @@
 """Requests to tasks and to the stack that never leave the process, and who makes them."""
 
+from collections.abc import Mapping, Sequence
+
 from lgtm_deploy.core.errors import TransientError
-from lgtm_deploy.core.ports import Answer
+from lgtm_deploy.core.ports import Answer, Permission
 from lgtm_deploy.fakes.cloud import FakeCloud
 from lgtm_deploy.fakes.image import NOT_FOUND, UNAVAILABLE
 from lgtm_deploy.fakes.rollout import FakeService, FakeTask
@@ -62,6 +64,16 @@ class FakeCaller:
     def account(self) -> str:
         """The cloud's account id."""
         return self._cloud.perform("caller.account", lambda: self._cloud.account)
+
+    def may(self, wanted: Sequence[Permission]) -> Mapping[Permission, bool] | None:
+        """All but what the cloud denies; None when the caller may not ask."""
+
+        def look() -> Mapping[Permission, bool] | None:
+            if not self._cloud.may_ask:
+                return None
+            return {each: each.action not in self._cloud.denied for each in wanted}
+
+        return self._cloud.perform("caller.may", look, wanted=tuple(wanted))
 
 
 def _targets(service: FakeService) -> list[FakeTask]:

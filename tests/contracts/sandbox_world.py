@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -56,10 +57,16 @@ class SandboxWorld:
         assert found
         return found
 
-    def repository(self, *, immutable: bool) -> str:
+    def repository(self, *, immutable: bool, expires_untagged: bool = False) -> str:
         name = f"repository-{uuid.uuid4().hex[:8]}"
         mutability = "IMMUTABLE" if immutable else "MUTABLE"
         self._cloud.client("ecr").create_repository(repositoryName=name, imageTagMutability=mutability)
+        if expires_untagged:
+            days = {"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": 7}
+            rule = {"rulePriority": 1, "selection": days, "action": {"type": "expire"}}
+            self._cloud.client("ecr").put_lifecycle_policy(
+                repositoryName=name, lifecyclePolicyText=json.dumps({"rules": [rule]})
+            )
         return name
 
     def context(self, dockerfile: str, *, broken: bool = False) -> BuildRequest:

@@ -26,6 +26,10 @@ def test_a_repository_that_is_not_there_is_not_found(world: World) -> None:
         world.registry.reference("no-such-repository", "sha256:aa")
     with pytest.raises(NotFoundError, match="no-such-repository"):
         push(world, built(world), "no-such-repository", "v1")
+    with pytest.raises(NotFoundError, match="no-such-repository"):
+        world.registry.tags_of("no-such-repository", "sha256:aa")
+    with pytest.raises(NotFoundError, match="no-such-repository"):
+        world.registry.expires_untagged("no-such-repository")
 
 
 def test_what_was_pushed_is_found_under_its_tag(world: World) -> None:
@@ -76,3 +80,25 @@ def test_progress_can_stop_a_push(world: World) -> None:
 
     with pytest.raises(InterruptedRunError):
         world.registry.push(built(world), world.repository(immutable=True), "v1", stop)
+
+
+def test_an_image_tells_its_tags_and_one_that_lost_its_tag_has_none(world: World) -> None:
+    repository = world.repository(immutable=False)
+    first = push(world, built(world), repository, "v1")
+    assert world.registry.tags_of(repository, first) == ("v1",)
+
+    second = built(world)
+    push(world, second, repository, "v1")
+    assert world.registry.tags_of(repository, first) == ()
+    digest = push(world, second, repository, "v2")
+    assert sorted(world.registry.tags_of(repository, digest)) == ["v1", "v2"]
+
+
+def test_an_image_that_is_gone_is_not_found(world: World) -> None:
+    with pytest.raises(NotFoundError, match=f"sha256:{'0' * 64}"):
+        world.registry.tags_of(REPOSITORY, f"sha256:{'0' * 64}")
+
+
+def test_a_repository_tells_whether_untagged_images_go(world: World) -> None:
+    assert world.registry.expires_untagged(world.repository(immutable=True, expires_untagged=True))
+    assert not world.registry.expires_untagged(world.repository(immutable=True))

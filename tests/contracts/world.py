@@ -87,8 +87,8 @@ class World(Protocol):
         """The digest of that image in the registry."""
         ...
 
-    def repository(self, *, immutable: bool) -> str:
-        """A new repository."""
+    def repository(self, *, immutable: bool, expires_untagged: bool = False) -> str:
+        """A new repository; its lifecycle rule may remove untagged images."""
         ...
 
     def context(self, dockerfile: str, *, broken: bool = False) -> BuildRequest:
@@ -147,9 +147,9 @@ class FakeWorld:
     def digest(self, image: str) -> str:
         return self.cloud.repositories[REPOSITORY].tags[image]
 
-    def repository(self, *, immutable: bool) -> str:
+    def repository(self, *, immutable: bool, expires_untagged: bool = False) -> str:
         name = f"repository-{next(self._numbers)}"
-        self.cloud.repositories[name] = FakeRepository(immutable=immutable)
+        self.cloud.repositories[name] = FakeRepository(immutable=immutable, expires_untagged=expires_untagged)
         return name
 
     def context(self, dockerfile: str, *, broken: bool = False) -> BuildRequest:

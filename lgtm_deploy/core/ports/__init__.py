@@ -25,7 +25,7 @@ from lgtm_deploy.core.ports.services import (
     TaskStatus,
 )
 from lgtm_deploy.core.ports.shadow import Shadow, ShadowRequest, ShadowTargets
-from lgtm_deploy.core.ports.surroundings import Caller, Clock
+from lgtm_deploy.core.ports.surroundings import Caller, Clock, Permission
 
 __all__ = [
     "Answer",
@@ -43,6 +43,7 @@ __all__ = [
     "Journal",
     "ListenerRule",
     "Lock",
+    "Permission",
     "PlannedChanges",
     "Ports",
     "Progress",

@@ -50,6 +50,16 @@ class Registry(Protocol):
         """The digest (`sha256:…`) that a tag names, or None. Raises NotFoundError when there is no such repository."""
         ...
 
+    def tags_of(self, repository: str, digest: str) -> tuple[str, ...]:
+        """The tags that name that image; none: it is untagged. Raises NotFoundError when the repository or the image
+        is gone."""
+        ...
+
+    def expires_untagged(self, repository: str) -> bool:
+        """Whether a lifecycle rule of the repository removes images without a tag, now or later. Raises NotFoundError
+        when there is no such repository."""
+        ...
+
     def reference(self, repository: str, digest: str) -> str:
         """How a task definition names that image: `<registry>/<repository>@<digest>`."""
         ...

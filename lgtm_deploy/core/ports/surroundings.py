@@ -1,7 +1,17 @@
 """Who is calling, and what time it is."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+
+
+@dataclass(frozen=True, kw_only=True)
+class Permission:
+    """One call on one thing: AWS's action, such as `ecs:UpdateService`, and the thing's ARN."""
+
+    action: str
+    resource: str = "*"
 
 
 class Caller(Protocol):
@@ -9,6 +19,13 @@ class Caller(Protocol):
 
     def account(self) -> str:
         """The account id of the credentials in use. Raises AccessError."""
+        ...
+
+    def may(self, wanted: Sequence[Permission]) -> Mapping[Permission, bool] | None:
+        """Which of these the caller has, as far as AWS can tell; None where the caller may not ask, or cannot.
+
+        What depends on something that only the call itself would tell, such as a tag, counts as given.
+        """
         ...
 
 
