@@ -38,8 +38,9 @@ class Watch:
 
 def slow(world: Simulation) -> None:
     """Tasks of the image that runs now need longer to become ready than a target needs to be called unhealthy."""
-    for digest, contract in list(world.cloud.pushed.items()):
-        world.cloud.pushed[digest] = replace(contract, ready_seconds=45.0)
+    for name in BOTH:
+        for digest in world.cloud.repositories[world.service(name).repository].tags.values():
+            world.cloud.pushed[digest] = replace(world.cloud.pushed[digest], ready_seconds=45.0)
 
 
 def test_after_the_flip_the_image_and_the_check_come_back_without_a_gap(world: Simulation) -> None:
