@@ -68,6 +68,8 @@ class Action(ABC, Generic[InputsT, SeenT, OutputsT]):
     effect: ClassVar[Effect] = Effect.REMOTE
     retreats: ClassVar[bool] = False
     """Whether it can be sent back first and be waited for later: see `retreated`."""
+    temporary: ClassVar[bool] = False
+    """Whether what it makes serves this run only: it goes when the run has ended for good, however it ended."""
     part: ClassVar[Part | None] = None
     takes: ClassVar[type[Any]]
     sees: ClassVar[type[Any]]

@@ -12,7 +12,7 @@ from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.verdict import Conclusion, conclude, ending
 from lgtm_deploy.engine.executor import Job, execute
 from lgtm_deploy.engine.foresight import beforehand, preview
-from lgtm_deploy.engine.rollback import roll_back
+from lgtm_deploy.engine.rollback import roll_back, tidy
 
 _ENDED_EARLY: Mapping[Verdict, type[DeployError]] = {"interrupted": InterruptedRunError, "timed-out": DeadlineError}
 
@@ -159,6 +159,8 @@ def _act(job: Job, decisions: Decisions) -> Conclusion:
         reason = conclude(run, end, rolled_back=True).reason
         run = roll_back(job, reason)
         rolled_back = True
+    elif end in ("failed", "superseded"):
+        tidy(job)
     return conclude(job.run, end, rolled_back=rolled_back)
 
 

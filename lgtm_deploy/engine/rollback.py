@@ -30,6 +30,13 @@ def roll_back(job: Job, reason: str) -> Run:
     return job.run
 
 
+def tidy(job: Job) -> Run:
+    """Removes what served the run only, where the run has ended and what it changed is left as it is."""
+    way = _WayBack(job, lambda step: getattr(job.steps[step], "temporary", False))
+    Drive(ledger=job.ledger, parallelism=job.parallelism, start=way.start, end=way.end).run(way.order())
+    return job.run
+
+
 class _WayBack:
     """What is undone, and when.
 
@@ -38,14 +45,16 @@ class _WayBack:
     back first, the check follows once the earlier tasks answer, and only then are the deployments waited for.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, admits: Callable[[str], bool] = lambda _: True) -> None:
         self._job = job
         self._stop = job.stop.apart()
         self._stranded: dict[str, str] = {}
         """Steps that could not be sent back -> why."""
         self._after: dict[str, set[str]] = _all_dependents(job.graph)
         newest_first = sorted(job.run.steps.values(), key=lambda step: -step.order)
-        self._acted = {step.id: step for step in newest_first if step.acted and step.seen is not None}
+        self._acted = {
+            step.id: step for step in newest_first if step.acted and step.seen is not None and admits(step.id)
+        }
         self._retreats = {
             step: {check for check in self._after[step] & self._acted.keys() if self._follows(check)}
             for step in self._acted

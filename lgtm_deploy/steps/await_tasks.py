@@ -1,4 +1,4 @@
-"""await-tasks: the new tasks run and answer on their health path, asked directly."""
+"""await-tasks: the new tasks run and answer on their health path, past the load balancer's own check."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,22 +6,36 @@ from typing import ClassVar
 
 from lgtm_deploy.core.errors import TransientError
 from lgtm_deploy.core.gate import Gate, Open, Waiting
-from lgtm_deploy.core.ports import Answer
+from lgtm_deploy.core.ports import Answer, TaskState
 from lgtm_deploy.core.rollout import Rollout, all_running, failure, waiting
-from lgtm_deploy.core.stack import Health
+from lgtm_deploy.core.shadow import answer_of, doubt_of
+from lgtm_deploy.core.stack import Health, Service
 from lgtm_deploy.core.step import Look, Part
 from lgtm_deploy.steps.rollouts import Watched, look_at
 
 # Tasks start and become ready within seconds of each other; looking twice a second costs two batched reads a second.
 _POLL = 0.5
+# The load balancer asks every five seconds at most.
+_POLL_OTHERS = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs(Watched):
+    """`asks` is who asks the tasks: `direct` (this tool), `balancer` (their own target group, which checks the wanted
+    path already) or `shadow` (the target group of that ARN)."""
+
+    asks: str = "direct"
+    shadow: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """The rollout, and what each running task answered (None: nothing), by address."""
+    """The rollout, and what each running task answered (None: nothing), by address; `doubts`: why somebody else who
+    asked cannot tell."""
 
     rollout: Rollout
     answers: Mapping[str, Answer | None] = field(default_factory=dict)
+    doubts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,29 +45,33 @@ class Outputs:
     addresses: tuple[str, ...]
 
 
-class AwaitTasks(Look[Watched, Seen, Outputs]):
+class AwaitTasks(Look[Inputs, Seen, Outputs]):
     """The gate before the load balancer's check may move to the new path.
 
-    The load balancer cannot tell: it still checks the old path. Images have no shell. So each task is asked itself.
+    The load balancer cannot tell: it still checks the old path. Images have no shell. So each task is asked itself, or
+    the load balancer is made to ask it on the new path as well.
     """
 
     part: ClassVar[Part | None] = Part.TASK_GATE
-    takes = Watched
+    takes = Inputs
     gives = Outputs
 
-    def look(self, inputs: Watched) -> Seen:
+    def look(self, inputs: Inputs) -> Seen:
         """Raises TransientError when AWS does not answer."""
         service = self.stack.service(inputs.service)
         rollout = look_at(self.ports, service, inputs)
         answers: dict[str, Answer | None] = {}
+        doubts: dict[str, str] = {}
         for task in rollout.running:
             try:
-                answers[task.address] = self.ports.task_probe.ask(task.address, service.port, service.health.path)
-            except TransientError:
+                answers[task.address] = self._ask(inputs, service, task)
+            except TransientError as error:
                 answers[task.address] = None
-        return Seen(rollout=rollout, answers=answers)
+                if inputs.asks != "direct":
+                    doubts[task.address] = str(error)
+        return Seen(rollout=rollout, answers=answers, doubts=doubts)
 
-    def judge(self, inputs: Watched, seen: Seen) -> Gate[Outputs]:
+    def judge(self, inputs: Inputs, seen: Seen) -> Gate[Outputs]:
         """Open when as many new tasks as desired answer as a healthy one does."""
         if (shut := failure(seen.rollout, digest=inputs.digest)) is not None:
             return shut
@@ -62,10 +80,28 @@ class AwaitTasks(Look[Watched, Seen, Outputs]):
         service = self.stack.service(inputs.service)
         for task in seen.rollout.running:
             wrong = wrong_with(seen.answers.get(task.address), service.health)
+            if doubt := seen.doubts.get(task.address):
+                return Waiting(reason=f"new task {doubt}", poll_seconds=_POLL_OTHERS)
             if wrong:
                 where = f"{task.address}:{service.port}{service.health.path}"
                 return Waiting(reason=f"new task {where} {wrong}", poll_seconds=_POLL)
         return Open(outputs=Outputs(addresses=tuple(task.address for task in seen.rollout.running)))
+
+    def _ask(self, inputs: Inputs, service: Service, task: TaskState) -> Answer:
+        if inputs.shadow:
+            return self.ports.shadow.ask(inputs.shadow, task.address, service.port)
+        if inputs.asks == "balancer":
+            return self._own(service, task.address)
+        return self.ports.task_probe.ask(task.address, service.port, service.health.path)
+
+    def _own(self, service: Service, address: str) -> Answer:
+        group = self.ports.balancer.target_group(service.target_group)
+        targets = [target for target in self.ports.balancer.targets(group.arn) if target.address == address]
+        answers = [answer for target in targets if (answer := answer_of(target))]
+        if answers:
+            return answers[0]
+        why = doubt_of(targets[0]) if targets else "is not registered yet"
+        raise TransientError(f"{address}:{service.port} {why}.")
 
 
 def wrong_with(answer: Answer | None, health: Health) -> str:

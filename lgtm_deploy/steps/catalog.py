@@ -13,6 +13,8 @@ from lgtm_deploy.steps.preflight import Preflight
 from lgtm_deploy.steps.probe_paths import ProbePaths
 from lgtm_deploy.steps.push_image import PushImage
 from lgtm_deploy.steps.release_grace_period import ReleaseGracePeriod
+from lgtm_deploy.steps.remove_shadow import RemoveShadow
+from lgtm_deploy.steps.shadow_targets import ShadowTargets
 from lgtm_deploy.steps.terraform import TerraformApply, TerraformInit, TerraformPlan
 
 CATALOG: Mapping[str, type[Step]] = {
@@ -22,7 +24,9 @@ CATALOG: Mapping[str, type[Step]] = {
     "push-image": PushImage,
     "hold-grace-period": HoldGracePeriod,
     "deploy-service": DeployService,
+    "shadow-targets": ShadowTargets,
     "await-tasks": AwaitTasks,
+    "remove-shadow": RemoveShadow,
     "terraform-init": TerraformInit,
     "terraform-plan": TerraformPlan,
     "terraform-apply": TerraformApply,
