@@ -21,6 +21,7 @@ from lgtm_deploy.cli import (
     show,
     status,
     validate,
+    wait,
 )
 from lgtm_deploy.cli.settings import Settings
 from lgtm_deploy.core.errors import DeployError
@@ -74,7 +75,7 @@ def options(
     context.obj = Settings(stack=stack, environment=env, output=(output or fitting).value, verbose=verbose)
 
 
-for verb in (plans, validate, doctor, graph, plan, apply, resume, runs, show, status, schema):
+for verb in (plans, validate, doctor, graph, plan, apply, resume, runs, show, status, wait, schema):
     verb.register(app)
 app.add_typer(sandbox.app, name="sandbox")
 

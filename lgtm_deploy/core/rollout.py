@@ -3,26 +3,38 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from lgtm_deploy.core.ends import ended_by_itself, how_it_ended, is_not_pulled
 from lgtm_deploy.core.gate import Shut
-from lgtm_deploy.core.ports import DeploymentState, TaskState
+from lgtm_deploy.core.ports import DeploymentState, ServiceEvent, TaskState
+from lgtm_deploy.core.words import joined, trouble
 
-# A container that ends by itself twice does so for a reason of its own: waiting for the circuit breaker's third time
-# would only cost minutes.
+# A container that ends by itself twice, or an image that is not pulled twice, has a reason of its own: waiting for the
+# circuit breaker's third time would only cost minutes.
 EXITS_ENOUGH = 2
+PULLS_ENOUGH = 2
 
 _ROLLED_BACK = ("ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS", "ROLLBACK_SUCCESSFUL", "ROLLBACK_FAILED")
+_STOPPED = ("STOPPED", "STOP_REQUESTED")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rollout:
     """One look: the service deployment, the tasks of its task definition, and the last log lines of those that ended
-    (by task ARN)."""
+    (by task ARN).
+
+    Where something is amiss there is more: `newest` is the ARN of the service's newest deployment (empty: not asked),
+    `events` are what ECS has told since this one began, newest first, and `checked` is the path that the load balancer
+    asks (empty: not asked).
+    """
 
     service: str
     container: str
     deployment: DeploymentState
     tasks: tuple[TaskState, ...]
     last_lines: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    newest: str = ""
+    events: tuple[ServiceEvent, ...] = ()
+    checked: str = ""
 
     @property
     def running(self) -> tuple[TaskState, ...]:
@@ -35,46 +47,39 @@ class Rollout:
         ended = [task for task in self.tasks if task.status == "stopped"]
         return tuple(sorted(ended, key=lambda task: task.stopped_at.timestamp() if task.stopped_at else 0.0))
 
+    @property
+    def is_replaced(self) -> bool:
+        """Whether another deployment of the service has begun since."""
+        return self.newest not in ("", self.deployment.arn)
+
 
 def failure(seen: Rollout, *, digest: str) -> Shut | None:
-    """Why this rollout cannot succeed any more, or None while it can.
+    """Why this rollout cannot succeed any more, or None while it can. With an empty `digest` any image may run.
 
     It is judged by the service deployment (AWS: DescribeServiceDeployments): a service is "stable" after a rollback,
-    too, and a deployment that a newer one replaced is STOPPED, not failed.
+    too, and a deployment that a newer one replaced is STOPPED, or stays SUCCESSFUL although nothing of it runs.
     """
     deployment = seen.deployment
     if deployment.status in _ROLLED_BACK:
         why = deployment.reason or "its circuit breaker tripped"
-        return Shut(reason=f"{seen.service}: ECS rolled the deployment back: {_joined(why, last_end(seen))}")
-    running = deployment.digests.get(seen.container, "")
-    if digest and running and running != digest:
-        return Shut(
-            reason=f"{seen.service}: the deployment runs {_short(running)} and not {_short(digest)}: "
-            "its task definition names another image"
-        )
-    if deployment.status in ("STOPPED", "STOP_REQUESTED"):
-        why = deployment.reason or "a newer deployment replaced it"
-        return Shut(reason=f"{seen.service}: the deployment was stopped: {why}", kind="superseded")
-    exits = [
-        task for task in seen.stopped if _exit_code(task, seen.container) is not None and not _stopped_by_ecs(task)
-    ]
-    if len(exits) >= EXITS_ENOUGH:
-        return Shut(reason=f"{seen.service}: {last_end(seen)}; it ended {len(exits)} times")
+        return Shut(reason=f"{seen.service}: ECS rolled the deployment back: {joined(why, last_end(seen))}")
+    if (other := _other_image(seen, digest)) is not None:
+        return other
+    if seen.is_replaced or (deployment.status in _STOPPED and not seen.newest):
+        by = f"deployment {seen.newest.rpartition('/')[2]}" if seen.newest else "a newer deployment"
+        return Shut(reason=f"{seen.service}: the deployment was stopped: {by} replaced it", kind="superseded")
+    if deployment.status in _STOPPED:
+        why = joined(deployment.reason, last_end(seen))
+        return Shut(reason=f"{seen.service}: the deployment was stopped, and nothing replaced it: {why}")
+    for ends, enough in ((_exits(seen), EXITS_ENOUGH), (_unpulled(seen), PULLS_ENOUGH)):
+        if len(ends) >= enough:
+            return Shut(reason=f"{seen.service}: {_told(seen, ends[-1])}; it ended {len(ends)} times")
     return None
 
 
 def last_end(seen: Rollout) -> str:
     """How the latest stopped task ended: exit code, AWS's reason, and its last log lines; empty when none has."""
-    if not seen.stopped:
-        return ""
-    task = seen.stopped[-1]
-    code = _exit_code(task, seen.container)
-    said = " | ".join(line.strip() for line in seen.last_lines.get(task.arn, ()) if line.strip())
-    reasons = [container.reason for container in task.containers if container.reason]
-    how = f"container {seen.container} exited with code {code}" if code is not None else "a task stopped"
-    # AWS says no more than that an essential container has exited, which the exit code says better.
-    why = "" if task.stop_code == "EssentialContainerExited" and code is not None else task.stopped_reason
-    return _joined(how, *reasons, why, f"last log lines: {said}" if said else "")
+    return _told(seen, seen.stopped[-1]) if seen.stopped else ""
 
 
 def all_running(seen: Rollout) -> bool:
@@ -84,24 +89,38 @@ def all_running(seen: Rollout) -> bool:
 
 
 def waiting(seen: Rollout) -> str:
-    """What the rollout is waiting for, in a few words, with how often tasks failed."""
+    """What the rollout is waiting for, in a few words: how often tasks failed and why, and what keeps ECS from starting
+    more of them."""
     found = f"{len(seen.running)}/{seen.deployment.desired} new tasks running"
     failed = seen.deployment.failed_tasks
     if failed:
         found += f", {failed} of {seen.deployment.failure_threshold} failures until ECS rolls back"
-    return _joined(found, last_end(seen))
+    return joined(found, last_end(seen), trouble(seen.events))
 
 
-def _exit_code(task: TaskState, container: str) -> int | None:
-    return next((each.exit_code for each in task.containers if each.name == container), None)
+def _other_image(seen: Rollout, digest: str) -> Shut | None:
+    """The deployment, or a task of it that runs, has another image than the one that was pushed."""
+    ours = [task.digest_of(seen.container) for task in seen.running]
+    runs = seen.deployment.digests.get(seen.container, "") or next((each for each in ours if each), "")
+    if not digest or not runs or runs == digest:
+        return None
+    return Shut(
+        reason=f"{seen.service}: the deployment runs {_short(runs)} and not {_short(digest)}: "
+        "its task definition names another image"
+    )
 
 
-def _stopped_by_ecs(task: TaskState) -> bool:
-    return task.stop_code in ("ServiceSchedulerInitiated", "UserInitiated")
+def _exits(seen: Rollout) -> list[TaskState]:
+    return [task for task in seen.stopped if ended_by_itself(task, seen.container)]
 
 
-def _joined(*parts: str) -> str:
-    return ": ".join(part for part in parts if part)
+def _unpulled(seen: Rollout) -> list[TaskState]:
+    return [task for task in seen.stopped if is_not_pulled(task)]
+
+
+def _told(seen: Rollout, task: TaskState) -> str:
+    lines = seen.last_lines.get(task.arn, ())
+    return how_it_ended(task, seen.container, last_lines=lines, checked=seen.checked, events=seen.events)
 
 
 def _short(digest: str) -> str:

@@ -37,6 +37,6 @@ def poll(
         if not isinstance(gate, Waiting):
             return gate
         if monotonic() >= deadline:
-            return Shut(reason=f"after {seconds:g} s still: {gate.reason}")
+            return Shut(reason=f"after {seconds:g} s still: {gate.reason}", kind="timed-out")
         tell(gate.reason)
         pause(min(gate.poll_seconds, max(deadline - monotonic(), 0.05)))

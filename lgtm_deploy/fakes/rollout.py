@@ -3,7 +3,14 @@
 from dataclasses import dataclass, field
 from math import ceil
 
-from lgtm_deploy.core.ports import ContainerState, DeploymentState, DeploymentStatus, TaskState, TaskStatus
+from lgtm_deploy.core.ports import (
+    ContainerState,
+    DeploymentState,
+    DeploymentStatus,
+    ServiceEvent,
+    TaskState,
+    TaskStatus,
+)
 from lgtm_deploy.fakes.clock import FakeClock
 from lgtm_deploy.fakes.image import Contract
 from lgtm_deploy.fakes.targets import FakeTargetGroup
@@ -104,6 +111,10 @@ class FakeService:
     revisions: list[FakeRevision] = field(default_factory=list)
     deployments: list[FakeDeployment] = field(default_factory=list)
     tasks: list[FakeTask] = field(default_factory=list)
+    events: list[ServiceEvent] = field(default_factory=list)
+    """What it has told, newest first."""
+    crowded: str = ""
+    """Why no task can be placed; empty: there is room."""
     wanted: FakeDeployment | None = None
     """The deployment whose tasks are to run: the newest, or the last good one during a rollback."""
 
@@ -128,6 +139,10 @@ class FakeService:
             self.deployments[-1].finish("STOPPED", now, "A newer deployment replaced this one.")
         self.deployments.append(deployment)
         self.wanted = deployment
+
+    def tell(self, now: float, text: str) -> None:
+        """A service event (AWS: "Service event messages")."""
+        self.events.insert(0, ServiceEvent(at=self.clock.at(now), message=f"(service {self.name}) {text}"))
 
     def tick(self, now: float) -> None:
         """Does what the scheduler does at this moment."""
@@ -172,6 +187,9 @@ class FakeService:
             sick = [group for group in self.groups if group.status_of(task.address) == "unhealthy"]
             if sick:
                 task.deployment.failed += 1
+                why = sick[0].targets[task.address].description
+                where = f"(port {self.port}) is unhealthy in (target-group {sick[0].arn})"
+                self.tell(now, f"(task {task.arn.rpartition('/')[2]}) {where} due to (reason {why}).")
                 self._retire(task, now, f"Task failed ELB health checks in (target-group {sick[0].arn})")
 
     def _trip(self, newest: FakeDeployment, now: float) -> None:
@@ -190,6 +208,9 @@ class FakeService:
         room = self.desired * self.maximum_percent // 100 - sum(task.is_wanted for task in self.tasks)
         if missing > 0 and room <= 0:
             self._make_room(now)
+        if self.crowded and min(missing, room) > 0:
+            self.tell(now, f"was unable to place a task because {self.crowded}.")
+            return
         for _ in range(min(missing, room)):
             self._start(now)
 

@@ -84,6 +84,7 @@ class FakeHost:
             target_groups=tuple(group.arn for group in service.groups),
             platform=service.platform,
             deployment=service.deployments[-1].arn,
+            events=tuple(service.events),
         )
 
 

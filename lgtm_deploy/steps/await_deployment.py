@@ -4,13 +4,12 @@ from dataclasses import dataclass
 
 from lgtm_deploy.core.gate import Gate, Open, Waiting
 from lgtm_deploy.core.ports import Target, TargetGroup
-from lgtm_deploy.core.rollout import Rollout, all_running, failure, waiting
+from lgtm_deploy.core.rollout import Rollout, failure
+from lgtm_deploy.core.settling import settled
 from lgtm_deploy.core.step import Look
 from lgtm_deploy.steps.rollouts import Watched, look_at
 
 _POLL = 0.5
-# Draining ends on a timer that nothing can hurry: asking less often loses nothing that matters.
-_POLL_DRAINING = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,27 +46,8 @@ class AwaitDeployment(Look[Watched, Seen, Outputs]):
 
     def judge(self, inputs: Watched, seen: Seen) -> Gate[Outputs]:
         """Open when every new task is a healthy target on the new path and ECS calls the deployment successful."""
-        if (shut := failure(seen.rollout, digest=inputs.digest)) is not None:
-            return shut
-        service = self.stack.service(inputs.service)
-        path = seen.group.health_check.path
-        if path != service.health.path:
-            return Waiting(reason=f"{seen.group.name} checks {path}, not {service.health.path} yet", poll_seconds=_POLL)
-        if not all_running(seen.rollout):
-            return Waiting(reason=waiting(seen.rollout), poll_seconds=_POLL)
-        states = {target.address: target for target in seen.targets}
-        for task in seen.rollout.running:
-            target = states.get(task.address)
-            if target is None or target.status != "healthy":
-                state = _spell(target) if target else "not registered yet"
-                return Waiting(reason=f"target {task.address} in {seen.group.name}: {state}", poll_seconds=_POLL)
-        if seen.rollout.deployment.status != "SUCCESSFUL":
-            draining = sum(target.status == "draining" for target in seen.targets)
-            why = f"{draining} old target(s) draining" if draining else seen.rollout.deployment.status
-            return Waiting(reason=f"all new targets healthy; {why}", poll_seconds=_POLL_DRAINING if draining else _POLL)
-        digest = seen.rollout.deployment.digests.get(service.container, inputs.digest)
-        return Open(outputs=Outputs(digest=digest), since=seen.rollout.deployment.finished_at)
-
-
-def _spell(target: Target) -> str:
-    return ": ".join(part for part in (target.status, target.description or target.reason) if part)
+        path, wanted = seen.group.health_check.path, self.stack.service(inputs.service).health.path
+        if path != wanted and failure(seen.rollout, digest=inputs.digest) is None:
+            return Waiting(reason=f"{seen.group.name} checks {path}, not {wanted} yet", poll_seconds=_POLL)
+        gate = settled(seen.rollout, seen.group, seen.targets, digest=inputs.digest)
+        return Open(outputs=Outputs(digest=gate.outputs), since=gate.since) if isinstance(gate, Open) else gate

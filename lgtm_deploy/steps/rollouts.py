@@ -1,13 +1,15 @@
 """What gates watch of a rollout, and looking at it through the ports."""
 
 from dataclasses import dataclass, replace
+from typing import Protocol
 
-from lgtm_deploy.core.ports import DeploymentState, Ports, TaskState
-from lgtm_deploy.core.rollout import Rollout
+from lgtm_deploy.core.ports import Balancer, DeploymentState, RolloutView, ServiceHost, TaskState
+from lgtm_deploy.core.rollout import Rollout, all_running
 from lgtm_deploy.core.stack import Service
 
 # So many last log lines of a container that ended are shown.
 _LINES = 5
+_UNDER_WAY = ("PENDING", "IN_PROGRESS")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,8 +22,28 @@ class Watched:
     digest: str
 
 
-def look_at(ports: Ports, service: Service, watched: Watched) -> Rollout:
-    """The deployment, its tasks, and the last log lines of the one that stopped last.
+class RolloutPorts(Protocol):
+    """The ports that a rollout is watched through."""
+
+    @property
+    def host(self) -> ServiceHost:
+        """Its service."""
+        ...
+
+    @property
+    def rollouts(self) -> RolloutView:
+        """Its deployment and its tasks."""
+        ...
+
+    @property
+    def balancer(self) -> Balancer:
+        """What its targets are asked."""
+        ...
+
+
+def look_at(ports: RolloutPorts, service: Service, watched: Watched) -> Rollout:
+    """The deployment, its tasks and, where it is not as it should be, what says why: the last log lines of the task
+    that stopped last, the service's events, its newest deployment, and the path that the load balancer asks.
 
     Raises TransientError when AWS does not answer.
     """
@@ -35,10 +57,28 @@ def look_at(ports: Ports, service: Service, watched: Watched) -> Rollout:
             task for task in tasks if task.task_definition == watched.task_definition and _is_later(task, state)
         ),
     )
+    if state.status in _UNDER_WAY and all_running(seen) and not seen.stopped:
+        return seen
+    # Also where all seems well: that a deployment was successful says nothing when a newer one has begun since.
+    now = ports.host.service(service.ecs_service)
+    events = tuple(each for each in now.events if state.created_at is None or each.at >= state.created_at)
+    seen = replace(seen, newest=_newest(ports, now.deployment, state), events=events)
     if not seen.stopped:
         return seen
     last = seen.stopped[-1]
-    return replace(seen, last_lines={last.arn: tuple(ports.rollouts.last_lines(last, service.container, _LINES))})
+    lines = tuple(ports.rollouts.last_lines(last, service.container, _LINES))
+    checked = ""
+    if "health checks" in last.stopped_reason:
+        checked = ports.balancer.target_group(service.target_group).health_check.path
+    return replace(seen, last_lines={last.arn: lines}, checked=checked)
+
+
+def _newest(ports: RolloutPorts, newest: str, watched: DeploymentState) -> str:
+    """The ARN of the service's newest deployment. ECS's lists lag behind: one that is older replaces nothing."""
+    if newest in ("", watched.arn) or watched.created_at is None:
+        return newest
+    created = ports.rollouts.deployment(newest).created_at
+    return watched.arn if created is not None and created < watched.created_at else newest
 
 
 def _is_later(task: TaskState, deployment: DeploymentState) -> bool:

@@ -3,7 +3,9 @@
 import pytest
 
 from lgtm_deploy.core.errors import NotFoundError, PermanentError
-from tests.contracts.world import CONTAINER, GOOD, NEW, REPOSITORY, World
+from lgtm_deploy.core.ports import ServiceEvent
+from lgtm_deploy.core.words import check_failure
+from tests.contracts.world import CONTAINER, GOOD, MOVED, NEW, REPOSITORY, World
 
 
 def reference(world: World, image: str) -> str:
@@ -87,3 +89,18 @@ def test_the_revision_that_is_there_starts_no_deployment(world: World) -> None:
     before = world.host.service(served.name)
 
     assert world.host.update(served.name, task_definition=before.task_definition) == before.deployment
+
+
+def test_a_task_stopped_for_its_health_check_is_told_with_what_the_check_got(world: World) -> None:
+    served = world.serve()
+    revision = world.host.revise(served.name, {CONTAINER: reference(world, MOVED)})
+    world.host.update(served.name, task_definition=revision)
+
+    def told() -> list[ServiceEvent]:
+        return [event for event in world.host.service(served.name).events if "is unhealthy in" in event.message]
+
+    [event, *_] = world.wait(told, "the unhealthy task is told")
+
+    assert check_failure([event]) == "Health checks failed with these codes: [404]"
+    events = world.host.service(served.name).events
+    assert [each.at for each in events] == sorted((each.at for each in events), reverse=True)

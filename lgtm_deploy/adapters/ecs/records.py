@@ -1,10 +1,10 @@
 """What ECS's answers say, in this tool's terms."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from lgtm_deploy.core.ports import ContainerState, DeploymentState, ServiceState, TaskState, TaskStatus
+from lgtm_deploy.core.ports import ContainerState, DeploymentState, ServiceEvent, ServiceState, TaskState, TaskStatus
 
 Record = Mapping[str, Any]
 
@@ -43,7 +43,13 @@ def service_state(service: Record, definition: Record, deployment: str) -> Servi
         ),
         platform=platform_of(definition),
         deployment=deployment,
+        events=_events(service.get("events", [])),
     )
+
+
+def _events(told: Sequence[Record]) -> tuple[ServiceEvent, ...]:
+    found = [ServiceEvent(at=each["createdAt"].astimezone(UTC), message=each.get("message", "")) for each in told]
+    return tuple(sorted(found, key=lambda event: event.at, reverse=True))
 
 
 def platform_of(definition: Record) -> str:

@@ -1,9 +1,17 @@
 """Services, their rollouts and their tasks."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceEvent:
+    """Something that the host tells of a service, in its own words (AWS: ServiceEvent)."""
+
+    at: datetime
+    message: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +35,8 @@ class ServiceState:
     """Docker's spelling of the task definition's runtime platform; `linux/amd64` when it names none."""
     deployment: str
     """ARN of the newest service deployment, or empty."""
+    events: tuple[ServiceEvent, ...] = field(default=(), compare=False)
+    """What the host has told lately, newest first (AWS keeps the last 100)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +67,14 @@ class TaskState:
     stop_code: str = ""
     stopped_reason: str = ""
     containers: tuple[ContainerState, ...] = ()
+
+    def exit_code_of(self, container: str) -> int | None:
+        """The container's exit code; None while it runs, or when it never ran."""
+        return next((each.exit_code for each in self.containers if each.name == container), None)
+
+    def digest_of(self, container: str) -> str:
+        """The digest that the container runs; empty while it is not known."""
+        return next((each.digest for each in self.containers if each.name == container), "")
 
 
 DeploymentStatus = Literal[
