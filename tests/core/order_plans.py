@@ -4,6 +4,7 @@ import json
 import random
 from collections.abc import Callable, Iterable
 from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,13 @@ GATE, DEPLOY, PUSH, BUILD, FLIP = "await-tasks", "deploy", "push", "build", "fli
 
 def bundled(name: str = "prefix-change") -> Document:
     """The plan file of that name, as plain data."""
-    found: Document = json.loads(json.dumps(read(folders(Path("/nowhere"))[1] / f"{name}.yaml").values))
+    found: Document = json.loads(_as_json(name))
     return found
+
+
+@cache
+def _as_json(name: str) -> str:
+    return json.dumps(read(folders(Path("/nowhere"))[1] / f"{name}.yaml").values)
 
 
 def written(document: Document, file: Path) -> Path:
@@ -131,13 +137,18 @@ def with_more_needs(document: Document, chance: random.Random) -> None:
             needs.extend([need] if need not in needs else [])
 
 
-def with_more_steps(document: Document, chance: random.Random) -> None:
-    """Steps that have no part in the order."""
+def with_more_ends(document: Document, chance: random.Random) -> None:
+    """Steps that nothing waits for."""
     for number in range(chance.randint(1, 4)):
         needs = chance.sample(list(document["steps"]), k=chance.randint(0, 2))
         extra = {"uses": "probe-paths", "for_each": "services", "needs": needs, "with": {"service": "${{ each }}"}}
-        name = f"look-again-{number}"
-        document["steps"][name] = extra
+        document["steps"][f"look-again-{number}"] = extra
+
+
+def with_more_steps(document: Document, chance: random.Random) -> None:
+    """Steps that have no part in the order, and others that wait for them."""
+    with_more_ends(document, chance)
+    for name in [each for each in document["steps"] if each.startswith("look-again-")]:
         later = chance.choice(list(document["steps"]))
         if later != name and later not in before(document, name):
             document["steps"][later].setdefault("needs", []).append(name)

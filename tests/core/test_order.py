@@ -45,7 +45,7 @@ def breaking(seed: int, bend: Bend) -> Document:
     chance = random.Random(seed)
     document = bundled()
     bend(document, chance)
-    for each in (bends.with_more_steps, bends.renamed):
+    for each in (bends.with_more_ends, bends.renamed):
         if chance.random() < 0.5:
             each(document, chance)
     bends.reordered(document, chance)
