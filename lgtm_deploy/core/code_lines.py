@@ -1,5 +1,6 @@
 """The lines of a configuration file without its comments, whatever kind of file it is."""
 
+import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
@@ -15,11 +16,13 @@ _SIGNS = {
     ".xml": (),
 }
 _BLOCKS = frozenset({".tf", ".tfvars", ".hcl", ".alloy", ".river"})
+# Prose for people, in Terraform variables and in dashboards.
+_PROSE = re.compile(r"^\s*[\"']?description[\"']?\s*[:=]")
 _OPENERS = " \t=[{(,:"
 
 
 def code_lines(file: str, text: str) -> Iterator[tuple[int, str]]:
-    """Line numbers, from 1, and what is left of each line once comments are taken out."""
+    """Line numbers, from 1, and what is left of each line once comments and descriptions are taken out."""
     suffix = PurePosixPath(file).suffix.lower()
     signs, blocks = _SIGNS.get(suffix, ("#",)), suffix in _BLOCKS
     inside = False
@@ -33,7 +36,7 @@ def code_lines(file: str, text: str) -> Iterator[tuple[int, str]]:
                 continue
             code, rest, inside = _cut(rest, signs, blocks=blocks)
             kept += code
-        yield number, kept.rstrip()
+        yield number, "" if _PROSE.match(kept) else kept.rstrip()
 
 
 def _cut(line: str, signs: tuple[str, ...], *, blocks: bool) -> tuple[str, str, bool]:

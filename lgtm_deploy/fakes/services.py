@@ -184,13 +184,14 @@ def listener_rules(cloud: FakeCloud) -> list[ListenerRule]:
     found = []
     for number, (path, name) in enumerate(cloud.rules.items(), start=1):
         is_default = path == "/"
+        groups = cloud.services[name].groups if name in cloud.services else []
         rule = ListenerRule(
             listener=f"arn:aws:elasticloadbalancing:{REGION}:{cloud.account}:listener/app/fake/0123456789abcdef/1",
             port=80,
             protocol="HTTP",
             priority=None if is_default else 10 * number,
             paths=() if is_default else (f"{path.rstrip('/')}/*",),
-            target_groups=tuple(group.arn for group in cloud.services[name].groups),
+            target_groups=tuple(group.arn for group in groups),
         )
         found.append(rule)
     return found

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from lgtm_deploy.core.ports import BuildRequest, Progress
-from lgtm_deploy.core.stack import Service
+from lgtm_deploy.core.stack import Service, Stack
 from lgtm_deploy.core.step import Action, Change, Effect, Nothing, Proposal
 
 # 128 bits of the identity: short enough to read out, long enough never to meet another.
@@ -34,6 +34,22 @@ class Outputs:
     tag: str
 
 
+def build_request(stack: Stack, service: Service, platform: str) -> BuildRequest:
+    """What the service's image is made of, on that platform."""
+    version = {"VERSION": service.version} if service.version else {}
+    return BuildRequest(
+        context=stack.directory / service.context,
+        dockerfile=service.dockerfile,
+        build_args={**version, **stack.environment.build_args, **service.build_args},
+        platform=platform,
+    )
+
+
+def tag_of(identity: str) -> str:
+    """The registry tag of an image with that identity."""
+    return identity[:_TAG_LENGTH]
+
+
 class BuildImage(Action[Inputs, Seen, Outputs]):
     """Builds an image whose tag is its identity: the same content gives the same tag, and is built once."""
 
@@ -46,7 +62,7 @@ class BuildImage(Action[Inputs, Seen, Outputs]):
         """Raises NotFoundError: no such context, base image, repository or service."""
         service = self.stack.service(inputs.service)
         host = self.ports.host.service(service.ecs_service)
-        tag = self.ports.builder.identity(self._request(service, host.platform))[:_TAG_LENGTH]
+        tag = tag_of(self.ports.builder.identity(build_request(self.stack, service, host.platform)))
         digest = self.ports.registry.digest_of(service.repository, tag)
         return Seen(tag=tag, digest=digest or "")
 
@@ -62,14 +78,5 @@ class BuildImage(Action[Inputs, Seen, Outputs]):
         service = self.stack.service(inputs.service)
         platform = self.ports.host.service(service.ecs_service).platform
         labels = {"lgtm-deploy.service": service.name, "lgtm-deploy.identity": seen.tag}
-        built = self.ports.builder.build(self._request(service, platform), labels, progress)
+        built = self.ports.builder.build(build_request(self.stack, service, platform), labels, progress)
         return Outputs(image=built.id, tag=seen.tag)
-
-    def _request(self, service: Service, platform: str) -> BuildRequest:
-        version = {"VERSION": service.version} if service.version else {}
-        return BuildRequest(
-            context=self.stack.directory / service.context,
-            dockerfile=service.dockerfile,
-            build_args={**version, **self.stack.environment.build_args, **service.build_args},
-            platform=platform,
-        )

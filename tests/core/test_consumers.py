@@ -72,6 +72,8 @@ def test_a_path_that_moves_breaks_who_names_it_and_the_new_one_is_told(line: str
         "port: 3200",
         "# url: http://tempo:3200",
         "name: x # was http://tempo:3200",
+        'description = "How to reach it (http://tempo:3200)."',
+        '"description": "http://tempo:3200",',
     ],
 )
 def test_what_does_not_name_a_path_that_changes_is_left_in_peace(line: str) -> None:

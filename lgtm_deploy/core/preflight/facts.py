@@ -1,0 +1,86 @@
+"""What preflight has seen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lgtm_deploy.core.consumers import Named
+from lgtm_deploy.core.ports import ListenerRule, Permission, ServiceState, TargetGroup
+from lgtm_deploy.core.stack import Service
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunningImage:
+    """The image that a service runs. `tags` are those that keep it in its repository, None once it is gone from there;
+    `expires`: a lifecycle rule removes what has no tag."""
+
+    digest: str
+    tags: tuple[str, ...] | None
+    expires: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceFacts:
+    """One service. `missing` says what is not there, a sentence each.
+
+    `committed` is the digest that the registry has of what is committed: empty when it has none, None when that could
+    not be found out. `image` is None where the service runs an image of another repository, or none yet.
+    """
+
+    service: Service
+    missing: tuple[str, ...] = ()
+    state: ServiceState | None = None
+    group: TargetGroup | None = None
+    image: RunningImage | None = None
+    committed: str | None = None
+    tasks: tuple[str, ...] = ()
+    """Addresses of running tasks."""
+    unreachable: tuple[str, ...] = ()
+    """Those of them to which no connection can be opened from here."""
+
+    @property
+    def reference(self) -> str:
+        """The image as the task definition names it; empty when that is not known."""
+        return self.state.images.get(self.service.container, "") if self.state else ""
+
+    @property
+    def runs_what_is_committed(self) -> bool:
+        """Whether the image that runs is the one that would be built now."""
+        return bool(self.image and self.image.digest and self.image.digest == self.committed)
+
+    @property
+    def changes(self) -> bool:
+        """Whether a deployment would change its image or its health check's path."""
+        return not self.runs_what_is_committed or bool(
+            self.group and self.group.health_check.path != self.service.health.path
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """All of it. `services` and `coupled` are the plan's; `bystanders` are services in whose image a file names a path
+    that is there only after the change, and that are not in the plan."""
+
+    services: tuple[ServiceFacts, ...]
+    coupled: tuple[ServiceFacts, ...] = ()
+    bystanders: tuple[ServiceFacts, ...] = ()
+    rules: tuple[ListenerRule, ...] = ()
+    named: tuple[Named, ...] = ()
+    owners: Mapping[str, str] = field(default_factory=dict)
+    """File -> the service in whose image it ends."""
+    missing: tuple[str, ...] = ()
+    shadow_obstacle: str = ""
+    """Why there can be no shadow target groups; empty when there can, or when none are needed."""
+    wanted: tuple[Permission, ...] = ()
+    given: Mapping[Permission, bool] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """`wrong` are sentences, each with what to do: one is enough to refuse. `told` are lines to read."""
+
+    wrong: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
+
+    def __add__(self, other: "Findings") -> "Findings":
+        """Both."""
+        return Findings(wrong=self.wrong + other.wrong, told=self.told + other.told)

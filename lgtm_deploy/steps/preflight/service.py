@@ -1,0 +1,105 @@
+"""What there is of one service: its image, its target group, its tasks."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from lgtm_deploy.core.errors import AccessError, NotFoundError, PermanentError
+from lgtm_deploy.core.ports import Ports, ServiceState
+from lgtm_deploy.core.preflight.facts import RunningImage, ServiceFacts
+from lgtm_deploy.core.preflight.images import version_hint
+from lgtm_deploy.core.stack import Service, Stack
+from lgtm_deploy.steps.build_image import build_request, tag_of
+from lgtm_deploy.steps.preflight.looks import Looked, looked
+
+# A tag that no image has: asking for it tells whether the repository is there.
+_NO_TAG = "lgtm-deploy-preflight"
+_USUAL_PLATFORM = "linux/amd64"
+
+
+def look_at(stack: Stack, ports: Ports, service: Service, *, probed: bool) -> ServiceFacts:
+    """The service; `probed` says that its tasks are to be asked. Raises TransientError when AWS does not answer."""
+    with ThreadPoolExecutor(4) as pool:
+        group = pool.submit(looked, partial(ports.balancer.target_group, service.target_group))
+        state = looked(partial(ports.host.service, service.ecs_service))
+        platform = state.value.platform if state.value else _USUAL_PLATFORM
+        committed = pool.submit(_committed, stack, ports, service, platform)
+        image = pool.submit(_running, ports, service, state.value)
+        tasks = pool.submit(_tasks, ports, service) if probed and state.value else None
+        addresses = tasks.result() if tasks else {}
+        found = committed.result()
+        return ServiceFacts(
+            service=service,
+            missing=(*found.missing, *state.missing, *group.result().missing),
+            state=state.value,
+            group=group.result().value,
+            image=image.result(),
+            committed=found.value,
+            tasks=tuple(addresses),
+            unreachable=tuple(address for address, reached in addresses.items() if not reached),
+        )
+
+
+def _committed(stack: Stack, ports: Ports, service: Service, platform: str) -> Looked[str]:
+    """The digest that the registry has of what is committed; empty when it has none yet."""
+    request = build_request(stack, service, platform)
+    version = request.build_args.get("VERSION", "")
+    identity = looked(_explained(service, version, partial(ports.builder.identity, request)))
+    tag = tag_of(identity.value) if identity.value else _NO_TAG
+    digest = looked(partial(ports.registry.digest_of, service.repository, tag))
+    missing = (*identity.missing, *digest.missing)
+    return Looked(missing=missing) if missing else Looked(value=digest.value or "")
+
+
+def _explained(service: Service, version: str, look: Callable[[], str]) -> Callable[[], str]:
+    """A base image that does not exist may be the tag of one's own image, by mistake."""
+
+    def explained() -> str:
+        try:
+            return look()
+        except NotFoundError as error:
+            said = f"{service.name}: {error.message}"
+            raise NotFoundError(said, resolution=version_hint(version) or error.resolution) from error
+        except PermanentError as error:
+            raise PermanentError(f"{service.name}: {error.message}", resolution=error.resolution) from error
+
+    return explained
+
+
+def _running(ports: Ports, service: Service, state: ServiceState | None) -> RunningImage | None:
+    """The image that runs, where it is one of the service's own repository and anything runs."""
+    if state is None or not state.deployment or not _is_own(state.images.get(service.container, ""), service):
+        return None
+    digest = ports.rollouts.deployment(state.deployment).digests.get(service.container, "")
+    if not digest:
+        return None
+    try:
+        tags = ports.registry.tags_of(service.repository, digest)
+    except NotFoundError:
+        return RunningImage(digest=digest, tags=None)
+    except PermanentError:
+        return None
+    kept = [tag for tag in tags if tag != service.pinned_tag]
+    return RunningImage(digest=digest, tags=tags, expires=not kept and _expires(ports, service))
+
+
+def _is_own(reference: str, service: Service) -> bool:
+    """Whether an image reference names the service's repository, by tag or by digest."""
+    path = reference.partition("@")[0].partition("/")[2]
+    return path.partition(":")[0] == service.repository
+
+
+def _expires(ports: Ports, service: Service) -> bool:
+    """Where the policy may not be read, nobody knows of a rule."""
+    try:
+        return ports.registry.expires_untagged(service.repository)
+    except (AccessError, NotFoundError):
+        return False
+
+
+def _tasks(ports: Ports, service: Service) -> dict[str, bool]:
+    """Running tasks' addresses, and whether a connection to them can be opened from here."""
+    addresses = [task.address for task in ports.rollouts.tasks(service.ecs_service) if task.status == "running"]
+    with ThreadPoolExecutor(max(1, min(8, len(addresses)))) as pool:
+        reached = pool.map(lambda address: ports.task_probe.reaches(address, service.port), addresses)
+        return dict(zip(addresses, reached, strict=True))
