@@ -1,8 +1,8 @@
 """What the product calls safe, held against every state that the sequence can be in; and what people do instead.
 
 Covered in every run: counts 1 and 2 with all thresholds from 2 to 10, count 3 with unhealthy thresholds up to 8, count
-4 up to 6. With LGTM_DEPLOY_SWEEP=1 (minutes) all counts have all thresholds. In the coarse walks a new target that fails may
-be marked unhealthy at any check, which is more than can happen; the exact ones count.
+4 up to 6. With LGTM_DEPLOY_SWEEP=1 (minutes) all counts have all thresholds. In the coarse walks a new target that
+fails may be marked unhealthy at any check, which is more than can happen; the exact ones count.
 """
 
 from __future__ import annotations
