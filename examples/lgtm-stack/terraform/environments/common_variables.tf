@@ -59,6 +59,30 @@ variable "pyroscope_health_check_path" {
   type = string
 }
 
+variable "tempo_health_check_matcher" {
+  description = "The status codes that count as healthy."
+  type        = string
+  default     = "200"
+}
+
+variable "pyroscope_health_check_matcher" {
+  description = "The status codes that count as healthy."
+  type        = string
+  default     = "200"
+}
+
+variable "tempo_unhealthy_threshold" {
+  description = "Failed checks until a target is unhealthy; null: as for every service."
+  type        = number
+  default     = null
+}
+
+variable "pyroscope_unhealthy_threshold" {
+  description = "Failed checks until a target is unhealthy; null: as for every service."
+  type        = number
+  default     = null
+}
+
 variable "health_check_grace_period_seconds" {
   type    = number
   default = 0

@@ -36,10 +36,12 @@ variable "health_check" {
 variable "services" {
   description = "What is behind the load balancer; without a priority a service is the default action."
   type = map(object({
-    port              = number
-    health_check_path = string
-    priority          = optional(number)
-    paths             = optional(list(string), [])
+    port                = number
+    health_check_path   = string
+    matcher             = optional(string, "200")
+    unhealthy_threshold = optional(number)
+    priority            = optional(number)
+    paths               = optional(list(string), [])
   }))
 }
 
@@ -73,11 +75,11 @@ resource "aws_lb_target_group" "this" {
     path                = each.value.health_check_path
     protocol            = "HTTP"
     port                = "traffic-port"
-    matcher             = "200"
+    matcher             = each.value.matcher
     interval            = var.health_check.interval
     timeout             = var.health_check.timeout
     healthy_threshold   = var.health_check.healthy_threshold
-    unhealthy_threshold = var.health_check.unhealthy_threshold
+    unhealthy_threshold = coalesce(each.value.unhealthy_threshold, var.health_check.unhealthy_threshold)
   }
 }
 

@@ -33,16 +33,20 @@ module "alb" {
       paths             = ["/loki/*"]
     }
     tempo = {
-      port              = 3200
-      health_check_path = var.tempo_health_check_path
-      priority          = 30
-      paths             = ["/api/traces", "/v1/traces", "/tempo/*"]
+      port                = 3200
+      health_check_path   = var.tempo_health_check_path
+      matcher             = var.tempo_health_check_matcher
+      unhealthy_threshold = var.tempo_unhealthy_threshold
+      priority            = 30
+      paths               = ["/api/traces", "/v1/traces", "/tempo/*"]
     }
     pyroscope = {
-      port              = 4040
-      health_check_path = var.pyroscope_health_check_path
-      priority          = 40
-      paths             = ["/pyroscope/*"]
+      port                = 4040
+      health_check_path   = var.pyroscope_health_check_path
+      matcher             = var.pyroscope_health_check_matcher
+      unhealthy_threshold = var.pyroscope_unhealthy_threshold
+      priority            = 40
+      paths               = ["/pyroscope/*"]
     }
   }
 }
