@@ -8,6 +8,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from python_terraform import IsFlagged, Terraform
 
@@ -102,8 +103,9 @@ class TerraformInfrastructure:
         if done.exit_code not in {NO_CHANGES, CHANGES}:
             raise failure_of("terraform plan", root, done.errors)
         sha256 = _sha256(out)
-        changes = changes_of(self._shown(root, out, progress)) if done.exit_code == CHANGES else ()
-        return PlannedChanges(file=out, sha256=sha256, changes=changes)
+        # Loading the providers again costs seconds, and where nothing changes there is nothing to be shown.
+        shown = self._shown(root, out, progress) if done.exit_code == CHANGES else {}
+        return PlannedChanges(file=out, sha256=sha256, changes=changes_of(shown), document=shown)
 
     def apply(self, root: Path, plan: PlannedChanges, progress: Progress) -> None:
         """Applies exactly that saved plan.
@@ -129,13 +131,13 @@ class TerraformInfrastructure:
         if done.exit_code != 0:
             raise failure_of(what, root, done.errors)
 
-    def _shown(self, root: Path, plan: Path, progress: Progress) -> Mapping[str, object]:
+    def _shown(self, root: Path, plan: Path, progress: Progress) -> Mapping[str, Any]:
         # Its output holds sensitive values in the clear, so none of it is told.
         done = self._run(root, progress, "show", str(plan.resolve()), quiet=True, json=IsFlagged)
         if done.exit_code != 0:
             raise failure_of("terraform show", root, done.errors)
         try:
-            shown: Mapping[str, object] = json.loads("".join(done.output))
+            shown: Mapping[str, Any] = json.loads("".join(done.output))
         except ValueError as error:
             raise PermanentError(f"terraform show in {root} did not answer with JSON.") from error
         return shown

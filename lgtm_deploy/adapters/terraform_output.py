@@ -7,10 +7,7 @@ from typing import Any
 
 from lgtm_deploy.core.errors import DeployError, PermanentError, TransientError
 from lgtm_deploy.core.ports import ResourceChange
-
-SENSITIVE = "(sensitive value)"
-SENSITIVE_CHANGED = "(sensitive value, changed)"
-UNKNOWN = "(known after apply)"
+from lgtm_deploy.core.secrecy import UNKNOWN, item_of, masked, scrubbed, secrets_of
 
 _TITLE = re.compile(r"^\s*Error: (?P<title>.+?)\s*$")
 _PLACE = re.compile(r"^\s+on (?P<file>\S+) line (?P<line>\d+)")
@@ -19,9 +16,6 @@ _LOCK_FIELD = re.compile(r"^\s*(?P<name>ID|Who|Operation|Created):\s+(?P<value>\
 _LOCKED = "Error acquiring the state lock"
 _STALE = "Saved plan is stale"
 _GENERAL = "encountered problems during initiali"
-
-# Shorter sensitive values, such as a port, would hide half a plan.
-_SECRET_CHARACTERS = 5
 
 
 def failure_of(command: str, root: Path, errors: Sequence[str]) -> DeployError:
@@ -53,7 +47,7 @@ def changes_of(shown: Mapping[str, Any]) -> tuple[ResourceChange, ...]:
     changing = [
         entry for entry in shown.get("resource_changes", []) if set(entry["change"]["actions"]) - {"no-op", "read"}
     ]
-    secrets = _secrets(shown)
+    secrets = secrets_of(shown)
     return tuple(_change(entry, secrets) for entry in changing)
 
 
@@ -101,58 +95,9 @@ def _change(entry: Mapping[str, Any], secrets: Set[str]) -> ResourceChange:
         address=entry["address"],
         type=entry["type"],
         actions=tuple(change["actions"]),
-        before=_object(_scrubbed(_masked(before, change.get("before_sensitive"), before), secrets)),
-        after=_object(_scrubbed(_masked(after, change.get("after_sensitive"), before), secrets)),
+        before=_object(scrubbed(masked(before, change.get("before_sensitive"), before), secrets)),
+        after=_object(scrubbed(masked(after, change.get("after_sensitive"), before), secrets)),
     )
-
-
-def _secrets(shown: Mapping[str, Any]) -> Set[str]:
-    """Every sensitive text of the plan: providers copy them into attributes that nobody marked."""
-    declared = shown.get("configuration", {}).get("root_module", {}).get("variables", {})
-    given = shown.get("variables", {})
-    found = {text for name, at in declared.items() if at.get("sensitive") for text in _texts(given.get(name), True)}
-    for entry in shown.get("resource_changes", []):
-        change = entry["change"]
-        found.update(_texts(change.get("before"), change.get("before_sensitive")))
-        found.update(_texts(change.get("after"), change.get("after_sensitive")))
-    return found
-
-
-def _texts(value: Any, hidden: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        if hidden is True and len(value) >= _SECRET_CHARACTERS:
-            yield value
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _texts(item, hidden if hidden is True else _object(hidden).get(key))
-    elif isinstance(value, list):
-        marks = hidden if isinstance(hidden, list) else []
-        for index, item in enumerate(value):
-            yield from _texts(item, hidden if hidden is True else _item(marks, index))
-
-
-def _scrubbed(value: Any, secrets: Set[str]) -> Any:
-    if isinstance(value, str):
-        for secret in secrets:
-            value = value.replace(secret, SENSITIVE)
-        return value
-    if isinstance(value, dict):
-        return {key: _scrubbed(item, secrets) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_scrubbed(item, secrets) for item in value]
-    return value
-
-
-def _masked(value: Any, hidden: Any, earlier: Any) -> Any:
-    if hidden is True:
-        return SENSITIVE if value == earlier else SENSITIVE_CHANGED
-    if isinstance(value, dict) and isinstance(hidden, dict):
-        old = earlier if isinstance(earlier, dict) else {}
-        return {key: _masked(item, hidden.get(key), old.get(key)) for key, item in value.items()}
-    if isinstance(value, list) and isinstance(hidden, list):
-        old_items = earlier if isinstance(earlier, list) else []
-        return [_masked(item, _item(hidden, index), _item(old_items, index)) for index, item in enumerate(value)]
-    return value
 
 
 def _with_unknown(value: Any, unknown: Any) -> Any:
@@ -163,12 +108,8 @@ def _with_unknown(value: Any, unknown: Any) -> Any:
         merged = {key: _with_unknown(known.get(key), mark) for key, mark in unknown.items() if mark}
         return {**known, **merged} if merged or value is not None else value
     if isinstance(unknown, list) and isinstance(value, list):
-        return [_with_unknown(item, _item(unknown, index)) for index, item in enumerate(value)]
+        return [_with_unknown(item, item_of(unknown, index)) for index, item in enumerate(value)]
     return value
-
-
-def _item(items: list[Any], index: int) -> Any:
-    return items[index] if index < len(items) else None
 
 
 def _object(value: Any) -> Mapping[str, Any]:

@@ -1,9 +1,9 @@
 """Is a plan one that can run? All its faults, before anything is called."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, Field, dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from types import GenericAlias
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from lgtm_deploy.core.errors import UsageError
 from lgtm_deploy.core.graph import Fault, Path, expand, keys_of, order_faults, upstream
@@ -13,6 +13,8 @@ from lgtm_deploy.core.reference import Reference, references, sole
 from lgtm_deploy.core.step import Step
 
 Catalog = Mapping[str, type[Step]]
+
+_ONE: Mapping[Any, str] = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
 
 # Where in a path to an input, or into one, its name stands.
 _INPUT = 3
@@ -118,8 +120,26 @@ class _StepCheck:
         elif isinstance(value, Mapping) and get_origin(wanted) is Mapping:
             for key, each in value.items():
                 yield from self._type_faults((*path, key), each, get_args(wanted)[1])
-        elif not _accepts(wanted, value):
+        elif isinstance(value, Mapping) and is_dataclass(wanted):
+            yield from self._map_faults(path, value, wanted)
+        elif wanted is not Any and not _accepts(wanted, value):
             yield self._mismatch(path, wanted, f"got {value!r}")
+
+    def _map_faults(self, path: Path, value: Mapping[str, Any], wanted: Any) -> Iterator[Fault]:
+        """Holds a map against the dataclass that it stands for (core/values.py makes it one)."""
+        hints = get_type_hints(wanted)
+        for key, each in value.items():
+            if key in hints:
+                yield from self._type_faults((*path, key), each, hints[key])
+            else:
+                yield Fault(
+                    path=(*path, key),
+                    message=f"{self._input(path)} has no '{key}'.",
+                    resolution=f"It has: {', '.join(hints)}.",
+                )
+        for each in fields(wanted):
+            if each.name not in value and _required(each):
+                yield Fault(path=path, message=f"{self._input(path)} lacks its '{each.name}'.")
 
     def _reference_faults(self, path: Path, reference: Reference) -> Iterator[Fault]:
         if reference.text == "each" and self.spec.for_each is None:
@@ -156,8 +176,10 @@ class _StepCheck:
         return GenericAlias(Mapping, (str, own))
 
     def _mismatch(self, path: Path, wanted: Any, got: str) -> Fault:
-        what = f"Input '{path[_INPUT]}' of step '{self.spec.id}'"
-        return Fault(path=path, message=f"{what} takes {_spell(wanted)}; {got}.")
+        return Fault(path=path, message=f"{self._input(path)} takes {_spell(wanted)}; {got}.")
+
+    def _input(self, path: Path) -> str:
+        return f"Input '{path[_INPUT]}' of step '{self.spec.id}'"
 
 
 def _required(field: "Field[Any]") -> bool:
@@ -166,6 +188,8 @@ def _required(field: "Field[Any]") -> bool:
 
 def _accepts(wanted: Any, value: Any) -> bool:
     """Whether a scalar as YAML has it can stand for an input of that type."""
+    if get_origin(wanted) is Literal:
+        return value in get_args(wanted)
     if get_origin(wanted) is not None:
         return False
     if wanted is float:
@@ -174,10 +198,17 @@ def _accepts(wanted: Any, value: Any) -> bool:
 
 
 def _spell(kind: Any) -> str:
-    names = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
-    origin = get_origin(kind)
-    if origin is tuple:
-        return "a list of texts"
-    if origin is not None:
-        return f"a map by key ({names.get(get_args(kind)[1], 'values')} each)"
-    return names.get(kind, str(kind))
+    if get_origin(kind) is tuple:
+        return f"a list of {_spell_many(get_args(kind)[0])}"
+    if get_origin(kind) is Mapping:
+        return f"a map by key ({_spell(get_args(kind)[1])} each)"
+    if is_dataclass(kind):
+        return f"a map of {', '.join(each.name for each in fields(kind))}"
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(map(str, get_args(kind)))}"
+    return _ONE.get(kind, "a value")
+
+
+def _spell_many(kind: Any) -> str:
+    many = {str: "texts", int: "whole numbers", float: "numbers", bool: "true or false"}
+    return many.get(kind) or (_spell(kind).replace("a map of", "maps of") if is_dataclass(kind) else "values")

@@ -5,10 +5,10 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from lgtm_deploy.core.errors import NotFoundError
-from lgtm_deploy.core.ports import ListenerRule
+from lgtm_deploy.core.ports import HealthCheck, ListenerRule
 from lgtm_deploy.fakes.clock import FakeClock
 from lgtm_deploy.fakes.image import Contract, Source
 from lgtm_deploy.fakes.rollout import FakeDeployment, FakeRevision, FakeService, FakeTask
@@ -36,12 +36,17 @@ class FakeRepository:
 class FakeRoot:
     """A Terraform root that sets health check paths.
 
-    `paths` maps target groups to the path that is committed; `variables` maps variables to the target group whose path
-    they set instead. With an `error` neither `init` nor `plan` works. `serial` counts the state's changes.
+    `paths` maps target groups to the path that is committed, `committed` to the rest of the committed health check;
+    `variables` maps variables to the target group whose path they set instead, `others` to the target group and the
+    attribute of its health check. `also` are further entries of `resource_changes` that its plans have. With an `error`
+    neither `init` nor `plan` works. `serial` counts the state's changes.
     """
 
     paths: dict[str, str] = field(default_factory=dict)
+    committed: dict[str, HealthCheck] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
+    others: dict[str, tuple[str, Literal["matcher", "unhealthy_threshold"]]] = field(default_factory=dict)
+    also: list[Mapping[str, Any]] = field(default_factory=list)
     error: str = ""
     serial: int = 1
 

@@ -1,15 +1,17 @@
-"""Saved plans that change health check paths."""
+"""Saved plans that change health checks."""
 
 import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from lgtm_deploy.core.errors import PermanentError
-from lgtm_deploy.core.ports import PlannedChanges, Progress, ResourceChange
+from lgtm_deploy.core.ports import HealthCheck, PlannedChanges, Progress
 from lgtm_deploy.fakes.cloud import FakeCloud, FakeRoot
-from lgtm_deploy.fakes.targets import replace_path
+from lgtm_deploy.fakes.plan_document import change_of, document_of, entry_of
 
 
 class FakeInfrastructure:
@@ -53,43 +55,56 @@ class FakeInfrastructure:
         return found
 
     def _plan(self, root: FakeRoot, variables: Mapping[str, str], out: Path) -> PlannedChanges:
-        unknown = sorted(variables.keys() - root.variables.keys())
+        unknown = sorted(variables.keys() - root.variables.keys() - root.others.keys())
         if unknown:
             raise PermanentError(f"Value for undeclared variable: '{unknown[0]}'.")
-        paths = root.paths | {root.variables[name]: value for name, value in variables.items()}
-        changes = tuple(
-            _change(group, self._cloud.groups[group].health_check.path, path)
-            for group, path in sorted(paths.items())
-            if group in self._cloud.groups and self._cloud.groups[group].health_check.path != path
-        )
-        text = json.dumps({"serial": root.serial, "paths": paths})
+        wanted = self._wanted(root, variables)
+        entries = [
+            *(entry_of(group, self._cloud.groups[group].health_check, check) for group, check in wanted.items()),
+            *root.also,
+        ]
+        text = json.dumps({"serial": root.serial, "checks": {group: asdict(check) for group, check in wanted.items()}})
         out.parent.mkdir(parents=True, exist_ok=True)
         out.unlink(missing_ok=True)
         with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as file:
             file.write(text)
-        return PlannedChanges(file=out, sha256=hashlib.sha256(text.encode()).hexdigest(), changes=changes)
+        changing = [entry for entry in entries if entry["change"]["actions"] != ["no-op"]]
+        return PlannedChanges(
+            file=out,
+            sha256=hashlib.sha256(text.encode()).hexdigest(),
+            changes=tuple(map(change_of, changing)),
+            document=document_of(entries) if changing else {},
+        )
 
-    def _apply(self, root: FakeRoot, plan: PlannedChanges) -> None:
+    def _wanted(self, root: FakeRoot, variables: Mapping[str, str]) -> dict[str, HealthCheck]:
+        """The health checks that the root would make, by target group."""
+        groups = self._cloud.groups
+        wanted = {
+            group: replace(root.committed.get(group, groups[group].health_check), path=path)
+            for group, path in sorted(root.paths.items())
+            if group in groups
+        }
+        for name, value in variables.items():
+            group, attribute = root.others.get(name) or (root.variables[name], "path")
+            if group in wanted:
+                kind = type(getattr(wanted[group], attribute))
+                wanted[group] = replace(wanted[group], **{attribute: kind(value)})
+        return wanted
+
+    def _saved(self, plan: PlannedChanges) -> Mapping[str, Any]:
         if not plan.file.is_file():
             raise PermanentError(f"The saved plan {plan.file} is gone.", resolution="Plan again.")
         content = plan.file.read_bytes()
         if hashlib.sha256(content).hexdigest() != plan.sha256:
             raise PermanentError(f"The saved plan {plan.file} is not the one that was shown.")
-        saved = json.loads(content)
+        saved: Mapping[str, Any] = json.loads(content)
+        return saved
+
+    def _apply(self, root: FakeRoot, plan: PlannedChanges) -> None:
+        saved = self._saved(plan)
         if saved["serial"] != root.serial:
             raise PermanentError("The saved plan is stale, the state changed since.", resolution="Plan again.")
-        for name, path in saved["paths"].items():
+        for name, check in saved["checks"].items():
             if name in self._cloud.groups:
-                group = self._cloud.groups[name]
-                group.health_check = replace_path(group.health_check, path)
+                self._cloud.groups[name].health_check = HealthCheck(**check)
         root.serial += 1
-
-
-def _change(group: str, before: str, after: str) -> ResourceChange:
-    return ResourceChange(
-        address=f'aws_lb_target_group.this["{group}"]',
-        type="aws_lb_target_group",
-        actions=("update",),
-        before={"name": group, "health_check": [{"path": before}]},
-        after={"name": group, "health_check": [{"path": after}]},
-    )

@@ -29,7 +29,15 @@ def lay(stack: Stack, clock: FakeClock | None = None) -> FakeCloud:
         checked = [each for each in stack.services.values() if name == owner and each.target_group]
         cloud.roots[(stack.directory / root.root).resolve()] = FakeRoot(
             paths={each.target_group: each.health.path for each in checked},
+            committed={each.target_group: cloud.groups[each.target_group].health_check for each in checked},
             variables={each.health.variable: each.target_group for each in checked if each.health.variable},
+            others={
+                **{each.health.matcher_variable: (each.target_group, "matcher") for each in checked},
+                **{
+                    each.health.unhealthy_threshold_variable: (each.target_group, "unhealthy_threshold")
+                    for each in checked
+                },
+            },
         )
     return cloud
 

@@ -15,7 +15,9 @@ from lgtm_deploy.steps.push_image import PushImage
 from lgtm_deploy.steps.release_grace_period import ReleaseGracePeriod
 from lgtm_deploy.steps.remove_shadow import RemoveShadow
 from lgtm_deploy.steps.shadow_targets import ShadowTargets
-from lgtm_deploy.steps.terraform import TerraformApply, TerraformInit, TerraformPlan
+from lgtm_deploy.steps.terraform_apply import TerraformApply
+from lgtm_deploy.steps.terraform_plan import TerraformInit, TerraformPlan, TerraformReplan
+from lgtm_deploy.steps.terraform_settle import TerraformSettle
 
 CATALOG: Mapping[str, type[Step]] = {
     "preflight": Preflight,
@@ -29,7 +31,9 @@ CATALOG: Mapping[str, type[Step]] = {
     "remove-shadow": RemoveShadow,
     "terraform-init": TerraformInit,
     "terraform-plan": TerraformPlan,
+    "terraform-replan": TerraformReplan,
     "terraform-apply": TerraformApply,
+    "terraform-settle": TerraformSettle,
     "await-deployment": AwaitDeployment,
     "release-grace-period": ReleaseGracePeriod,
     "probe-paths": ProbePaths,

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from lgtm_deploy.adapters.terraform_output import SENSITIVE, SENSITIVE_CHANGED, UNKNOWN, changes_of, failure_of
+from lgtm_deploy.adapters.terraform_output import changes_of, failure_of
 from lgtm_deploy.core.errors import PermanentError, TransientError
+from lgtm_deploy.core.secrecy import SENSITIVE, SENSITIVE_CHANGED, UNKNOWN
 
 ROOT = Path("50-alb")
 

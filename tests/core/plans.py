@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from lgtm_deploy.core.check import Catalog
 from lgtm_deploy.core.gate import Gate, Open
@@ -23,6 +23,13 @@ class MakeOutputs:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Rule:
+    name: str
+    words: tuple[str, ...] = ()
+    weight: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
 class TakeInputs:
     text: str
     number: int = 0
@@ -30,6 +37,10 @@ class TakeInputs:
     really: bool = False
     texts: tuple[str, ...] = ()
     by_key: Mapping[str, str] = field(default_factory=dict)
+    sole_rule: Rule = field(default_factory=lambda: Rule(name=""))
+    rules: tuple[Rule, ...] = ()
+    size: Literal["small", "large"] = "small"
+    anything: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Make(Look[NoInputs, None, MakeOutputs]):

@@ -269,8 +269,9 @@ def test_a_coupled_service_may_be_deployed_after_the_health_check_has_moved() ->
     for step in ("c-build", "c-push", "c-deploy"):
         document["steps"][step]["for_each"] = ["mimir"]
     assert faults(document) == [
-        "Step 'flip' may move mimir's health check before the tasks of 'c-deploy[mimir]' are known to answer on the"
+        f"Step '{step}' may move mimir's health check before the tasks of 'c-deploy[mimir]' are known to answer on the"
         " new path."
+        for step in ("flip", "settle")
     ]
 
 

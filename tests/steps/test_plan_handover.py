@@ -83,7 +83,7 @@ def test_the_documented_change_is_held_and_a_person_is_told_why(stack: Stack, cl
 
 def test_what_is_not_safe_is_refused_for_every_service_at_once(stack: Stack, cloud: FakeCloud) -> None:
     bare = {
-        name: replace(service, health=replace(service.health, unhealthy_threshold_variable=""))
+        name: replace(service, health=replace(service.health, matcher_variable="", unhealthy_threshold_variable=""))
         for name, service in stack.services.items()
     }
     for name in BOTH:

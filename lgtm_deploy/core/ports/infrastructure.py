@@ -21,11 +21,16 @@ class ResourceChange:
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedChanges:
-    """A saved plan: where it is, the SHA-256 of its file, and what it would change (no-ops and reads left out)."""
+    """A saved plan: where it is, the SHA-256 of its file, and what it would change (no-ops and reads left out).
+
+    `document` is the whole of it as `terraform show -json` has it, empty when nothing changes. It holds secrets in the
+    clear: it is for the guard alone, never told and never written down.
+    """
 
     file: Path
     sha256: str
     changes: tuple[ResourceChange, ...]
+    document: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 class Infrastructure(Protocol):

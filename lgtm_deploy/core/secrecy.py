@@ -1,0 +1,75 @@
+"""What of a Terraform plan may be shown? Sensitive values never are, nor are their copies."""
+
+from collections.abc import Iterator, Mapping, Set
+from typing import Any
+
+SENSITIVE = "(sensitive value)"
+SENSITIVE_CHANGED = "(sensitive value, changed)"
+UNKNOWN = "(known after apply)"
+
+# Shorter sensitive values, such as a port, would hide half a plan.
+_SECRET_CHARACTERS = 5
+
+
+def secrets_of(shown: Mapping[str, Any]) -> Set[str]:
+    """Every sensitive text of a plan (`terraform show -json`): providers copy them into attributes that nobody
+    marked."""
+    declared = shown.get("configuration", {}).get("root_module", {}).get("variables", {})
+    given = shown.get("variables", {})
+    found = {text for name, at in declared.items() if at.get("sensitive") for text in _texts(given.get(name), True)}
+    changes = [entry.get("change") for entry in shown.get("resource_changes") or [] if isinstance(entry, Mapping)]
+    for change in (*changes, *(shown.get("output_changes") or {}).values()):
+        found.update(_texts(_object(change).get("before"), _object(change).get("before_sensitive")))
+        found.update(_texts(_object(change).get("after"), _object(change).get("after_sensitive")))
+    return found
+
+
+def scrubbed(value: Any, secrets: Set[str]) -> Any:
+    """The value with every secret text in it replaced."""
+    if isinstance(value, str):
+        for secret in secrets:
+            value = value.replace(secret, SENSITIVE)
+        return value
+    if isinstance(value, dict):
+        return {key: scrubbed(item, secrets) for key, item in value.items()}
+    if isinstance(value, list):
+        return [scrubbed(item, secrets) for item in value]
+    return value
+
+
+def masked(value: Any, hidden: Any, earlier: Any) -> Any:
+    """The value with what is `hidden` replaced by a word that still tells whether it differs from the `earlier` one.
+
+    `hidden` is `true` or has the value's own shape (Terraform: `before_sensitive`, `after_sensitive`).
+    """
+    if hidden is True:
+        return SENSITIVE if value == earlier else SENSITIVE_CHANGED
+    if isinstance(value, dict) and isinstance(hidden, dict):
+        old = earlier if isinstance(earlier, dict) else {}
+        return {key: masked(item, hidden.get(key), old.get(key)) for key, item in value.items()}
+    if isinstance(value, list) and isinstance(hidden, list):
+        old_items = earlier if isinstance(earlier, list) else []
+        return [masked(item, item_of(hidden, index), item_of(old_items, index)) for index, item in enumerate(value)]
+    return value
+
+
+def item_of(items: Any, index: int) -> Any:
+    """The item at that place, None where there is none."""
+    return items[index] if isinstance(items, list) and index < len(items) else None
+
+
+def _texts(value: Any, hidden: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        if hidden is True and len(value) >= _SECRET_CHARACTERS:
+            yield value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _texts(item, hidden if hidden is True else _object(hidden).get(key))
+    elif isinstance(value, list):
+        marks = hidden if isinstance(hidden, list) else []
+        for index, item in enumerate(value):
+            yield from _texts(item, hidden if hidden is True else item_of(marks, index))
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,140 @@
+"""terraform-init, terraform-plan, terraform-replan: all that comes before a change of infrastructure is approved."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from lgtm_deploy.core.changes import describe
+from lgtm_deploy.core.errors import RefusedError
+from lgtm_deploy.core.guard import Allowance, touched
+from lgtm_deploy.core.ports import PlannedChanges, Progress
+from lgtm_deploy.core.step import Action, Change, Effect, Nothing, Proposal
+from lgtm_deploy.steps.terraform_roots import Empty, broken_by, folder, save_plan
+
+
+@dataclass(frozen=True, kw_only=True)
+class RootInputs:
+    """`root` is the root's name in the environment's `terraform`."""
+
+    root: str
+
+
+class TerraformInit(Action[RootInputs, Empty, Empty]):
+    """Readies a root: providers and backend. It touches nothing outside, so it may run while images build."""
+
+    effect: ClassVar[Effect] = Effect.LOCAL
+    takes = RootInputs
+    sees = Empty
+    gives = Empty
+
+    def observe(self, inputs: RootInputs) -> Empty:
+        """Whether a root is ready is for Terraform to say."""
+        return Empty()
+
+    def propose(self, inputs: RootInputs, seen: Empty) -> Proposal[Empty]:
+        """Always: it is quick when there is nothing to do."""
+        return Change(summary=f"terraform init {inputs.root}")
+
+    def apply(self, inputs: RootInputs, seen: Empty, progress: Progress) -> Empty:
+        """Raises PermanentError with Terraform's first error."""
+        root = self.stack.root(inputs.root)
+        configs = [self.stack.directory / each for each in root.backend_config]
+        self.ports.infrastructure.init(folder(self.stack, inputs.root), configs, progress)
+        return Empty()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanInputs:
+    """The root to plan, and what the plan may change: without `allow` nothing. `variables` win over the root's own."""
+
+    root: str
+    allow: tuple[Allowance, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanOutputs:
+    """The saved plan: its file, its SHA-256, its changes as lines for a person, and what exactly it updates in place:
+    so much may be brought back after it was applied."""
+
+    plan: str
+    sha256: str
+    changes: tuple[str, ...]
+    touched: tuple[Allowance, ...]
+
+
+class TerraformPlan(Action[PlanInputs, Empty, PlanOutputs]):
+    """Saves a plan. What is approved is this file, and nothing else is ever applied."""
+
+    effect: ClassVar[Effect] = Effect.LOCAL
+    takes = PlanInputs
+    sees = Empty
+    gives = PlanOutputs
+
+    def observe(self, inputs: PlanInputs) -> Empty:
+        """Planning is the look."""
+        return Empty()
+
+    def propose(self, inputs: PlanInputs, seen: Empty) -> Proposal[PlanOutputs]:
+        """Always: only Terraform knows."""
+        return Change(summary=f"terraform plan {inputs.root}")
+
+    def apply(self, inputs: PlanInputs, seen: Empty, progress: Progress) -> PlanOutputs:
+        """Raises RefusedError with what the plan would change and may not, PermanentError with Terraform's first
+        error."""
+        planned = save_plan(self.stack, self.ports, inputs.root, inputs.variables, progress, purpose="apply")
+        return guarded(inputs, planned)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplanInputs:
+    """The saved plan so far, and the `variables` with which it is planned again; without any it stays as it is."""
+
+    root: str
+    plan: str
+    sha256: str
+    changes: tuple[str, ...]
+    touched: tuple[Allowance, ...]
+    variables: Mapping[str, str] = field(default_factory=dict)
+    allow: tuple[Allowance, ...] = ()
+
+
+class TerraformReplan(Action[ReplanInputs, Empty, PlanOutputs]):
+    """Saves another plan in place of one, when the handover asks for other values while it lasts."""
+
+    effect: ClassVar[Effect] = Effect.LOCAL
+    takes = ReplanInputs
+    sees = Empty
+    gives = PlanOutputs
+
+    def observe(self, inputs: ReplanInputs) -> Empty:
+        """Planning is the look."""
+        return Empty()
+
+    def propose(self, inputs: ReplanInputs, seen: Empty) -> Proposal[PlanOutputs]:
+        """Nothing without variables: the plan is passed through."""
+        if inputs.variables:
+            given = ", ".join(f"{name}={value}" for name, value in sorted(inputs.variables.items()))
+            return Change(summary=f"terraform plan {inputs.root} with {given}")
+        return Nothing(
+            outputs=PlanOutputs(plan=inputs.plan, sha256=inputs.sha256, changes=inputs.changes, touched=inputs.touched)
+        )
+
+    def apply(self, inputs: ReplanInputs, seen: Empty, progress: Progress) -> PlanOutputs:
+        """Raises RefusedError with what the plan would change and may not, PermanentError with Terraform's first
+        error."""
+        planned = save_plan(self.stack, self.ports, inputs.root, inputs.variables, progress, purpose="window")
+        return guarded(inputs, planned)
+
+
+def guarded(inputs: PlanInputs | ReplanInputs, planned: PlannedChanges) -> PlanOutputs:
+    """The plan as outputs. Raises RefusedError when it would change what it may not."""
+    wrong = broken_by(inputs.root, planned, inputs.allow)
+    if wrong:
+        raise RefusedError(wrong, resolution="Undo it in the configuration, or apply it by itself and look.")
+    return PlanOutputs(
+        plan=str(planned.file),
+        sha256=planned.sha256,
+        changes=tuple(line for change in planned.changes for line in describe(change)),
+        touched=touched(planned.document),
+    )

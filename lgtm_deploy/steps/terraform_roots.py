@@ -1,0 +1,106 @@
+"""What the Terraform steps share: saving a plan, holding it against what is allowed, and the variables that set health
+checks."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lgtm_deploy.core.guard import Allowance, breaches
+from lgtm_deploy.core.ports import HealthCheck, PlannedChanges, Ports, Progress
+from lgtm_deploy.core.stack import Stack
+
+# So many lines are told of a plan that is refused.
+_LINES = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Empty:
+    """Nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """A Terraform variable that the stack declares for an attribute of a target group's health check."""
+
+    variable: str
+    target_group: str
+    attribute: str
+
+    @property
+    def path(self) -> str:
+        """The attribute, as a Terraform plan has it."""
+        return f"health_check.{self.attribute}"
+
+    def value(self, check: HealthCheck) -> str:
+        """What it is, as Terraform takes it."""
+        return str(getattr(check, self.attribute))
+
+
+def folder(stack: Stack, root: str) -> Path:
+    """Where the root module is."""
+    return stack.directory / stack.root(root).root
+
+
+def save_plan(
+    stack: Stack, ports: Ports, name: str, variables: Mapping[str, str], progress: Progress, *, purpose: str
+) -> PlannedChanges:
+    """A plan of that root, in a file of the purpose's own: what was approved is never written over."""
+    out = ports.workspace / f"{name}.{purpose}.tfplan"
+    files = [stack.directory / each for each in stack.root(name).var_files]
+    return ports.infrastructure.plan(folder(stack, name), files, variables, out, progress)
+
+
+def apply_plan(stack: Stack, ports: Ports, name: str, plan: PlannedChanges, progress: Progress) -> None:
+    """Applies exactly that plan."""
+    ports.infrastructure.apply(folder(stack, name), plan, progress)
+
+
+def broken_by(name: str, planned: PlannedChanges, allowed: Sequence[Allowance]) -> str:
+    """What the plan would change and may not, in one line; empty when it may change all of it."""
+    # Of a plan without any change Terraform says so itself, and nobody asked it for more.
+    lines = breaches(planned.document, allowed) if planned.changes or planned.document else ()
+    if not lines:
+        return ""
+    more = f"; and {len(lines) - _LINES} more" if len(lines) > _LINES else ""
+    return f"Terraform's plan of '{name}' changes what it may not: {'; '.join(lines[:_LINES])}{more}."
+
+
+def settings(stack: Stack) -> list[Setting]:
+    """Every variable that the stack declares for a health check."""
+    found = []
+    for service in stack.services.values():
+        health = service.health
+        for variable, attribute in (
+            (health.variable, "path"),
+            (health.matcher_variable, "matcher"),
+            (health.unhealthy_threshold_variable, "unhealthy_threshold"),
+        ):
+            if variable and service.target_group:
+                found.append(Setting(variable=variable, target_group=service.target_group, attribute=attribute))
+    return found
+
+
+def recorded(stack: Stack, ports: Ports) -> dict[str, str]:
+    """What each declared variable would have to be for health checks to be as they are now.
+
+    Raises NotFoundError when a target group is missing.
+    """
+    declared = settings(stack)
+    checks = {name: ports.balancer.target_group(name).health_check for name in {each.target_group for each in declared}}
+    return {each.variable: each.value(checks[each.target_group]) for each in declared}
+
+
+def not_back(stack: Stack, ports: Ports, before: Mapping[str, str]) -> str:
+    """Which health check is not as it was recorded; empty when all are."""
+    now = recorded(stack, ports)
+    for each in settings(stack):
+        was, is_now = before.get(each.variable), now[each.variable]
+        if was is not None and was != is_now:
+            return f"{each.target_group}: {each.path} is {is_now}, it was {was}"
+    return ""
+
+
+def narrowed(stack: Stack, allowed: Sequence[Allowance], variables: Mapping[str, str]) -> tuple[Allowance, ...]:
+    """Of what is allowed, only the attributes that these variables set."""
+    paths = {each.path for each in settings(stack) if each.variable in variables}
+    return tuple(replace(each, attributes=tuple(path for path in each.attributes if path in paths)) for each in allowed)
