@@ -106,8 +106,8 @@ def _lock(stack: "Stack") -> str:
     from lgtm_deploy.adapters.clock import SystemClock
     from lgtm_deploy.cli.wiring import lock
 
-    held = lock(stack.directory, SystemClock()).held(stack.environment.name)
-    return f"held by run {held.run} ({held.holder})" if held else "free"
+    held = lock(stack.directory, SystemClock()).holder(stack.environment.name)
+    return f"held by run {held.run} (since {held.since:%Y-%m-%d %H:%M} UTC, {held.by})" if held else "free"
 
 
 def register(app: typer.Typer) -> None:

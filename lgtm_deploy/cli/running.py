@@ -19,8 +19,8 @@ from lgtm_deploy.core.event import EXIT_CODES, RESUMABLE, Record, RunFinished
 from lgtm_deploy.core.graph import Graph, expand
 from lgtm_deploy.core.order import enforce
 from lgtm_deploy.core.plan import Plan
-from lgtm_deploy.core.ports import Ports
-from lgtm_deploy.core.preview import Preview
+from lgtm_deploy.core.ports import Clock, Ports
+from lgtm_deploy.core.preview import Finding, Preview
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.engine.conduct import Decisions, conduct, foresee
@@ -138,13 +138,22 @@ def foresee_plan(
     try:
         with heeded(stop, screen.notice):
             job = _Subject(stack=stack, plan=plan, graph=expand(plan)).job(world, ledger, stop, wanted)
-            preview = foresee(job, stack=stack.name, by=wiring.caller_name())
+            preview = _with_lock(foresee(job, stack=stack.name, by=wiring.caller_name()), stack, world.clock)
         if out is not None:
             save(out, plan, preview, ledger.run, workspace.path)
         return preview
     finally:
         screen.close()
         workspace.remove()
+
+
+def _with_lock(preview: Preview, stack: Stack, clock: Clock) -> Preview:
+    """Who looks ahead while another run holds the environment sees a world that may be about to change."""
+    held = wiring.lock(stack.directory, clock).holder(stack.environment.name)
+    if held is None:
+        return preview
+    said = f"held by run {held.run} (since {held.since:%Y-%m-%d %H:%M} UTC, {held.by}): what is shown may change"
+    return replace(preview, findings=(*preview.findings, Finding(step="lock", lines=(said,))))
 
 
 @dataclass(frozen=True, kw_only=True)

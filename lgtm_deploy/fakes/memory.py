@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from lgtm_deploy.core.errors import LockHeldError
 from lgtm_deploy.core.event import Event, Record, RunFinished, RunResumed, RunStarted
-from lgtm_deploy.core.ports import Clock, RunSummary
+from lgtm_deploy.core.ports import Clock, Holder, RunSummary
 from lgtm_deploy.fakes.clock import FakeClock
 
 
@@ -64,7 +64,7 @@ class FakeLock:
 
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock or FakeClock()
-        self._holders: dict[str, tuple[str, str]] = {}
+        self._holders: dict[str, Holder] = {}
         self._fence = 0
         self._lock = threading.Lock()
 
@@ -72,17 +72,24 @@ class FakeLock:
         """Takes the environment and returns the fencing token. Raises LockHeldError."""
         with self._lock:
             if environment in self._holders:
-                holds, taken = self._holders[environment]
+                held = self._holders[environment]
                 raise LockHeldError(
-                    f"Environment '{environment}' is locked by run {holds} ({taken}).",
-                    resolution=f"Wait for it, or run `lgtm-deploy unlock {environment} --run {holds}`.",
+                    f"Environment '{environment}' is locked by run {held.run} "
+                    f"(since {held.since:%Y-%m-%d %H:%M} by {held.by}).",
+                    resolution=f"Wait for it, or run `lgtm-deploy unlock {environment} --run {held.run}`.",
                 )
-            self._holders[environment] = (run, f"since {self._clock.now():%Y-%m-%d %H:%M} by {holder}")
+            self._holders[environment] = Holder(run=run, by=holder, since=self._clock.now())
             self._fence += 1
             return self._fence
+
+    def holder(self, environment: str) -> Holder | None:
+        """Who holds the environment now; None when nobody does."""
+        with self._lock:
+            return self._holders.get(environment)
 
     def release(self, environment: str, run: str) -> None:
         """Gives the environment back; nothing happens when this run does not hold it."""
         with self._lock:
-            if self._holders.get(environment, ("", ""))[0] == run:
+            held = self._holders.get(environment)
+            if held and held.run == run:
                 del self._holders[environment]

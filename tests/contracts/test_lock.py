@@ -43,6 +43,20 @@ def test_one_run_at_a_time_holds_an_environment(lock: Lock) -> None:
     assert "unlock prod --run 7f3a" in refusal.value.resolution
 
 
+def test_a_lock_tells_who_holds_an_environment(lock: Lock) -> None:
+    assert lock.holder("prod") is None
+
+    lock.take("prod", "7f3a", "ci@runner-4")
+    held = lock.holder("prod")
+
+    assert held is not None
+    assert (held.run, held.by) == ("7f3a", "ci@runner-4")
+    assert held.since.tzinfo is not None
+    assert lock.holder("staging") is None
+    lock.release("prod", "7f3a")
+    assert lock.holder("prod") is None
+
+
 def test_environments_are_locked_apart(lock: Lock) -> None:
     lock.take("prod", "7f3a", "ci")
     lock.take("staging", "91c2", "ci")

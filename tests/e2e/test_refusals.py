@@ -5,10 +5,11 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.e2e.conftest import Checkout, Said
+from tests.e2e.conftest import EXAMPLE, Checkout, Said
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
+DATA_SOURCES = "dockerfiles/grafana/config/provisioning/datasources/datasources.yaml"
 Break = Callable[[Checkout], None]
 
 
@@ -83,14 +84,44 @@ def test_it_is_refused_with_one_line_that_names_the_cause(checkout: Checkout, br
     assert changing == []
 
 
+def a_data_source_that_stays_behind(checkout: Checkout) -> None:
+    checkout.edit(DATA_SOURCES, "http://tempo:3200/tempo", "http://tempo:3200")
+
+
+def a_plan_without_grafana(checkout: Checkout) -> None:
+    text = (EXAMPLE.parents[1] / "plans/prefix-change.yaml").read_text(encoding="utf-8")
+    folder = checkout.folder / "plans"
+    folder.mkdir()
+    (folder / "prefix-change.yaml").write_text(text.replace("coupled: [grafana]", "coupled: []"), encoding="utf-8")
+
+
+COUPLED: list[tuple[Break, str]] = [
+    (a_data_source_that_stays_behind, f"{DATA_SOURCES}:29 says http://tempo:3200: its paths move under /tempo"),
+    (a_plan_without_grafana, "add it to the plan's `coupled`"),
+]
+
+
+@pytest.mark.parametrize(("breaking", "named"), COUPLED, ids=[case[0].__name__ for case in COUPLED])
+def test_who_names_a_path_that_moves_is_found_before_it_breaks(checkout: Checkout, breaking: Break, named: str) -> None:
+    breaking(checkout)
+    began = time.time()
+    said = checkout.run("plan", "prefix-change", "--env", "sandbox")
+
+    assert said.exit_code == 2, said.out + said.err
+    assert named in said.err
+    assert [each for each in checkout.requests(began) if each["service"] not in ("dynamodb", "s3")] == []
+
+
 def test_everything_that_is_missing_is_said_at_once(checkout: Checkout) -> None:
     no_target_group(checkout)
+    a_data_source_that_stays_behind(checkout)
     checkout.edit("lgtm-deploy.yaml", "target_group: lgtm-${{ env }}-pyroscope-tg", "target_group: nowhere")
     said = checkout.run("plan", "prefix-change", "--env", "sandbox")
 
     assert said.exit_code == 2
     assert "lgtm-sandbox-tempo" in said.err
     assert "nowhere" in said.err
+    assert f"{DATA_SOURCES}:29" in said.err
 
 
 def test_two_at_once_do_not_meet(checkout: Checkout) -> None:
@@ -102,8 +133,11 @@ def test_two_at_once_do_not_meet(checkout: Checkout) -> None:
     holder.take("sandbox", "7f3a91c2", "ci@runner-4")
     try:
         said = checkout.apply()
+        looked = checkout.run("plan", "prefix-change", "--env", "sandbox")
     finally:
         holder.release("sandbox", "7f3a91c2")
+    assert looked.exit_code == 0, looked.err
+    assert "held by run 7f3a91c2" in looked.out
     assert said.exit_code == 4
     assert "7f3a91c2" in said.err
     assert said.finished["verdict"] == "locked"

@@ -11,7 +11,7 @@ from pathlib import Path
 from lgtm_deploy.core.ports.balancer import Balancer, HealthCheck, ListenerRule, Target, TargetGroup, TargetStatus
 from lgtm_deploy.core.ports.images import BuildRequest, BuiltImage, ImageBuilder, Registry
 from lgtm_deploy.core.ports.infrastructure import Infrastructure, PlannedChanges, ResourceChange
-from lgtm_deploy.core.ports.memory import Journal, Lock, RunSummary
+from lgtm_deploy.core.ports.memory import Holder, Journal, Lock, RunSummary
 from lgtm_deploy.core.ports.probes import Answer, StackProbe, TaskProbe
 from lgtm_deploy.core.ports.progress import Progress
 from lgtm_deploy.core.ports.services import (
@@ -39,6 +39,7 @@ __all__ = [
     "DeploymentState",
     "DeploymentStatus",
     "HealthCheck",
+    "Holder",
     "ImageBuilder",
     "Infrastructure",
     "Journal",

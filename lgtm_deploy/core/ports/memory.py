@@ -23,6 +23,15 @@ class RunSummary:
     seconds: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class Holder:
+    """Who holds an environment: which run, started by whom, since when."""
+
+    run: str
+    by: str
+    since: datetime
+
+
 class Journal(Protocol):
     """Remembers every event of every run, in order, for good."""
 
@@ -47,6 +56,10 @@ class Lock(Protocol):
 
     def take(self, environment: str, run: str, holder: str) -> int:
         """Takes the environment and returns the fencing token. Raises LockHeldError, naming holder, run and since."""
+        ...
+
+    def holder(self, environment: str) -> Holder | None:
+        """Who holds the environment now; None when nobody does."""
         ...
 
     def release(self, environment: str, run: str) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from lgtm_deploy.core.errors import LockHeldError
-from lgtm_deploy.core.ports import Clock
+from lgtm_deploy.core.ports import Clock, Holder
 from lgtm_deploy.core.wire import moment
 from lgtm_deploy.storage.local.database import Database
 from lgtm_deploy.storage.local.process import Process
@@ -62,8 +62,13 @@ class LocalLock:
                 (environment, run),
             )
 
-    def held(self, environment: str) -> Holding | None:
+    def holder(self, environment: str) -> Holder | None:
         """Who holds the environment; None when nobody does, or when the holder's process has ended."""
+        held = self.held(environment)
+        return Holder(run=held.run, by=held.holder, since=held.since) if held else None
+
+    def held(self, environment: str) -> Holding | None:
+        """How the environment is held, as `holder` asks it, with fence and process."""
         with self._database.reading() as connection:
             held = _held(connection, environment)
         return None if held is None or held.process.is_gone() else held

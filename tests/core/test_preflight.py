@@ -1,0 +1,108 @@
+"""Small judgments of preflight, each by itself."""
+
+import pytest
+
+from lgtm_deploy.core.ports import Permission, ServiceState
+from lgtm_deploy.core.preflight.facts import RunningImage, ServiceFacts
+from lgtm_deploy.core.preflight.images import pinned_tag, version_hint, way_back
+from lgtm_deploy.core.preflight.permissions import wanted
+from lgtm_deploy.core.stack import Service
+
+REGISTRY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
+RUNNING = f"sha256:{'ab' * 32}"
+
+
+def state(image: str) -> ServiceState:
+    return ServiceState(
+        name="lgtm-prod-tempo",
+        task_definition="arn:aws-cn:ecs:cn-north-1:123456789012:task-definition/lgtm-tempo:7",
+        images={"tempo": image},
+        desired=1,
+        running=1,
+        pending=0,
+        grace_period_seconds=0,
+        minimum_healthy_percent=100,
+        maximum_percent=200,
+        circuit_breaker=True,
+        target_groups=(),
+        platform="linux/amd64",
+        deployment="",
+    )
+
+
+def facts(image: str = "", *, pinned: str = "", running: RunningImage | None = None) -> ServiceFacts:
+    service = Service(
+        name="tempo",
+        container="tempo",
+        repository="team/lgtm-tempo",
+        pinned_tag=pinned,
+        ecs_service="lgtm-prod-tempo",
+    )
+    return ServiceFacts(service=service, state=state(image), image=running, committed="")
+
+
+@pytest.mark.parametrize(
+    ("version", "written"),
+    [
+        ("2.9.0-20260116", "2.9.0"),
+        ("2.9.0-20260116.1", "2.9.0"),
+        ("v2.9.0_1a2b3c4d", "v2.9.0"),
+        ("2.9-build.17", "2.9"),
+    ],
+)
+def test_a_version_that_looks_like_a_tag_of_ones_own_is_told_apart(version: str, written: str) -> None:
+    assert f"Write {written};" in version_hint(version)
+
+
+@pytest.mark.parametrize("version", ["2.9.0", "12.1.0", "2.9.0-rc.1", "3.0.0-beta", "latest", "v2.9.0", ""])
+def test_an_ordinary_version_is_no_tag(version: str) -> None:
+    assert version_hint(version) == ""
+
+
+@pytest.mark.parametrize(
+    ("image", "fits"),
+    [
+        (f"{REGISTRY}/team/lgtm-tempo:stable", True),
+        (f"{REGISTRY}/team/lgtm-tempo:2.9.0", False),
+        (f"{REGISTRY}/team/lgtm-tempo@{RUNNING}", False),
+        (f"{REGISTRY}/team/lgtm-tempo:stable@{RUNNING}", False),
+        (f"{REGISTRY}/other/lgtm-tempo:stable", False),
+        ("127.0.0.1:5000/team/lgtm-tempo:stable", True),
+    ],
+)
+def test_a_pinned_tag_is_the_one_that_the_task_definition_names(image: str, fits: bool) -> None:
+    assert (pinned_tag(facts(image, pinned="stable")).wrong == ()) is fits
+
+
+def test_what_is_deployed_by_digest_may_be_named_anyhow() -> None:
+    assert pinned_tag(facts(f"{REGISTRY}/team/lgtm-tempo:anything")).wrong == ()
+
+
+def test_the_tag_that_is_about_to_move_keeps_nothing() -> None:
+    running = RunningImage(digest=RUNNING, tags=("stable",), expires=True)
+
+    [wrong] = way_back(facts(pinned="stable", running=running)).wrong
+
+    assert "has no tag but stable, which moves" in wrong
+    assert way_back(facts(pinned="other", running=running)).wrong == ()
+
+
+def test_the_command_that_keeps_an_image_names_repository_digest_and_a_tag() -> None:
+    [wrong] = way_back(facts(running=RunningImage(digest=RUNNING, tags=(), expires=True))).wrong
+
+    assert "aws ecr put-image --repository-name team/lgtm-tempo --image-tag rollback-abababababab" in wrong
+    assert f"imageDigest={RUNNING}" in wrong
+
+
+def test_permissions_are_asked_for_on_the_very_resources_in_any_partition() -> None:
+    needed = wanted([facts()], cluster="prod", shadow=False)
+
+    place = "cn-north-1:123456789012"
+    assert Permission(
+        action="ecs:UpdateService", resource=f"arn:aws-cn:ecs:{place}:service/prod/lgtm-prod-tempo"
+    ) in needed  # fmt: skip
+    assert Permission(
+        action="ecr:PutImage", resource=f"arn:aws-cn:ecr:{place}:repository/team/lgtm-tempo"
+    ) in needed  # fmt: skip
+    assert not [each for each in needed if each.action.startswith("elasticloadbalancing")]
+    assert [each for each in wanted([facts()], cluster="prod", shadow=True) if "CreateRule" in each.action]
