@@ -22,31 +22,25 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import boto3
-import docker
 from botocore.exceptions import WaiterError
 
+from bench.script import SERVICES, WAITER_LIMIT, Script
 from lgtm_deploy.config.stack_file import load
-from lgtm_deploy.core.stack import Stack
-from lgtm_deploy.sandbox.connection import Connection
 from lgtm_deploy.sandbox.home import HOME_VARIABLE, NAME_VARIABLE, home_for
 from lgtm_deploy.sandbox.lifecycle import down, reset, up
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "lgtm-stack"
 BASELINE = Path(__file__).resolve().parents[1] / "lgtm_deploy" / "sandbox" / "baselines" / "lgtm"
-SERVICES = ("tempo", "pyroscope")
+FILE = "lgtm-deploy.yaml"
 NAME = "bench"
-# Interval x unhealthy threshold of the sandbox's target groups, and one more, in seconds.
-_UNTIL_CHECKED = 25
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bound", type=float, default=90.0, help="seconds given to the release that never ends")
     bound = parser.parse_args().bound
-    stack = load(EXAMPLE / "lgtm-deploy.yaml", "sandbox")
+    stack = load(EXAMPLE / FILE, "sandbox")
     connection = up(stack, NAME, _silent)
     os.environ.update(connection.environment)
     os.environ[NAME_VARIABLE] = NAME
@@ -55,11 +49,13 @@ def main() -> int:
     rows: list[tuple[str, str, str]] = []
     try:
         with _checkout(after=False) as folder:
-            seconds = _timed(lambda: Script(stack, connection, folder).release(both_paths=True))
+            seconds = _timed(
+                lambda: _release(Script(load(folder / FILE, "sandbox"), connection), WAITER_LIMIT, both_paths=True)
+            )
         rows.append(("script, images that answer both paths", f"{seconds:.1f}", "deployed"))
         reset(stack, NAME, _silent)
         with _checkout(after=True) as folder:
-            broken, tried = _bounded(Script(stack, connection, folder), bound)
+            broken, tried = _bounded(Script(load(folder / FILE, "sandbox"), connection), bound)
         rows.append(("script, the documented change", f"{tried:.1f}", broken or "deployed"))
         reset(stack, NAME, _silent)
         with _checkout(after=True) as folder:
@@ -73,93 +69,21 @@ def main() -> int:
     return 0 if ours < seconds and broken else 1
 
 
-class Script:
-    """The release as people script it."""
-
-    def __init__(self, stack: Stack, connection: Connection, folder: Path) -> None:
-        self._stack = stack
-        self._folder = folder
-        self._docker = docker.DockerClient(base_url=connection.docker_host)
-        self._args = dict(connection.build_args)
-        self._ecs: Any = boto3.client("ecs", endpoint_url=connection.endpoint)
-        self._elb: Any = boto3.client("elbv2", endpoint_url=connection.endpoint)
-        self._tag = f"bench-{int(time.time())}"
-        self._ecr: Any = boto3.client("ecr", endpoint_url=connection.endpoint)
-
-    def release(self, *, both_paths: bool, attempts: int = 40) -> None:
-        """Raises WaiterError when a service does not get stable in `attempts` looks, 15 s apart."""
-        token = self._ecr.get_authorization_token()["authorizationData"][0]
-        registry = token["proxyEndpoint"].removeprefix("http://").removeprefix("https://")
-        tag = self._tag
-        for name in SERVICES:
-            service = self._stack.service(name)
-            self._docker.images.build(
-                path=str(self._folder / service.context),
-                buildargs={**self._args, "VERSION": service.version},
-                tag=f"{registry}/{service.repository}:{tag}",
-                labels={"lgtm-deploy.bench": tag},
-                rm=True,
-            )
-        for name in SERVICES:
-            repository = f"{registry}/{self._stack.service(name).repository}"
-            self._docker.images.push(repository, tag=tag, auth_config={"username": "AWS", "password": "sandbox"})
-        for name in SERVICES:
-            self._deploy(name, f"{registry}/{self._stack.service(name).repository}:{tag}", attempts)
-        self._terraform(both_paths=both_paths)
-
-    def _deploy(self, name: str, image: str, attempts: int) -> None:
-        cluster, service = self._stack.environment.cluster, self._stack.service(name).ecs_service
-        current = self._ecs.describe_services(cluster=cluster, services=[service])["services"][0]["taskDefinition"]
-        found = self._ecs.describe_task_definition(taskDefinition=current)["taskDefinition"]
-        kept = ("family", "taskRoleArn", "executionRoleArn", "networkMode", "cpu", "memory", "requiresCompatibilities")
-        revision = {key: found[key] for key in (*kept, "volumes", "runtimePlatform") if key in found}
-        containers = [{**each, "image": image} for each in found["containerDefinitions"]]
-        made = self._ecs.register_task_definition(**revision, containerDefinitions=containers)["taskDefinition"]
-        self._ecs.update_service(
-            cluster=cluster, service=service, taskDefinition=made["taskDefinitionArn"], forceNewDeployment=True
-        )
-        waiter = self._ecs.get_waiter("services_stable")
-        waiter.wait(cluster=cluster, services=[service], WaiterConfig={"Delay": 15, "MaxAttempts": attempts})
-
-    def wrong(self) -> str:
-        """What is not as the script left it to be, once the load balancer has checked often enough; empty: nothing."""
-        time.sleep(_UNTIL_CHECKED)
-        found = []
-        for name in SERVICES:
-            service = self._stack.service(name)
-            arn = self._ecs.describe_services(cluster=self._stack.environment.cluster, services=[service.ecs_service])[
-                "services"
-            ][0]["taskDefinition"]
-            containers = self._ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"][
-                "containerDefinitions"
-            ]
-            group = self._elb.describe_target_groups(Names=[service.target_group])["TargetGroups"][0]
-            health = self._elb.describe_target_health(TargetGroupArn=group["TargetGroupArn"])
-            states = [each["TargetHealth"]["State"] for each in health["TargetHealthDescriptions"]]
-            if not containers[0]["image"].endswith(self._tag):
-                found.append(f"{name}: old image under {group['HealthCheckPath']}, {states.count('healthy')} healthy")
-        return "; ".join(found)
-
-    def _terraform(self, *, both_paths: bool) -> None:
-        root = self._stack.root("alb")
-        at = self._folder / root.root
-        backend = [f"-backend-config={self._folder / each}" for each in root.backend_config]
-        files = [f"-var-file={self._folder / each}" for each in root.var_files]
-        # A path that both images answer, and yet another one than before: Terraform has the same work to do.
-        paths = [f"-var={name}_health_check_path=/ready?after" for name in SERVICES] if both_paths else []
-        for words in (
-            ["init", "-input=false", *backend],
-            ["plan", "-input=false", "-out=bench.tfplan", *files, *paths],
-            ["apply", "-input=false", "bench.tfplan"],
-        ):
-            subprocess.run(["terraform", *words], cwd=at, check=True, stdout=subprocess.DEVNULL)
+def _release(script: Script, patience: float, *, both_paths: bool) -> None:
+    """`patience` is how long the waiter waits for one service, in seconds."""
+    script.publish(*SERVICES)
+    for name in SERVICES:
+        script.deploy(name)
+        script.wait(name, patience)
+    # A path that both images answer, and yet another one than before: Terraform has the same work to do.
+    script.terraform(*(f"{name}_health_check_path=/ready?after" for name in SERVICES if both_paths))
 
 
 def _bounded(script: Script, seconds: float) -> tuple[str, float]:
     """What went wrong (empty: nothing), and the seconds until the script ended."""
     began = time.monotonic()
     try:
-        script.release(both_paths=False, attempts=max(int(seconds // 15), 1))
+        _release(script, seconds, both_paths=False)
     except WaiterError as error:
         return f"given up: {error}", time.monotonic() - began
     took = time.monotonic() - began
