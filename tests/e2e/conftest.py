@@ -89,7 +89,7 @@ class Checkout:
         return {row["service"]: row for row in json.loads(said.out)["services"]}
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def new_checkout(sandbox: Connection, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Checkout]:
     return lambda: _copy(sandbox, tmp_path_factory)
 
@@ -116,3 +116,14 @@ def today(sandbox: Connection, example: Stack, tmp_path_factory: pytest.TempPath
     ):
         reset(example, sandbox.name, lambda _text: None)
     yield checkout
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The night's cases as a table, where any of them were run."""
+    from tests.e2e.night.seen import ROW, Seen, print_table
+
+    passed_and_failed = [each for word in ("passed", "failed") for each in terminalreporter.getreports(word)]
+    rows = [Seen(**value) for each in passed_and_failed for name, value in each.user_properties if name == ROW]
+    if rows:
+        terminalreporter.section("the night")
+        print_table(rows, terminalreporter)

@@ -1,0 +1,178 @@
+"""The night that the change failed, case by case: what had been committed, and what the reason for refusing it names.
+
+The tests put them to `lgtm-deploy`; `make night` puts them to a script too, as people release by hand.
+"""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lgtm_deploy.config.plan_file import find
+from tests.e2e.conftest import Checkout
+
+Commit = Callable[[Checkout], None]
+
+# The tag that the task definition has pinned since before, and the one that was pushed that night.
+OLD_TAG, NEW_TAG = "20260101", "20260116"
+# What Pyroscope 1.13.5 answers without a prefix, and nothing answers with it.
+BARE_PATHS = ("/ingest", "/querier.v1.*")
+LABEL_NAMES = "/querier.v1.QuerierService/LabelNames"
+
+_STACK_FILE = "lgtm-deploy.yaml"
+_MIMIR = "dockerfiles/mimir/config/mimir-config.yaml"
+_PYROSCOPE = "dockerfiles/pyroscope/config/pyroscope-config.yaml"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One thing that was changed that night. `services` are those that it was about."""
+
+    id: str
+    change: str
+    commit: Commit
+    names: tuple[str, ...] = ()
+    plan: str = "prefix-change"
+    services: tuple[str, ...] = ("tempo", "pyroscope")
+
+
+def nothing_more(_: Checkout) -> None:
+    """The example's own change is all that is committed."""
+
+
+def flip_first(checkout: Checkout) -> None:
+    """A plan of the user's own, whose health check moves as soon as Terraform is ready."""
+    plan = yaml.safe_load(find("prefix-change", checkout.folder).read_text(encoding="utf-8"))
+    steps = plan["steps"]
+    steps["flip"]["needs"] = [each for each in steps["flip"]["needs"] if steps[each]["uses"].startswith("terraform")]
+    plan["name"] = "flip-first"
+    _plans(checkout).joinpath("flip-first.yaml").write_text(yaml.safe_dump(plan, sort_keys=False), encoding="utf-8")
+
+
+def tempo_2_9(checkout: Checkout) -> None:
+    checkout.edit(_STACK_FILE, 'version: "2.3.1"', 'version: "2.9.0"')
+
+
+def runtime_config_on_s3(checkout: Checkout) -> None:
+    file = checkout.folder / _MIMIR
+    block = "\nruntime_config:\n  file: s3://lgtm-sandbox-mimir/runtime.yaml\n"
+    file.write_text(file.read_text(encoding="utf-8") + block, encoding="utf-8")
+    shutil.copy(Path(__file__).with_name("mimir-config.yaml"), _plans(checkout))
+
+
+def storage_prefix(checkout: Checkout) -> None:
+    checkout.edit(_PYROSCOPE, "storage:\n", "storage:\n  prefix: profiles\n")
+
+
+def storage_s3_prefix(checkout: Checkout) -> None:
+    checkout.edit(_PYROSCOPE, "storage:\n", "storage:\n  s3:\n    prefix: profiles\n")
+
+
+def pinned_tag(checkout: Checkout) -> None:
+    checkout.edit(_STACK_FILE, "repository: lgtm-tempo", f'repository: lgtm-tempo\n    pinned_tag: "{NEW_TAG}"')
+
+
+def one_variable_for_both(checkout: Checkout) -> None:
+    checkout.edit(_STACK_FILE, 'version: "2.3.1"', f'version: "2.9.0-{NEW_TAG}"')
+
+
+def pyroscope_1(checkout: Checkout) -> None:
+    """Pyroscope 1.13.5, whose config file knows nothing of the second storage architecture.
+
+    The stack file says what users need of it, and not only that it is ready.
+    """
+    config = _read(checkout, _PYROSCOPE)
+    for newer in ("architecture_storage", "metastore", "query_backend"):
+        del config[newer]
+    _write(checkout, _PYROSCOPE, config)
+    stack = _read(checkout, _STACK_FILE)
+    service = stack["services"]["pyroscope"]
+    service["version"] = "1.13.5"
+    service["expects"] = [{"path": f"/pyroscope{LABEL_NAMES}", "status": 200, "send": "{}"}]
+    _write(checkout, _STACK_FILE, stack)
+
+
+FLIP_FIRST = Case(
+    id="N1",
+    change="Terraform moves the health check, then come the images",
+    commit=flip_first,
+    names=("flip", "await-tasks"),
+    plan="flip-first",
+)
+IMAGES_FIRST = Case(id="N1", change="images first, as documented", commit=nothing_more)
+TEMPO_2_9 = Case(
+    id="N2",
+    change="Tempo 2.9.0 with server.http_path_prefix",
+    commit=tempo_2_9,
+    names=("tempo", "/tempo/ready", "404", "prefix-change-api"),
+    services=("tempo",),
+)
+RUNTIME_CONFIG = Case(
+    id="N3",
+    change="Mimir with runtime_config.file: s3://...",
+    commit=runtime_config_on_s3,
+    names=("mimir", "exits with code 1", "s3:/lgtm-sandbox-mimir/runtime.yaml"),
+    plan="mimir-config",
+    services=("mimir",),
+)
+STORAGE_PREFIX = Case(
+    id="N4",
+    change="Pyroscope with storage.prefix",
+    commit=storage_prefix,
+    names=("pyroscope", "exits with code 1", "field prefix not found in type phlare.StorageConfig"),
+    services=("pyroscope",),
+)
+STORAGE_S3_PREFIX = Case(
+    id="N4",
+    change="Pyroscope with storage.s3.prefix",
+    commit=storage_s3_prefix,
+    names=("pyroscope", "exits with code 1", "field prefix not found in type s3.Config"),
+    services=("pyroscope",),
+)
+SLOW_START = Case(id="N5", change="grace period 0, ready 15 s after the first probe", commit=nothing_more)
+PINNED_TAG = Case(
+    id="N6",
+    change="a new tag, while the task definition pins the old one",
+    commit=pinned_tag,
+    names=("tempo", OLD_TAG, NEW_TAG),
+    services=("tempo",),
+)
+BY_DIGEST = Case(id="N6", change="no pinned tag in the stack file", commit=nothing_more)
+ONE_VARIABLE = Case(
+    id="N7",
+    change="one variable for base version and ECR tag",
+    commit=one_variable_for_both,
+    names=(f"grafana/tempo:2.9.0-{NEW_TAG}",),
+    services=("tempo",),
+)
+FALSE_GREEN = Case(
+    id="N8",
+    change="Pyroscope 1.13.5 under the prefix",
+    commit=pyroscope_1,
+    names=("pyroscope", f"/pyroscope{LABEL_NAMES}", "404"),
+    services=("pyroscope",),
+)
+BARE_RULES = Case(
+    id="N8",
+    change="listener rules for bare /ingest and /querier.v1.*",
+    commit=nothing_more,
+    names=("pyroscope", *BARE_PATHS),
+    services=("pyroscope",),
+)
+
+
+def _plans(checkout: Checkout) -> Path:
+    folder = checkout.folder / "plans"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def _read(checkout: Checkout, file: str) -> Any:
+    return yaml.safe_load((checkout.folder / file).read_text(encoding="utf-8"))
+
+
+def _write(checkout: Checkout, file: str, document: Any) -> None:
+    (checkout.folder / file).write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
