@@ -19,7 +19,7 @@ THRESHOLD = 2
 # What a gate takes for a healthy answer, whatever else the service's own target group lets pass meanwhile.
 MATCHER = "200"
 
-_HASH_LENGTH = 8
+_HASH_LENGTH = 6
 _CODES = re.compile(r"\[([\d,\s]+)\]")
 
 

@@ -41,10 +41,11 @@ class Said:
 
 @dataclass(frozen=True, kw_only=True)
 class Checkout:
-    """A copy of the example stack, as a user has it."""
+    """A copy of the example stack, as a user has it. Command lines run in the process `group`, if there is one."""
 
     folder: Path
     connection: Connection
+    group: int | None = None
 
     def run(self, *words: str, timeout: float = 240, **environment: str) -> Said:
         """Runs lgtm-deploy in the checkout."""
@@ -58,6 +59,7 @@ class Checkout:
             text=True,
             timeout=timeout,
             check=False,
+            group=self.group,
         )
         return Said(exit_code=done.returncode, out=done.stdout, err=done.stderr, seconds=time.monotonic() - began)
 
