@@ -8,7 +8,7 @@ from lgtm_deploy.core.preflight.facts import Findings, ServiceFacts, Survey
 _LOGIN = "ecr:GetAuthorizationToken"
 # AWS: ECR user guide, "Required IAM permissions for pushing an image".
 _PUSH = ("BatchCheckLayerAvailability", "InitiateLayerUpload", "UploadLayerPart", "CompleteLayerUpload", "PutImage")
-_SHADOW = ("CreateTargetGroup", "DeleteTargetGroup", "RegisterTargets", "CreateRule", "DeleteRule")
+_SHADOW = ("CreateTargetGroup", "DeleteTargetGroup", "RegisterTargets", "CreateRule", "DeleteRule", "AddTags")
 
 
 def wanted(services: Iterable[ServiceFacts], *, cluster: str, shadow: bool) -> tuple[Permission, ...]:
