@@ -15,7 +15,11 @@ from typing import BinaryIO
 from docker.utils.build import exclude_paths
 
 from lgtm_deploy.core.errors import NotFoundError, PermanentError
+from lgtm_deploy.core.placeholders import taken
 from lgtm_deploy.core.ports import BuildRequest
+
+# Config files are small; what is larger is data.
+_CONFIG_BYTES = 1_000_000
 
 
 def read_dockerfile(request: BuildRequest) -> str:
@@ -71,6 +75,17 @@ def write_archive(request: BuildRequest, out: BinaryIO) -> None:
             archive.addfile(entry)
         for path in listed:
             _add(archive, request.context / path, path)
+
+
+def variables(request: BuildRequest) -> tuple[str, ...]:
+    """Names of the environment variables that the context's files take without a default, the Dockerfile left out."""
+    found: set[str] = set()
+    with _reading(request):
+        for path in files(request):
+            full = request.context / path
+            if path != request.dockerfile and full.is_file() and full.stat().st_size <= _CONFIG_BYTES:
+                found |= taken(full.read_text(encoding="utf-8", errors="ignore"))
+    return tuple(sorted(found))
 
 
 @contextmanager

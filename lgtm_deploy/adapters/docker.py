@@ -102,6 +102,10 @@ class DockerBuilder:
         with engine_errors(f"Image {image}"):
             return BuiltImage(id=image, size=int(self._inspect(image)["Size"]))
 
+    def variables(self, request: BuildRequest) -> tuple[str, ...]:
+        """What files of the context take as `${NAME}`, the Dockerfile left out. Raises PermanentError."""
+        return context.variables(request)
+
     def _digest(self, image: str, platform: str) -> str:
         with engine_errors(f"Base image {image}"):
             try:

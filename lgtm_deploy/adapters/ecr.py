@@ -4,6 +4,7 @@ import base64
 import json
 import threading
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,8 @@ import docker
 from botocore.exceptions import ClientError
 
 from lgtm_deploy.adapters.aws import Aws, error_code, reading
+from lgtm_deploy.adapters.docker_leavings import Identity, Leavings
+from lgtm_deploy.adapters.docker_pull import borrowed
 from lgtm_deploy.adapters.docker_push import Destination, PushError, push_image
 from lgtm_deploy.core.errors import AccessError, AlreadyExistsError, NotFoundError, TransientError
 from lgtm_deploy.core.ports import Clock, Progress
@@ -27,15 +30,19 @@ MANIFEST_TYPES = [
 
 
 class EcrRegistry:
-    """ECR repositories of one account and region; the engine pushes to them."""
+    """ECR repositories of one account and region; the engine pushes to them, and pulls from them.
 
-    def __init__(self, aws: Aws, engine: docker.DockerClient, clock: Clock) -> None:
+    `process` is who borrows images, so that they go when it is killed.
+    """
+
+    def __init__(self, aws: Aws, engine: docker.DockerClient, clock: Clock, *, process: Identity | None = None) -> None:
         self._aws = aws
         self._engine = engine
         self._clock = clock
         self._addresses: dict[str, str] = {}
         self._token: tuple[Mapping[str, str], datetime] | None = None
         self._lock = threading.Lock()
+        self._leavings = Leavings(engine, process or Identity())
 
     def digest_of(self, repository: str, tag: str) -> str | None:
         """The digest that a tag names, or None. Raises NotFoundError when there is no such repository."""
@@ -75,6 +82,12 @@ class EcrRegistry:
     def reference(self, repository: str, digest: str) -> str:
         """`<registry>/<repository>@<digest>`. Raises NotFoundError when there is no such repository."""
         return f"{self._address(repository)}@{digest}"
+
+    def pulled(self, repository: str, digest: str, progress: Progress) -> AbstractContextManager[str]:
+        """The image of that digest in the local engine, by its id there. If it was not there before, it is pulled, and
+        removed again in the end. Raises NotFoundError when the registry does not have it."""
+        reference = self.reference(repository, digest)
+        return borrowed(self._engine, self._leavings, reference, lambda: self._credentials()[0], progress)
 
     def push(self, image_id: str, repository: str, tag: str, progress: Progress) -> str:
         """Pushes an image of the local engine and returns its digest.

@@ -19,6 +19,25 @@ TENANT_HEADER = "X-Scope-OrgID"
 _ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 
 
+class HttpAsker:
+    """Asks one program at one address, again and again, as a load balancer's check does: on fresh connections."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._client = _client(trust_env=False)
+
+    def ask(self, path: str, *, send: str = "", tenant: str = "") -> Answer:
+        """GET, or POST of the JSON in `send`; redirects are not followed. Raises TransientError: nothing answers."""
+        headers = {TENANT_HEADER: tenant} if tenant else {}
+        if send:
+            headers["Content-Type"] = "application/json"
+        return _ask(self._client, self._url + path, headers, send)
+
+    def close(self) -> None:
+        """Lets go of its connections."""
+        self._client.close()
+
+
 class HttpTaskProbe:
     """Asks a task at its own address. Proxies of the environment are not used: they cannot reach a task."""
 
@@ -65,9 +84,13 @@ def _client(*, trust_env: bool) -> httpx.Client:
 
 
 def _get(client: httpx.Client, url: str, headers: dict[str, str] | None = None) -> Answer:
+    return _ask(client, url, headers or {}, "")
+
+
+def _ask(client: httpx.Client, url: str, headers: dict[str, str], send: str) -> Answer:
     started = time.monotonic()
     try:
-        with client.stream("GET", url, headers=headers) as response:
+        with client.stream("POST" if send else "GET", url, headers=headers, content=send or None) as response:
             body = _beginning(response, started + TOTAL_SECONDS)
             return Answer(
                 status=response.status_code,

@@ -117,18 +117,23 @@ def ports(stack: Stack, seen: Sights, workspace: Path) -> Ports:
     from lgtm_deploy.adapters.aws import Aws
     from lgtm_deploy.adapters.clock import SystemClock
     from lgtm_deploy.adapters.docker import DockerBuilder, connect, has_buildx
+    from lgtm_deploy.adapters.docker_leavings import Identity
+    from lgtm_deploy.adapters.docker_probe import DockerProbe
     from lgtm_deploy.adapters.ecr import EcrRegistry
     from lgtm_deploy.adapters.elb_shadow import ElbShadowTargets
     from lgtm_deploy.adapters.http import HttpStackProbe, HttpTaskProbe
     from lgtm_deploy.adapters.terraform import TerraformInfrastructure
+    from lgtm_deploy.storage.local.process import Process, has_ended
 
     environment = stack.environment
     clock = SystemClock()
     aws = Aws(region=environment.region, endpoint_url=environment.endpoint)
     engine = connect()
+    process = Identity(name=str(Process.this()), is_gone=has_ended)
     return Ports(
         builder=DockerBuilder(engine, buildkit=has_buildx()),
-        registry=EcrRegistry(aws, engine, clock),
+        registry=EcrRegistry(aws, engine, clock, process=process),
+        image_probe=DockerProbe(engine, process),
         host=seen.host,
         rollouts=seen.rollouts,
         balancer=seen.balancer,

@@ -7,6 +7,7 @@ from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.fakes.clock import FakeClock
 from lgtm_deploy.fakes.cloud import FakeCloud, FakeRepository, FakeRoot
 from lgtm_deploy.fakes.image import Contract, Source
+from lgtm_deploy.fakes.image_probe import FakeImageProbe
 from lgtm_deploy.fakes.images import FakeBuilder, FakeRegistry
 from lgtm_deploy.fakes.infrastructure import FakeInfrastructure
 from lgtm_deploy.fakes.lay import lay, old_path
@@ -28,6 +29,7 @@ __all__ = [
     "FakeCloud",
     "FakeDeployment",
     "FakeHost",
+    "FakeImageProbe",
     "FakeInfrastructure",
     "FakeJournal",
     "FakeLock",
@@ -57,6 +59,7 @@ def fake_ports(stack: Stack, cloud: FakeCloud, workspace: Path) -> Ports:  # noq
     return Ports(
         builder=FakeBuilder(cloud),
         registry=FakeRegistry(cloud),
+        image_probe=FakeImageProbe(cloud),
         host=FakeHost(cloud),
         rollouts=FakeRollouts(cloud),
         balancer=FakeBalancer(cloud),

@@ -1,9 +1,12 @@
 """Images that are built and pushed without an engine."""
 
 import hashlib
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from lgtm_deploy.core.errors import AlreadyExistsError, NotFoundError, PermanentError
+from lgtm_deploy.core.placeholders import taken
 from lgtm_deploy.core.ports import BuildRequest, BuiltImage, Progress
 from lgtm_deploy.fakes.cloud import FakeCloud, digest_for
 from lgtm_deploy.fakes.image import Source
@@ -25,6 +28,14 @@ class FakeBuilder:
         """Builds. Raises PermanentError with the source's `build_error`."""
         progress(f"Step 1/1 FROM {request.context.name}")
         return self._cloud.perform("builder.build", lambda: self._build(request), request=request, labels=dict(labels))
+
+    def variables(self, request: BuildRequest) -> tuple[str, ...]:
+        """What the context's files take as `${NAME}`, the Dockerfile left out."""
+        own = request.context / request.dockerfile
+        texts = (
+            file.read_text(encoding="utf-8") for file in request.context.rglob("*") if file.is_file() and file != own
+        )
+        return tuple(sorted({name for text in texts for name in taken(text)}))
 
     def _identity(self, request: BuildRequest) -> str:
         source = self._source(request)
@@ -69,6 +80,7 @@ class FakeRegistry:
 
     def __init__(self, cloud: FakeCloud) -> None:
         self._cloud = cloud
+        self._pulls = itertools.count(1)
 
     def digest_of(self, repository: str, tag: str) -> str | None:
         """The digest that a tag names, or None. Raises NotFoundError when there is no such repository."""
@@ -102,6 +114,26 @@ class FakeRegistry:
     def reference(self, repository: str, digest: str) -> str:
         """`<registry>/<repository>@<digest>`. Raises NotFoundError."""
         return f"{self._cloud.address_of(repository)}@{digest}"
+
+    @contextmanager
+    def pulled(self, repository: str, digest: str, progress: Progress) -> Iterator[str]:
+        """The image in the fake engine. Raises NotFoundError when the registry does not have it."""
+        progress("")
+        image = self._cloud.perform(
+            "registry.pulled", lambda: self._pull(repository, digest), repository=repository, digest=digest
+        )
+        try:
+            yield image
+        finally:
+            self._cloud.images.pop(image, None)
+
+    def _pull(self, repository: str, digest: str) -> str:
+        self._cloud.address_of(repository)
+        if digest not in self._cloud.pushed:
+            raise NotFoundError(f"ECR repository {repository} has no image {digest}.")
+        image = digest_for(f"pulled {next(self._pulls)} {digest}")
+        self._cloud.images[image] = self._cloud.pushed[digest]
+        return image
 
     def push(self, image_id: str, repository: str, tag: str, progress: Progress) -> str:
         """Pushes an image of the fake engine and returns its digest."""

@@ -48,12 +48,24 @@ def old_path(service: Service) -> str:
     return path.removeprefix(service.prefix) if service.prefix and path.startswith(f"{service.prefix}/") else path
 
 
+def _before(service: Service) -> dict[str, str]:
+    """What the image answers that runs before the change: every path, without its prefix."""
+    paths = (*service.paths.moves, *service.paths.keeps, *service.paths.drops)
+    return dict.fromkeys(paths, "") | {old_path(service): service.health.body}
+
+
+def _after(service: Service) -> dict[str, str]:
+    """What the new image answers: what moves under its prefix, what stays, and all that the stack file asks for."""
+    paths = (*(service.prefix + path for path in service.paths.moves), *service.paths.keeps)
+    asked = {probe.path.partition("?")[0]: probe.body for probe in (*service.probes, *service.expects)}
+    return dict.fromkeys(paths, "") | asked | {service.health.path: service.health.body}
+
+
 def _lay_service(cloud: FakeCloud, directory: Path, service: Service) -> None:
-    body = service.health.body
-    new = {service.health.path: body} | {probe.path: probe.body for probe in service.probes}
+    new = Contract(answers=_after(service), statuses={probe.path: probe.status for probe in service.expects})
     cloud.repositories[service.repository] = FakeRepository(immutable=not service.pinned_tag)
-    cloud.put_image(service.repository, OLD_TAG, Contract(answers={old_path(service): body}))
-    cloud.sources[(directory / service.context).resolve()] = Source(contract=Contract(answers=new))
+    cloud.put_image(service.repository, OLD_TAG, Contract(answers=_before(service)))
+    cloud.sources[(directory / service.context).resolve()] = Source(contract=new)
     cloud.rules[service.prefix or "/"] = service.ecs_service
     group = FakeTargetGroup(
         name=service.target_group,
@@ -62,7 +74,7 @@ def _lay_service(cloud: FakeCloud, directory: Path, service: Service) -> None:
     )
     tag = service.pinned_tag or OLD_TAG
     if service.pinned_tag:
-        cloud.put_image(service.repository, tag, Contract(answers={old_path(service): body}))
+        cloud.put_image(service.repository, tag, Contract(answers=_before(service)))
     cloud.add_service(
         FakeService(
             name=service.ecs_service,

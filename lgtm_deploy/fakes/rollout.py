@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from math import ceil
 
 from lgtm_deploy.core.ports import (
+    ContainerSpec,
     ContainerState,
     DeploymentState,
     DeploymentStatus,
@@ -12,7 +13,7 @@ from lgtm_deploy.core.ports import (
     TaskStatus,
 )
 from lgtm_deploy.fakes.clock import FakeClock
-from lgtm_deploy.fakes.image import Contract
+from lgtm_deploy.fakes.image import Contract, Life
 from lgtm_deploy.fakes.targets import FakeTargetGroup
 
 UNSETTLED: tuple[DeploymentStatus, ...] = ("PENDING", "IN_PROGRESS", "ROLLBACK_IN_PROGRESS")
@@ -64,6 +65,7 @@ class FakeTask:
     reason: str = ""
     container_reason: str = ""
     exit_code: int | None = None
+    life: Life | None = None
 
     @property
     def status(self) -> TaskStatus:
@@ -83,7 +85,9 @@ class FakeTask:
         """What it answers, or None."""
         if self.started is None or self.stopped is not None or self.deployment.contract is None:
             return None
-        return self.deployment.contract.answer(path, now - self.started)
+        if self.life is None or self.life.contract is not self.deployment.contract:
+            self.life = Life(contract=self.deployment.contract, started=self.started)
+        return self.life.ask(path, now)
 
     def end(self, now: float, *, code: str, reason: str, exit_code: int | None = None, container: str = "") -> None:
         """It has stopped."""
@@ -106,6 +110,8 @@ class FakeService:
     maximum_percent: int = 200
     circuit_breaker: bool = True
     platform: str = "linux/amd64"
+    spec: ContainerSpec = field(default_factory=ContainerSpec)
+    """How its task definition starts its container."""
     network: int = 0
     """The third number of its tasks' addresses."""
     revisions: list[FakeRevision] = field(default_factory=list)

@@ -4,7 +4,15 @@ import math
 from collections.abc import Mapping, Sequence
 
 from lgtm_deploy.core.errors import NotFoundError, PermanentError
-from lgtm_deploy.core.ports import DeploymentState, ListenerRule, ServiceState, Target, TargetGroup, TaskState
+from lgtm_deploy.core.ports import (
+    ContainerSpec,
+    DeploymentState,
+    ListenerRule,
+    ServiceState,
+    Target,
+    TargetGroup,
+    TaskState,
+)
 from lgtm_deploy.fakes.cloud import REGION, FakeCloud
 from lgtm_deploy.fakes.rollout import FakeRevision, FakeService
 
@@ -18,6 +26,17 @@ class FakeHost:
     def service(self, name: str) -> ServiceState:
         """The service now. Raises NotFoundError."""
         return self._cloud.perform("host.service", lambda: self._state(_found(self._cloud, name)), name=name)
+
+    def container(self, service: str, container: str) -> ContainerSpec:
+        """How the service's task definition starts its container. Raises NotFoundError."""
+
+        def look() -> ContainerSpec:
+            found = _found(self._cloud, service)
+            if container not in _current(found).images:
+                raise NotFoundError(f"The task definition of {service} has no container '{container}'.")
+            return found.spec
+
+        return self._cloud.perform("host.container", look, service=service, container=container)
 
     def revise(self, service: str, images: Mapping[str, str]) -> str:
         """A new revision with these images; returns its ARN. Raises PermanentError for an unknown container."""

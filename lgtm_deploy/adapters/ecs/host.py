@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lgtm_deploy.adapters.aws import Aws, changing, reading
-from lgtm_deploy.adapters.ecs.records import Record, service_state
+from lgtm_deploy.adapters.ecs.records import Record, container_spec, service_state
 from lgtm_deploy.core.errors import DeployError, InDoubtError, NotFoundError, PermanentError
-from lgtm_deploy.core.ports import ServiceState
+from lgtm_deploy.core.ports import ContainerSpec, ServiceState
 
 # ECS is eventually consistent: a new service deployment is listed a moment after UpdateService answered.
 LISTED_WITHIN = 15.0
@@ -30,6 +30,17 @@ class EcsHost:
         deployments = self._deployments(name)
         newest = deployments[0]["serviceDeploymentArn"] if deployments else ""
         return service_state(service, definition, newest)
+
+    def container(self, service: str, container: str) -> ContainerSpec:
+        """How the service's current task definition starts that container; of secrets the names only.
+
+        Raises NotFoundError (no such service, or no such container in it).
+        """
+        definition = self._known_definition(self._described(service)["taskDefinition"])
+        for found in definition["containerDefinitions"]:
+            if found["name"] == container:
+                return container_spec(definition, found)
+        raise NotFoundError(_no_container(service, container), resolution=_known(definition["containerDefinitions"]))
 
     def revise(self, service: str, images: Mapping[str, str]) -> str:
         """Registers the service's current task definition with these images; returns the new revision's ARN.
@@ -145,8 +156,13 @@ def _registrable(client: Any, definition: Record) -> dict[str, Any]:
 def _with_images(service: str, containers: list[Record], images: Mapping[str, str]) -> list[Record]:
     unknown = sorted(images.keys() - {container["name"] for container in containers})
     if unknown:
-        names = ", ".join(container["name"] for container in containers)
-        raise PermanentError(
-            f"The task definition of {service} has no container '{unknown[0]}'.", resolution=f"It has: {names}."
-        )
+        raise PermanentError(_no_container(service, unknown[0]), resolution=_known(containers))
     return [{**container, "image": images.get(container["name"], container["image"])} for container in containers]
+
+
+def _no_container(service: str, container: str) -> str:
+    return f"The task definition of {service} has no container '{container}'."
+
+
+def _known(containers: list[Record]) -> str:
+    return f"It has: {', '.join(container['name'] for container in containers)}."

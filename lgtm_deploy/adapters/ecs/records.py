@@ -4,7 +4,16 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from lgtm_deploy.core.ports import ContainerState, DeploymentState, ServiceEvent, ServiceState, TaskState, TaskStatus
+from lgtm_deploy.core.ports import (
+    ContainerSpec,
+    ContainerState,
+    DeploymentState,
+    ServiceEvent,
+    ServiceState,
+    TaskState,
+    TaskStatus,
+    Ulimit,
+)
 
 Record = Mapping[str, Any]
 
@@ -50,6 +59,27 @@ def service_state(service: Record, definition: Record, deployment: str) -> Servi
 def _events(told: Sequence[Record]) -> tuple[ServiceEvent, ...]:
     found = [ServiceEvent(at=each["createdAt"].astimezone(UTC), message=each.get("message", "")) for each in told]
     return tuple(sorted(found, key=lambda event: event.at, reverse=True))
+
+
+def container_spec(definition: Record, container: Record) -> ContainerSpec:
+    """From DescribeTaskDefinition. A container without limits of its own has the task's (AWS: TaskDefinition, cpu and
+    memory, which on Fargate are hard limits)."""
+    return ContainerSpec(
+        environment={variable["name"]: variable.get("value", "") for variable in container.get("environment", [])},
+        secrets=tuple(secret["name"] for secret in container.get("secrets", [])),
+        command=tuple(container.get("command", [])),
+        entry_point=tuple(container.get("entryPoint", [])),
+        user=container.get("user", ""),
+        working_directory=container.get("workingDirectory", ""),
+        memory=int(container.get("memory") or definition.get("memory") or 0),
+        cpu=int(container.get("cpu") or definition.get("cpu") or 0),
+        read_only=bool(container.get("readonlyRootFilesystem", False)),
+        ulimits=tuple(
+            Ulimit(name=limit["name"], soft=limit["softLimit"], hard=limit["hardLimit"])
+            for limit in container.get("ulimits", [])
+        ),
+        mounts=tuple(mount["containerPath"] for mount in container.get("mountPoints", []) if "containerPath" in mount),
+    )
 
 
 def platform_of(definition: Record) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lgtm_deploy.core.ports.balancer import Balancer, HealthCheck, ListenerRule, Target, TargetGroup, TargetStatus
+from lgtm_deploy.core.ports.image_probe import ContainerSpec, Ended, ImageProbe, RunningImage, Ulimit
 from lgtm_deploy.core.ports.images import BuildRequest, BuiltImage, ImageBuilder, Registry
 from lgtm_deploy.core.ports.infrastructure import Infrastructure, PlannedChanges, ResourceChange
 from lgtm_deploy.core.ports.memory import Holder, Journal, Lock, RunSummary
@@ -35,12 +36,15 @@ __all__ = [
     "BuiltImage",
     "Caller",
     "Clock",
+    "ContainerSpec",
     "ContainerState",
     "DeploymentState",
     "DeploymentStatus",
+    "Ended",
     "HealthCheck",
     "Holder",
     "ImageBuilder",
+    "ImageProbe",
     "Infrastructure",
     "Journal",
     "ListenerRule",
@@ -53,6 +57,7 @@ __all__ = [
     "ResourceChange",
     "RolloutView",
     "RunSummary",
+    "RunningImage",
     "ServiceEvent",
     "ServiceHost",
     "ServiceState",
@@ -66,6 +71,7 @@ __all__ = [
     "TaskProbe",
     "TaskState",
     "TaskStatus",
+    "Ulimit",
 ]
 
 
@@ -75,6 +81,7 @@ class Ports:
 
     builder: ImageBuilder
     registry: Registry
+    image_probe: ImageProbe
     host: ServiceHost
     rollouts: RolloutView
     balancer: Balancer

@@ -1,6 +1,7 @@
 """Images: built, kept, and tried out."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -42,6 +43,11 @@ class ImageBuilder(Protocol):
         """Builds. Raises PermanentError with the failing instruction and its last output lines."""
         ...
 
+    def variables(self, request: BuildRequest) -> tuple[str, ...]:
+        """Names of the environment variables that files of the context take without a default, as `${NAME}`; sorted.
+        The Dockerfile is left out: its variables are the builder's."""
+        ...
+
 
 class Registry(Protocol):
     """Keeps images under tags and digests."""
@@ -62,6 +68,11 @@ class Registry(Protocol):
 
     def reference(self, repository: str, digest: str) -> str:
         """How a task definition names that image: `<registry>/<repository>@<digest>`."""
+        ...
+
+    def pulled(self, repository: str, digest: str, progress: Progress) -> AbstractContextManager[str]:
+        """The image of that digest in the local engine, by its id there. If it was not there before, it is pulled, and
+        removed again in the end. Raises NotFoundError when the registry does not have it."""
         ...
 
     def push(self, image_id: str, repository: str, tag: str, progress: Progress) -> str:

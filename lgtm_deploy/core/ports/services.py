@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
+from lgtm_deploy.core.ports.image_probe import ContainerSpec
+
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceEvent:
@@ -114,6 +116,11 @@ class ServiceHost(Protocol):
 
     def service(self, name: str) -> ServiceState:
         """The service now. Raises NotFoundError (no such cluster or service)."""
+        ...
+
+    def container(self, service: str, container: str) -> ContainerSpec:
+        """How the service's current task definition starts that container. Raises NotFoundError (no such service, or
+        no such container in it)."""
         ...
 
     def revise(self, service: str, images: Mapping[str, str]) -> str:

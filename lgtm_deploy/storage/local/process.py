@@ -47,6 +47,14 @@ class Process:
         return _started(self.pid) != self.started
 
 
+def has_ended(text: str) -> bool:
+    """Whether the process that `str` wrote down has certainly ended; False for a text that is none."""
+    try:
+        return Process.parse(text).is_gone()
+    except (ValueError, TypeError):
+        return False
+
+
 def _boot() -> str:
     return _first_line(Path("/proc/sys/kernel/random/boot_id"))
 

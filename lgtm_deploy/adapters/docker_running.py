@@ -1,0 +1,72 @@
+"""What a container that is tried out answers, and how it ended."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import docker
+
+from lgtm_deploy.adapters.docker_stream import engine_errors
+from lgtm_deploy.adapters.http import HttpAsker
+from lgtm_deploy.core.ports import Answer, Ended
+
+LAST_LINES = 5
+LINE_CHARACTERS = 300
+# A shorter secret would hide harmless text wherever it occurs.
+SHORTEST_SECRET = 4
+HIDDEN = "***"
+_CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
+
+
+class DockerRunning:
+    """A started container, asked at its URL. `secrets` are values that must not be repeated to anybody."""
+
+    def __init__(self, engine: docker.DockerClient, container: str, url: str, secrets: Sequence[str]) -> None:
+        self._engine = engine
+        self._container = container
+        self._asker = HttpAsker(url)
+        self._secrets = [value for value in secrets if len(value) >= SHORTEST_SECRET]
+        self._variables: frozenset[str] | None = None
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """The names of its environment variables."""
+        if self._variables is None:
+            listed = self._inspected()["Config"].get("Env") or []
+            self._variables = frozenset(entry.partition("=")[0] for entry in listed)
+        return self._variables
+
+    def ask(self, path: str, *, send: str = "", tenant: str = "") -> Answer:
+        """GET, or POST of the JSON in `send`; redirects are not followed. Raises TransientError: nothing answers."""
+        answer = self._asker.ask(path, send=send, tenant=tenant)
+        return replace(answer, body=self._hushed(answer.body or ""))
+
+    def ended(self) -> Ended | None:
+        """How it ended, or None while it runs."""
+        state = self._inspected()["State"]
+        if state["Running"]:
+            return None
+        return Ended(
+            exit_code=int(state["ExitCode"]), out_of_memory=bool(state.get("OOMKilled")), log=self._last_lines()
+        )
+
+    def close(self) -> None:
+        """Lets go of its connections."""
+        self._asker.close()
+
+    def _last_lines(self) -> tuple[str, ...]:
+        with engine_errors("The log of the trial's container"):
+            raw: bytes = self._engine.api.logs(self._container, stdout=True, stderr=True, tail=LAST_LINES * 4)
+        lines = (_CONTROL.sub("", line).strip() for line in raw.decode(errors="replace").splitlines())
+        return tuple(self._hushed(line)[:LINE_CHARACTERS] for line in lines if line)[-LAST_LINES:]
+
+    def _hushed(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, HIDDEN)
+        return text
+
+    def _inspected(self) -> Mapping[str, Any]:
+        with engine_errors("The trial's container"):
+            found: Mapping[str, Any] = self._engine.api.inspect_container(self._container)
+        return found
