@@ -10,6 +10,7 @@ from lgtm_deploy.steps.deploy_service import DeployService
 from lgtm_deploy.steps.hold_grace_period import HoldGracePeriod
 from lgtm_deploy.steps.plan_handover import PlanHandover
 from lgtm_deploy.steps.preflight import Preflight
+from lgtm_deploy.steps.probe_image import ProbeImage
 from lgtm_deploy.steps.probe_paths import ProbePaths
 from lgtm_deploy.steps.push_image import PushImage
 from lgtm_deploy.steps.release_grace_period import ReleaseGracePeriod
@@ -22,6 +23,7 @@ from lgtm_deploy.steps.terraform_settle import TerraformSettle
 CATALOG: Mapping[str, type[Step]] = {
     "preflight": Preflight,
     "build-image": BuildImage,
+    "probe-image": ProbeImage,
     "plan-handover": PlanHandover,
     "push-image": PushImage,
     "hold-grace-period": HoldGracePeriod,

@@ -56,9 +56,16 @@ class SimulatedStop(Stop):
 class Simulation:
     """`prefix-change` on the example stack, as often as one likes."""
 
-    def __init__(self, workspace: Path, *, pinned_tag: str = "") -> None:
+    def __init__(self, workspace: Path, *, pinned_tag: str = "", skip: str = "") -> None:
         stack = stack_file.load(EXAMPLE, "prod")
-        services = {name: replace(service, pinned_tag=pinned_tag) for name, service in stack.services.items()}
+        services = {
+            name: replace(
+                service,
+                pinned_tag=pinned_tag,
+                rehearsal=replace(service.rehearsal, skip=skip or service.rehearsal.skip),
+            )
+            for name, service in stack.services.items()
+        }
         self.stack: Stack = replace(stack, services=services)
         self.plan: Plan = plan_file.load(plan_file.find("prefix-change", workspace), CATALOG, self.stack)
         self.clock = EventfulClock()

@@ -21,6 +21,12 @@ def world(tmp_path: Path) -> Simulation:
     return Simulation(tmp_path)
 
 
+@pytest.fixture
+def untried(tmp_path: Path) -> Simulation:
+    """Where the stack file says that images are not tried out."""
+    return Simulation(tmp_path, skip="this machine has no engine")
+
+
 def everything(world: Simulation) -> tuple[dict[str, str], dict[str, str], dict[str, int]]:
     return world.paths(), world.tags(), world.grace()
 
@@ -60,7 +66,8 @@ def test_grafana_follows_once_the_load_balancer_asks_on_the_new_path(world: Simu
     assert run.steps["coupled-await[grafana]"].status == "succeeded"
 
 
-def test_a_grafana_that_crashes_takes_everything_back(world: Simulation) -> None:
+def test_a_grafana_that_crashes_takes_everything_back(untried: Simulation) -> None:
+    world = untried
     before, image = everything(world), world.images("grafana")
     made_of(world, "grafana", Source(contract=Contract(exit_code=1, log=("data source provisioning failed",))))
 
@@ -100,30 +107,57 @@ def test_looking_ahead_changes_nothing_outside(world: Simulation) -> None:
     assert everything(world) == before
 
 
-def test_an_image_that_crashes_goes_back_with_its_exit_code_and_last_words(world: Simulation) -> None:
-    before = everything(world)
-    made_of(world, "tempo", Source(contract=Contract(exit_code=2, log=("starting", "field prefix not found"))))
+def test_an_image_that_crashes_goes_back_with_its_exit_code_and_last_words(untried: Simulation) -> None:
+    before = everything(untried)
+    made_of(untried, "tempo", Source(contract=Contract(exit_code=2, log=("starting", "field prefix not found"))))
 
-    run = world.apply()
+    run = untried.apply()
 
     assert run.verdict == "rolled-back"
     assert run.reason == (
         "await-tasks[tempo]: tempo: container tempo exited with code 2: last log lines: starting | field prefix not "
         "found; it ended 2 times"
     )
-    assert everything(world) == before
+    assert everything(untried) == before
     assert run.steps["flip"].status == "skipped"
 
 
-def test_an_image_that_does_not_answer_on_the_new_path_never_reaches_the_flip(world: Simulation) -> None:
-    before = everything(world)
-    made_of(world, "tempo", Source(contract=Contract(answers={"/other": "x"})))
+def test_an_image_that_does_not_answer_on_the_new_path_never_reaches_the_flip(untried: Simulation) -> None:
+    before = everything(untried)
+    made_of(untried, "tempo", Source(contract=Contract(answers={"/other": "x"})))
 
-    run = world.apply()
+    run = untried.apply()
 
     assert run.verdict == "rolled-back"
     assert "/tempo/ready answers 404" in run.reason
-    assert world.cloud.called("infrastructure.apply") == 0
+    assert untried.cloud.called("infrastructure.apply") == 0
+    assert everything(untried) == before
+
+
+@pytest.mark.parametrize(
+    ("contract", "reason"),
+    [
+        (
+            Contract(exit_code=2, log=("starting", "field prefix not found")),
+            "tempo's new image: exits with code 2: last log lines: starting | field prefix not found.",
+        ),
+        (
+            Contract(answers={"/other": "x"}),
+            "is not ready after 10 s: /ready answers 404 (404 page not found), /tempo/ready answers 404",
+        ),
+    ],
+)
+def test_an_image_that_cannot_work_is_refused_before_anything_is_changed(
+    world: Simulation, contract: Contract, reason: str
+) -> None:
+    before = everything(world)
+    made_of(world, "tempo", Source(contract=contract))
+
+    run = world.apply()
+
+    assert run.verdict == "refused"
+    assert reason in run.reason
+    assert not any(world.cloud.called(call) for call in MUTATIONS)
     assert everything(world) == before
 
 

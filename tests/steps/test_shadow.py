@@ -20,10 +20,10 @@ BROKEN = PermanentError("It broke.")
 
 
 class Outside(Simulation):
-    """A simulation whose environment says `task_probe: shadow`."""
+    """A simulation whose environment says `task_probe: shadow`, and where images come untried to their tasks."""
 
     def __init__(self, workspace: Path) -> None:
-        super().__init__(workspace)
+        super().__init__(workspace, skip="tasks are to fail")
         self.stack = replace(self.stack, environment=replace(self.stack.environment, task_probe="shadow"))
 
 

@@ -1,0 +1,189 @@
+"""probe-image: what does the new image answer, beside the one that runs, before anybody depends on it?"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from lgtm_deploy.core.contract import Contract, Trial
+from lgtm_deploy.core.errors import PermanentError, RefusedError
+from lgtm_deploy.core.ports import ContainerSpec, Progress
+from lgtm_deploy.core.stack import Service
+from lgtm_deploy.core.step import Action, Change, Effect, Nothing, Part, Proposal
+from lgtm_deploy.core.trial import how_ended, lacks, losses, questions, table
+from lgtm_deploy.steps.abreast import Abreast
+from lgtm_deploy.steps.build_image import build_request
+from lgtm_deploy.steps.trying import PATIENCE, Subject, Tried, try_out
+
+_NEW, _OLD = "new image", "running image"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """`image` is the id in the local engine; empty when the registry is known to have the tag."""
+
+    service: str
+    image: str
+    tag: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """The digest that the tag names in the registry, the one that the service runs, each empty where there is none;
+    what the load balancer checks now, and by which codes."""
+
+    digest: str
+    running: str
+    path: str
+    matcher: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outputs:
+    """`contract` is what both images answer, `told` the same in lines."""
+
+    contract: Contract
+    told: tuple[str, ...]
+
+
+class ProbeImage(Action[Inputs, Seen, Outputs]):
+    """Starts the new image and the one that runs now, as the task definition would, on networks that lead nowhere, and
+    asks both the same. Images have no shell: they are asked from outside.
+
+    It refuses an image that exits, that does not get ready, that does not do what the stack file expects, or that no
+    longer answers what somebody depends on.
+    """
+
+    effect: ClassVar[Effect] = Effect.LOCAL
+    part: ClassVar[Part | None] = Part.PROBE
+    takes = Inputs
+    sees = Seen
+    gives = Outputs
+
+    def observe(self, inputs: Inputs) -> Seen:
+        """Raises NotFoundError: no such service, target group or repository."""
+        service = self.stack.service(inputs.service)
+        state = self.ports.host.service(service.ecs_service)
+        running = ""
+        if state.deployment:
+            running = self.ports.rollouts.deployment(state.deployment).digests.get(service.container, "")
+        check = self.ports.balancer.target_group(service.target_group).health_check
+        digest = self.ports.registry.digest_of(service.repository, inputs.tag)
+        return Seen(digest=digest or "", running=running, path=check.path, matcher=check.matcher)
+
+    def propose(self, inputs: Inputs, seen: Seen) -> Proposal[Outputs]:
+        """Nothing when the service runs this very image, or the stack file says that it is not tried."""
+        service = self.stack.service(inputs.service)
+        skipped = service.rehearsal.skip
+        if seen.digest and seen.digest == seen.running:
+            skipped = f"{service.name} runs this image already"
+        if skipped:
+            contract = Contract(old_path=seen.path, new_path=service.health.path, skipped=skipped)
+            return Nothing(outputs=Outputs(contract=contract, told=(f"{service.name} is not tried out: {skipped}",)))
+        return Change(summary=f"try out {service.repository}:{inputs.tag[:12]} beside the image that runs")
+
+    def apply(self, inputs: Inputs, seen: Seen, progress: Progress) -> Outputs:
+        """Raises RefusedError with what is wrong with the new image."""
+        service = self.stack.service(inputs.service)
+        subject = self._subject(service, seen)
+        new, old = self._both(service, subject, inputs, seen, progress)
+        if not isinstance(new, Tried):
+            raise new
+        contract = Contract(
+            old_path=seen.path,
+            new_path=service.health.path,
+            new=new.trial,
+            old=old.trial if isinstance(old, Tried) else Trial(),
+        )
+        wrong = [*new.unmet, *losses(service, contract, subject.questions.routed)]
+        if new.fails:
+            wrong = [self._not_running(service, subject.spec, new)]
+        if wrong:
+            raise RefusedError(f"{service.name}'s new image: {'; '.join(wrong)}.", resolution=_resolution(new))
+        return Outputs(contract=contract, told=_told(service, contract, old))
+
+    def _subject(self, service: Service, seen: Seen) -> Subject:
+        balancer = self.ports.balancer
+        group = balancer.target_group(service.target_group).arn
+        environment = self.stack.environment
+        rules = balancer.rules(environment.load_balancer) if environment.load_balancer else ()
+        spec = self.ports.host.container(service.ecs_service, service.container)
+        return Subject(
+            name=_NEW,
+            image="",
+            spec=replace(spec, environment={**spec.environment, **service.rehearsal.environment}),
+            port=service.port,
+            questions=questions(service, seen.path, rules, group),
+            health=service.health,
+            matcher=seen.matcher,
+            tenant=environment.tenant,
+            within=service.rehearsal.ready_within,
+            patience=PATIENCE,
+        )
+
+    def _both(
+        self, service: Service, subject: Subject, inputs: Inputs, seen: Seen, progress: Progress
+    ) -> tuple[Tried | PermanentError, Tried | PermanentError | None]:
+        registry = self.ports.registry
+
+        def of_new(tell: Progress) -> AbstractContextManager[str]:
+            return nullcontext(inputs.image) if inputs.image else registry.pulled(service.repository, seen.digest, tell)
+
+        def of_old(tell: Progress) -> AbstractContextManager[str]:
+            return registry.pulled(service.repository, seen.running, tell)
+
+        with Abreast[Tried | PermanentError](progress) as trials:
+            trial = trials.begin(lambda tell: self._tried(subject, of_new, tell))
+            beside = None
+            if seen.running:
+                beside = trials.begin(lambda tell: self._tried(replace(subject, name=_OLD, patience=0.0), of_old, tell))
+            new = trials.result(trial)
+            if beside is None or not isinstance(new, Tried) or new.fails:
+                # What the other one answers does not matter any more.
+                return new, None
+            return new, trials.result(beside)
+
+    def _tried(
+        self, subject: Subject, image: Callable[[Progress], AbstractContextManager[str]], progress: Progress
+    ) -> Tried | PermanentError:
+        with ExitStack() as held:
+            try:
+                found = held.enter_context(image(progress))
+                return try_out(replace(subject, image=found), self.ports.image_probe, self.ports.clock, progress)
+            except RefusedError:
+                raise
+            except PermanentError as error:
+                return error
+
+    def _not_running(self, service: Service, spec: ContainerSpec, tried: Tried) -> str:
+        """Why the new image does not get as far as being asked, and what it may lack."""
+        state = self.ports.host.service(service.ecs_service)
+        taken = self.ports.builder.variables(build_request(self.stack, service, state.platform))
+        missing = [name for name in taken if name not in tried.variables]
+        secrets = [name for name in self.ports.image_probe.unknown(spec.secrets) if name not in spec.environment]
+        what = how_ended(tried.ended) if tried.ended is not None else tried.wrong
+        return "; ".join(filter(None, (what, lacks(missing, secrets))))
+
+
+def _resolution(tried: Tried) -> str:
+    if not tried.fails:
+        return "Correct the config or the stack file's `expects` and `paths`."
+    return (
+        "Correct the config; where only this machine lacks something, set `rehearsal` in the stack file, or a secret's "
+        "environment variable."
+    )
+
+
+def _told(service: Service, contract: Contract, old: Tried | PermanentError | None) -> tuple[str, ...]:
+    lines = [f"{service.name}: the new image was ready after {contract.new.ready_seconds:.1f} s", *table(contract)]
+    if not contract.new.on(contract.new_path).healthy:
+        lines.append(f"the new image is not healthy on {contract.new_path}, which the load balancer is to check")
+    if isinstance(old, PermanentError):
+        lines.append(f"the image that runs now could not be tried out here: {old.message}")
+    elif old is None:
+        lines.append("no image runs now that could be tried out")
+    elif old.ended is not None:
+        lines.append(f"the image that runs now could not be tried out here: it {how_ended(old.ended)}")
+    elif old.wrong:
+        lines.append(f"the image that runs now {old.wrong}")
+    return tuple(lines)
