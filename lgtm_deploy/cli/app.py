@@ -12,6 +12,7 @@ from lgtm_deploy.cli import (
     apply,
     doctor,
     graph,
+    lock,
     plan,
     plans,
     resume,
@@ -75,7 +76,7 @@ def options(
     context.obj = Settings(stack=stack, environment=env, output=(output or fitting).value, verbose=verbose)
 
 
-for verb in (plans, validate, doctor, graph, plan, apply, resume, runs, show, status, wait, schema):
+for verb in (plans, validate, doctor, graph, plan, apply, resume, runs, show, status, wait, lock, schema):
     verb.register(app)
 app.add_typer(sandbox.app, name="sandbox")
 

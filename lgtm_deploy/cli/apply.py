@@ -34,6 +34,10 @@ def apply(
         bool,
         typer.Option("--anew", envvar="LGTM_DEPLOY_ANEW", help="Begin although an earlier run was stopped half-way."),
     ] = False,
+    lock_wait: Annotated[
+        float,
+        typer.Option(min=0, envvar="LGTM_DEPLOY_LOCK_WAIT", help="Seconds to wait while another run has the lock."),
+    ] = 0,
     no_rollback: Annotated[
         bool,
         typer.Option("--no-rollback", envvar="LGTM_DEPLOY_NO_ROLLBACK", help="On failure leave everything as it is."),
@@ -61,6 +65,7 @@ def apply(
         ask=not yes and kept is None,
         roll_back=not no_rollback,
         anew=anew,
+        lock_wait=lock_wait,
         saved=kept,
     )
     if wanted.ask and not sys.stdin.isatty():

@@ -104,10 +104,10 @@ def _service(seen: "Sights", name: str, target_group: str) -> str:
 
 def _lock(stack: "Stack") -> str:
     from lgtm_deploy.adapters.clock import SystemClock
-    from lgtm_deploy.cli.wiring import lock
+    from lgtm_deploy.cli.memory import lock
 
-    held = lock(stack.directory, SystemClock()).holder(stack.environment.name)
-    return f"held by run {held.run} (since {held.since:%Y-%m-%d %H:%M} UTC, {held.by})" if held else "free"
+    held = lock(stack, SystemClock()).holder(stack.environment.name)
+    return f"held by run {held.run} (since {held.since:%Y-%m-%d %H:%M} UTC, {held.holder})" if held else "free"
 
 
 def register(app: typer.Typer) -> None:

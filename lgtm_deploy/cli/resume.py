@@ -16,20 +16,24 @@ def resume(
     var: Annotated[
         list[str] | None, typer.Option(envvar="LGTM_DEPLOY_VAR", help="A variable of the plan, as NAME=VALUE.")
     ] = None,
+    lock_wait: Annotated[
+        float,
+        typer.Option(min=0, envvar="LGTM_DEPLOY_LOCK_WAIT", help="Seconds to wait while another run has the lock."),
+    ] = 0,
     no_rollback: Annotated[
         bool,
         typer.Option("--no-rollback", envvar="LGTM_DEPLOY_NO_ROLLBACK", help="On failure leave everything as it is."),
     ] = False,
 ) -> None:
     """Go on with a run: what is done is not done again, what was under way is looked at first."""
-    from lgtm_deploy.cli import loading, wiring
+    from lgtm_deploy.cli import loading, memory, wiring
     from lgtm_deploy.cli.running import Wanted, resume_run
     from lgtm_deploy.core.errors import UsageError
     from lgtm_deploy.core.event import EXIT_CODES
     from lgtm_deploy.core.run import Run
 
     settings = settings_of(context)
-    remembered = wiring.journal(loading.stack_directory(settings))
+    remembered = memory.remembered(settings)
     identifier = wiring.find_run(remembered, run)
     begun = Run(id=identifier).folded(record.event for record in remembered.records(identifier))
     stack = loading.load_stack(settings)
@@ -42,7 +46,7 @@ def resume(
         seconds=plan.timeout,
         ask=not yes,
         roll_back=not no_rollback,
-        anew=False,
+        lock_wait=lock_wait,
     )
     finished = resume_run(settings, stack, plan, wanted, begun)
     raise typer.Exit(EXIT_CODES[finished.verdict] if finished.verdict else 1)

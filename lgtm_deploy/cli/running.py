@@ -1,7 +1,6 @@
 """One run of a plan: the world, the lock, the screen, the signals, and back."""
 
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 import typer
 
 from lgtm_deploy.adapters.command import run_hook
-from lgtm_deploy.cli import wiring
+from lgtm_deploy.cli import memory, wiring
 from lgtm_deploy.cli.saved import SavedPlan, save
 from lgtm_deploy.cli.screen import Screen
 from lgtm_deploy.cli.settings import Settings
@@ -19,12 +18,13 @@ from lgtm_deploy.core.event import EXIT_CODES, RESUMABLE, Record, RunFinished
 from lgtm_deploy.core.graph import Graph, expand
 from lgtm_deploy.core.order import enforce
 from lgtm_deploy.core.plan import Plan
-from lgtm_deploy.core.ports import Clock, Ports
+from lgtm_deploy.core.ports import Clock, Journal, Ports
 from lgtm_deploy.core.preview import Finding, Preview
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.engine.conduct import Decisions, conduct, foresee
 from lgtm_deploy.engine.executor import Job
+from lgtm_deploy.engine.hold import Claim, held
 from lgtm_deploy.engine.ledger import Ledger, Listener
 from lgtm_deploy.engine.stop import Stop
 from lgtm_deploy.fakes import FakeJournal
@@ -34,7 +34,7 @@ from lgtm_deploy.steps.catalog import CATALOG
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
     """What was asked of a run on the command line. `seconds` is the time allowed for all of it; `anew`: it may begin
-    although an earlier run was stopped half-way."""
+    although an earlier run was stopped half-way. `lock_wait`: so many seconds it waits for the environment."""
 
     variables: Mapping[str, str]
     parallelism: int
@@ -42,6 +42,7 @@ class Wanted:
     ask: bool
     roll_back: bool
     anew: bool = False
+    lock_wait: float = 0.0
     saved: SavedPlan | None = None
 
 
@@ -59,8 +60,7 @@ def resume_run(settings: Settings, stack: Stack, plan: Plan, wanted: Wanted, run
 
     Raises UsageError when it has its verdict, was for another environment, or its plan has changed since.
     """
-    if run.verdict is not None and run.verdict not in RESUMABLE:
-        raise UsageError(f"Run {run.id} has ended: {run.verdict}.", resolution="Apply the plan again.")
+    _check_open(run)
     if run.environment != stack.environment.name:
         raise UsageError(
             f"Run {run.id} was on '{run.environment}', not on '{stack.environment.name}'.",
@@ -85,36 +85,53 @@ def _run(settings: Settings, subject: "_Subject", wanted: Wanted, run: Run) -> R
     workspace = wiring.Workspace(stack, run.id)
     world = wiring.ports(stack, seen, workspace.path)
     screen = Screen(settings, world.clock)
-    lock = wiring.lock(stack.directory, world.clock)
+    stop = Stop()
+    claim = Claim(environment=stack.environment.name, run=run.id, holder=wiring.caller_name(), wait=wanted.lock_wait)
+    lock = memory.lock(stack, world.clock)
     try:
-        fence = lock.take(stack.environment.name, run.id, wiring.caller_name())
+        with (
+            heeded(stop, screen.notice),
+            held(lock, claim, clock=world.clock, stop=stop, tell=screen.notice) as hold,
+        ):
+            remembered = memory.journal(stack)
+            run = _begun(remembered, run, wanted, stack.environment.name)
+            ledger = Ledger(run, remembered, hold.lease.fence, [screen])
+            decisions = Decisions(
+                approve=_Approval(screen, stop, wanted),
+                roll_back=wanted.roll_back,
+                prepared=wanted.saved.lay_out(workspace.path) if wanted.saved else {},
+            )
+            job = replace(subject, stack=stack).job(world, ledger, stop, wanted)
+            job = replace(job, guard=hold.check, takeover=hold.lease.takeover)
+            run = conduct(job, decisions, run_hook, stack=stack.name, by=wiring.caller_name())
     except LockHeldError as error:
         _tell_locked(screen, world, run.id, error)
         raise
-    try:
-        remembered = wiring.journal(stack.directory)
-        half_way = wiring.half_way(remembered, stack.environment.name)
-        if half_way not in ("", run.id) and not wanted.anew:
-            raise UsageError(
-                f"Run {half_way} on '{stack.environment.name}' was stopped half-way.",
-                resolution=f"Go on with `lgtm-deploy resume {half_way}`, or begin all the same with --anew.",
-            )
-        ledger = Ledger(run, remembered, fence, [screen])
-        stop = Stop()
-        decisions = Decisions(
-            approve=_Approval(screen, stop, wanted),
-            roll_back=wanted.roll_back,
-            prepared=wanted.saved.lay_out(workspace.path) if wanted.saved else {},
-        )
-        with heeded(stop, screen.notice):
-            job = replace(subject, stack=stack).job(world, ledger, stop, wanted)
-            run = conduct(job, decisions, run_hook, stack=stack.name, by=wiring.caller_name())
-        if run.verdict not in RESUMABLE:
-            workspace.remove()
-        return run
     finally:
         screen.close()
-        lock.release(stack.environment.name, run.id)
+    if run.verdict not in RESUMABLE:
+        workspace.remove()
+    return run
+
+
+def _begun(remembered: Journal, run: Run, wanted: Wanted, environment: str) -> Run:
+    """The run as its journal has it now that nobody else can write there, unless it may not go on or not begin."""
+    if run.started is not None:
+        # Whoever held the environment until now may have gone on with it.
+        run = Run(id=run.id).folded(record.event for record in remembered.records(run.id))
+        _check_open(run)
+    half_way = wiring.half_way(remembered, environment)
+    if half_way not in ("", run.id) and not wanted.anew:
+        raise UsageError(
+            f"Run {half_way} on '{environment}' was stopped half-way.",
+            resolution=f"Go on with `lgtm-deploy resume {half_way}`, or begin all the same with --anew.",
+        )
+    return run
+
+
+def _check_open(run: Run) -> None:
+    if run.verdict is not None and run.verdict not in RESUMABLE:
+        raise UsageError(f"Run {run.id} has ended: {run.verdict}.", resolution="Apply the plan again.")
 
 
 def foresee_plan(
@@ -149,10 +166,10 @@ def foresee_plan(
 
 def _with_lock(preview: Preview, stack: Stack, clock: Clock) -> Preview:
     """Who looks ahead while another run holds the environment sees a world that may be about to change."""
-    held = wiring.lock(stack.directory, clock).holder(stack.environment.name)
+    held = memory.lock(stack, clock).holder(stack.environment.name)
     if held is None:
         return preview
-    said = f"held by run {held.run} (since {held.since:%Y-%m-%d %H:%M} UTC, {held.by}): what is shown may change"
+    said = f"held by run {held.run} (since {held.since:%Y-%m-%d %H:%M} UTC, {held.holder}): what is shown may change"
     return replace(preview, findings=(*preview.findings, Finding(step="lock", lines=(said,))))
 
 
@@ -176,7 +193,7 @@ class _Subject:
             environment=self.stack.environment.name,
             variables=wanted.variables,
             parallelism=wanted.parallelism,
-            deadline=time.monotonic() + wanted.seconds,
+            deadline=world.clock.monotonic() + wanted.seconds,
         )
 
 

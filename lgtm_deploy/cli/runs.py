@@ -14,11 +14,10 @@ def runs(
     limit: Annotated[int, typer.Option(min=1, envvar="LGTM_DEPLOY_LIMIT", help="At most so many.")] = 20,
 ) -> None:
     """The latest runs, newest first."""
-    from lgtm_deploy.cli.loading import stack_directory
-    from lgtm_deploy.cli.wiring import journal
+    from lgtm_deploy.cli.memory import remembered
 
     settings = settings_of(context)
-    found = journal(stack_directory(settings)).runs(limit)
+    found = remembered(settings).runs(limit)
     if settings.output == "json":
         for each in found:
             typer.echo(json.dumps(asdict(each), default=lambda at: at.isoformat()))

@@ -13,14 +13,14 @@ def show(
     run: Annotated[str, typer.Argument(help="The run's id, the beginning of it, or `last`.")] = "last",
 ) -> None:
     """The timeline of a run: seconds per step, its critical path, its failures."""
-    from lgtm_deploy.cli.loading import stack_directory
-    from lgtm_deploy.cli.wiring import find_run, journal
+    from lgtm_deploy.cli.memory import remembered
+    from lgtm_deploy.cli.wiring import find_run
     from lgtm_deploy.core.wire import encode
     from lgtm_deploy.render.timeline import print_timeline
 
     settings = settings_of(context)
-    remembered = journal(stack_directory(settings))
-    records = remembered.records(find_run(remembered, run))
+    journal = remembered(settings)
+    records = journal.records(find_run(journal, run))
     if settings.output == "json":
         for record in records:
             typer.echo(encode(record))

@@ -9,29 +9,19 @@ from pathlib import Path
 
 from lgtm_deploy.core.errors import UsageError
 from lgtm_deploy.core.event import RESUMABLE
-from lgtm_deploy.core.ports import Balancer, Caller, Clock, Journal, Ports, RolloutView, ServiceHost
+from lgtm_deploy.core.ports import Balancer, Caller, Journal, Ports, RolloutView, ServiceHost
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.stack import Stack
-from lgtm_deploy.storage.local import LocalJournal, LocalLock
 
 SANDBOX = "sandbox"
-# More runs than anybody has.
+# Enough to find the last one that changed anything, nearly always; and more runs than anybody has.
+_FEW = 20
 _ALL = 10_000
 
 
 def state_folder(directory: Path) -> Path:
     """Where this machine keeps what it knows of the runs of the stack in that folder."""
     return directory / ".lgtm-deploy"
-
-
-def journal(directory: Path) -> LocalJournal:
-    """The journal of the stack in that folder."""
-    return LocalJournal(state_folder(directory) / "state.db")
-
-
-def lock(directory: Path, clock: Clock) -> LocalLock:
-    """The lock of the environments of the stack in that folder."""
-    return LocalLock(state_folder(directory) / "state.db", clock)
 
 
 def find_run(remembered: Journal, text: str) -> str:
@@ -52,14 +42,18 @@ def half_way(remembered: Journal, environment: str) -> str:
 
     Asked while holding the environment's lock: a run without a verdict is then not still going.
     """
-    for each in remembered.runs(_ALL):
-        if each.environment != environment or each.verdict in ("refused", "unchanged"):
-            continue
-        if each.verdict and each.verdict not in RESUMABLE:
-            return ""
-        run = Run(id=each.run).folded(record.event for record in remembered.records(each.run))
-        if any(step.acted for step in run.steps.values()):
-            return each.run
+    for limit in (_FEW, _ALL):
+        newest = remembered.runs(limit, environment)
+        for each in newest:
+            if each.verdict in ("refused", "unchanged"):
+                continue
+            if each.verdict and each.verdict not in RESUMABLE:
+                return ""
+            run = Run(id=each.run).folded(record.event for record in remembered.records(each.run))
+            if any(step.acted for step in run.steps.values()):
+                return each.run
+        if len(newest) < limit:
+            break
     return ""
 
 

@@ -64,6 +64,10 @@ class LockHeldError(DeployError):
     """Another run holds the environment."""
 
 
+class LockLostError(LockHeldError):
+    """The run held the environment, and does so no longer: it may neither write nor change anything."""
+
+
 class InterruptedRunError(DeployError):
     """A person or a supervisor asked the run to stop."""
 

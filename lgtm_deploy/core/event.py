@@ -72,6 +72,22 @@ class LockTaken(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LockTakenOver(Event):
+    """The environment was taken from the run that held it, by another run or by a person (then `to_run` is empty).
+
+    It stands in the journals of both runs. What the first one writes after it is refused.
+    """
+
+    environment: str
+    fence: int
+    from_run: str
+    from_holder: str
+    to_run: str
+    to_holder: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class StepStarted(Event):
     """A step was handed to a worker. Written before it acts."""
 
@@ -217,6 +233,7 @@ EVENTS: Mapping[str, type[Event]] = {
         RunStarted,
         RunResumed,
         LockTaken,
+        LockTakenOver,
         StepStarted,
         StepObserved,
         StepProgressed,

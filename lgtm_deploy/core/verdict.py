@@ -34,8 +34,9 @@ def ending(run: Run, *, asked_to_stop: bool, late: bool) -> Ending:
     return "in-doubt" if "in-doubt" in kinds else "done"
 
 
-def conclude(run: Run, end: Ending, *, rolled_back: bool) -> Conclusion:
-    """The verdict of a run whose steps (and whose rollback, if it had one) are over."""
+def conclude(run: Run, end: Ending, *, rolled_back: bool, stopped: str = "") -> Conclusion:
+    """The verdict of a run whose steps (and whose rollback, if it had one) are over. `stopped` says why it was asked to
+    stop, where it was."""
     reason = cause(run)
     acted = [step.id for step in run.steps.values() if step.acted]
     verdict: Verdict
@@ -43,7 +44,7 @@ def conclude(run: Run, end: Ending, *, rolled_back: bool) -> Conclusion:
         verdict = "deployed" if acted else "unchanged"
     elif end in ("interrupted", "timed-out"):
         verdict = "interrupted" if end == "interrupted" else "timed-out"
-        reason = reason or "stopped on request"
+        reason = reason or stopped or "stopped on request"
         if acted:
             reason += f"; done so far: {', '.join(acted)}"
     elif end == "in-doubt":

@@ -11,6 +11,7 @@ from lgtm_deploy.core.errors import (
     DeployError,
     InDoubtError,
     InterruptedRunError,
+    LockLostError,
     RefusedError,
     TransientError,
 )
@@ -54,10 +55,16 @@ def plain(value: Any) -> dict[str, Any]:
 
 
 class Attempts:
-    """Works one step until it has an outcome. Runs in a worker's thread."""
+    """Works one step until it has an outcome. Runs in a worker's thread.
 
-    def __init__(self, work: Work, *, clock: Clock, stop: Stop, tell: Telling) -> None:
+    `guard` raises LockLostError when nothing outside may be changed any more; it is asked before every change.
+    """
+
+    def __init__(
+        self, work: Work, *, clock: Clock, stop: Stop, tell: Telling, guard: Callable[[], None] = lambda: None
+    ) -> None:
         self._work = work
+        self._guard = guard
         self._clock = clock
         self._stop = stop
         self._tell = tell
@@ -78,9 +85,9 @@ class Attempts:
 
     def _failure(self, error: DeployError) -> Outcome:
         match error:
-            case InterruptedRunError() if self._acted:
+            case InterruptedRunError() | LockLostError() if self._acted:
                 return InDoubt(reason=f"stopped on the way: {error}")
-            case InterruptedRunError():
+            case InterruptedRunError() | LockLostError():
                 return Failed(reason=str(error), kind="interrupted")
             case InDoubtError():
                 return InDoubt(reason=str(error))
@@ -90,7 +97,10 @@ class Attempts:
 
     def undone(self, seen: Mapping[str, Any], *, retreat: bool = False) -> str:
         """Compensates the step from what it had seen and waits until that is back, or has retreated; returns what is
-        not, or nothing."""
+        not, or nothing.
+
+        Raises LockLostError: nobody knows yet whether the rest can be put back, and this run may not find out.
+        """
         step, inputs = self._work.step, self._work.inputs
         if not isinstance(step, Action):
             return ""
@@ -101,6 +111,8 @@ class Attempts:
             deadline = self._clock.monotonic() + self._work.timeout
             back = step.retreated if retreat else step.restored
             end = self._poll(lambda: back(inputs, before), deadline=deadline)
+        except LockLostError:
+            raise
         except DeployError as error:
             return str(error)
         except BaseException as error:  # the other steps must still be compensated
@@ -157,6 +169,7 @@ class Attempts:
             self._tell.observed(plain(seen), proposal.summary)
             self._first = self._first or seen
             self._acted = True
+            self._guard()
         try:
             return Succeeded(outputs=plain(step.apply(inputs, seen, self._progress(step))))
         except InDoubtError as error:
@@ -169,11 +182,14 @@ class Attempts:
         return seen if self._first is None else step.recall(seen, self._first)
 
     def _compensate(self, step: Action[Any, Any, Any], before: Any) -> None:
+        self._guard()
         step.compensate(self._work.inputs, before, self._progress(step))
 
     def _progress(self, step: Action[Any, Any, Any]) -> Callable[[str], None]:
         def progress(message: str) -> None:
             self._stop.check(patient=step.effect is Effect.REMOTE)
+            if step.effect is Effect.REMOTE:
+                self._guard()
             if self._late:
                 raise InDoubtError(self._too_late) if self._acted else DeadlineError(self._too_late)
             if message:

@@ -100,6 +100,9 @@ def _begin(job: Job, stack: str, by: str) -> None:
 
 
 def _lock_taken(job: Job) -> None:
+    # A run that takes over from itself has it in its journal: there it is written by the lock, before anybody can act.
+    if job.takeover is not None and job.takeover.from_run != job.run.id:
+        job.ledger.note(job.takeover)
     job.ledger.write(events.LockTaken(at=job.clock.now(), environment=job.environment, fence=job.ledger.fence))
 
 
@@ -120,7 +123,7 @@ def _prepared(job: Job) -> tuple[Conclusion | None, Preview]:
     run = execute(job, lambda node: node.id in admitted)
     end = ending(run, asked_to_stop=job.stop.asked, late=job.stop.late)
     if end != "done":
-        return conclude(run, end, rolled_back=False), nothing
+        return conclude(run, end, rolled_back=False, stopped=job.stop.reason), nothing
     try:
         return None, preview(job)
     except DeployError as error:
@@ -161,7 +164,7 @@ def _act(job: Job, decisions: Decisions) -> Conclusion:
         rolled_back = True
     elif end in ("failed", "superseded"):
         tidy(job)
-    return conclude(job.run, end, rolled_back=rolled_back)
+    return conclude(job.run, end, rolled_back=rolled_back, stopped=job.stop.reason)
 
 
 def _skip_rest(job: Job, reason: str) -> None:
@@ -185,6 +188,7 @@ def _hooks(
         "LGTM_DEPLOY_HOOK_REASON": conclusion.reason if conclusion else "",
     }
     for words in commands:
+        job.guard()
         began = job.clock.monotonic()
         code, why = hook(words, environment, job.plan.hooks.timeout)
         finished: Event = events.HookFinished(

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from lgtm_deploy.core import event as events
-from lgtm_deploy.core.event import Event
+from lgtm_deploy.core.event import Event, LockTakenOver
 from lgtm_deploy.core.graph import Graph, Node, keys_of, node_id
 from lgtm_deploy.core.outcome import Failed, InDoubt, Outcome, Succeeded, Unchanged
 from lgtm_deploy.core.plan import Plan
@@ -25,7 +25,11 @@ DONE = ("succeeded", "unchanged")
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """Everything that running one plan in one environment needs. `deadline` is on the monotonic clock."""
+    """Everything that running one plan in one environment needs. `deadline` is on the monotonic clock.
+
+    `guard` raises LockLostError when the environment is not the run's any more; `takeover` is set when it was taken
+    from a holder that showed no sign of life.
+    """
 
     plan: Plan
     graph: Graph
@@ -37,6 +41,8 @@ class Job:
     variables: Mapping[str, str] = field(default_factory=dict)
     parallelism: int = 10
     deadline: float | None = None
+    guard: Callable[[], None] = lambda: None
+    takeover: LockTakenOver | None = None
 
     @property
     def run(self) -> Run:
@@ -85,7 +91,7 @@ class Job:
             acted=known.acted,
             seen=known.seen,
         )
-        return Attempts(work, clock=self.clock, stop=stop, tell=_telling(node.id, self.clock, voice))
+        return Attempts(work, clock=self.clock, stop=stop, tell=_telling(node.id, self.clock, voice), guard=self.guard)
 
 
 def execute(job: Job, within: Callable[[Node], bool] = lambda _: True) -> Run:

@@ -83,6 +83,11 @@ def _(event: events.LockTaken, run: Run) -> list[str]:
 
 
 @_lines.register
+def _(event: events.LockTakenOver, run: Run) -> list[str]:  # noqa: ARG001
+    return [f"{clean(event.environment)} taken over from run {clean(event.from_run)}: {clean(event.reason)}"]
+
+
+@_lines.register
 def _(event: events.StepStarted, run: Run) -> list[str]:
     again = run.steps[event.step].attempts > 1 if event.step in run.steps else False
     return [f"{clean(event.step)} started{' again' if again else ''}"]

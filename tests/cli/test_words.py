@@ -12,7 +12,22 @@ from lgtm_deploy.cli.app import app, run
 from tests.cli.command import lgtm_deploy
 from tests.config.files import PLAN, STACK, lay_stack
 
-VERBS = ["plans", "validate", "doctor", "graph", "plan", "apply", "runs", "show", "status", "wait", "sandbox", "schema"]
+VERBS = [
+    "plans",
+    "validate",
+    "doctor",
+    "graph",
+    "plan",
+    "apply",
+    "runs",
+    "show",
+    "status",
+    "wait",
+    "lock",
+    "unlock",
+    "sandbox",
+    "schema",
+]
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lgtm_deploy.storage.process import Process
+from tests.contracts.memories import FakeMemory, LocalMemory, Memory, stopped_process
 from tests.contracts.world import DYING, GOOD, MOVED, NEW, FakeWorld, World
 
 if TYPE_CHECKING:
@@ -44,3 +46,20 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
         return FakeWorld(tmp_path)
     found: World = request.getfixturevalue("sandbox_world")
     return found
+
+
+@pytest.fixture(scope="session")
+def stopped() -> Iterator[Process]:
+    with stopped_process() as process:
+        yield process
+
+
+@pytest.fixture(params=["fake", "local"])
+def memory(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Memory]:
+    """Every test that takes this runs on each kind of memory."""
+    if request.param == "fake":
+        yield FakeMemory()
+    else:
+        local = LocalMemory(tmp_path / "state" / "journal.db", request.getfixturevalue("stopped"))
+        yield local
+        local.close()

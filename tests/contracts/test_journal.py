@@ -1,8 +1,6 @@
 """What every journal promises."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -16,19 +14,18 @@ from lgtm_deploy.core.event import (
     StepSucceeded,
 )
 from lgtm_deploy.core.ports import Journal
-from lgtm_deploy.fakes import FakeJournal
-from lgtm_deploy.storage.local import LocalJournal
+from tests.contracts.memories import Memory
 
 START = datetime(2026, 1, 16, 0, 15, tzinfo=UTC)
 
 
-def started(minutes: int = 0, by: str = "ci@runner-4") -> RunStarted:
+def started(minutes: int = 0, by: str = "ci@runner-4", environment: str = "prod") -> RunStarted:
     return RunStarted(
         at=START + timedelta(minutes=minutes),
         plan="prefix-change",
         plan_digest="ab" * 32,
         stack="lgtm",
-        environment="prod",
+        environment=environment,
         by=by,
         steps={"push[tempo]": (), "deploy[tempo]": ("push[tempo]",)},
     )
@@ -39,14 +36,9 @@ def finished(minutes: int = 1) -> RunFinished:
     return RunFinished(at=at, verdict="deployed", exit_code=0, seconds=60.0, reason="every step is done and verified")
 
 
-@pytest.fixture(params=["local", "fake"])
-def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Journal]:
-    if request.param == "local":
-        local = LocalJournal(tmp_path / "state" / "journal.db")
-        yield local
-        local.close()
-    else:
-        yield FakeJournal()
+@pytest.fixture
+def journal(memory: Memory) -> Journal:
+    return memory.journal
 
 
 def test_an_unknown_run_has_no_records(journal: Journal) -> None:
@@ -110,3 +102,33 @@ def test_a_resumed_run_is_open_again(journal: Journal) -> None:
     (summary,) = journal.runs(10)
 
     assert (summary.verdict, summary.finished, summary.by) == ("", None, "ada@laptop")
+
+
+def test_runs_of_one_environment_are_listed_alone(journal: Journal) -> None:
+    for number, environment in enumerate(["prod", "staging", "prod", "staging", "prod"]):
+        journal.append(f"run{number}", 1, [started(number, environment=environment)])
+
+    assert [each.run for each in journal.runs(10, "prod")] == ["run4", "run2", "run0"]
+    assert [each.run for each in journal.runs(1, "staging")] == ["run3"]
+    assert list(journal.runs(10, "elsewhere")) == []
+
+
+def test_what_one_wrote_another_reads_and_goes_on_with(memory: Memory) -> None:
+    memory.journal.append("7f3a", 1, [started(), StepStarted(at=START, step="push[tempo]")])
+    memory.elsewhere.append("7f3a", 2, [RunResumed(at=START, by="ada@laptop")])
+    memory.elsewhere.append("7f3a", 2, [finished()])
+
+    read = memory.journal.records("7f3a")
+
+    assert [(record.seq, record.fence) for record in read] == [(1, 1), (2, 1), (3, 2), (4, 2)]
+    assert memory.journal.runs(1)[0].verdict == "deployed"
+
+
+def test_writers_that_take_turns_leave_no_gap_and_no_record_twice(memory: Memory) -> None:
+    written = []
+    for number in range(6):
+        journal = (memory.journal, memory.elsewhere)[number % 2]
+        written += journal.append("7f3a", 1, [started()] if number == 0 else [finished(number), finished(number)])
+
+    assert [record.seq for record in written] == list(range(1, 12))
+    assert list(memory.elsewhere.records("7f3a")) == written

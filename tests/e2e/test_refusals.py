@@ -127,15 +127,16 @@ def test_everything_that_is_missing_is_said_at_once(checkout: Checkout) -> None:
 def test_two_at_once_do_not_meet(checkout: Checkout) -> None:
     """The lock: one holds the environment, the other is told who."""
     from lgtm_deploy.adapters.clock import SystemClock
-    from lgtm_deploy.cli.wiring import lock
+    from lgtm_deploy.cli.wiring import state_folder
+    from lgtm_deploy.storage.local import LocalLock
 
-    holder = lock(checkout.folder, SystemClock())
-    holder.take("sandbox", "7f3a91c2", "ci@runner-4")
+    lock = LocalLock(state_folder(checkout.folder) / "state.db", SystemClock())
+    lease = lock.take("sandbox", "7f3a91c2", "ci@runner-4")
     try:
         said = checkout.apply()
         looked = checkout.run("plan", "prefix-change", "--env", "sandbox")
     finally:
-        holder.release("sandbox", "7f3a91c2")
+        lock.release(lease)
     assert looked.exit_code == 0, looked.err
     assert "held by run 7f3a91c2" in looked.out
     assert said.exit_code == 4

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import pytest
 
 from lgtm_deploy.core.errors import LockHeldError
 from lgtm_deploy.storage.local import LocalLock
-from lgtm_deploy.storage.local.process import Process
+from lgtm_deploy.storage.process import Process
 
 TAKER = """
 import sys
@@ -30,7 +31,7 @@ lock = LocalLock(Path(sys.argv[1]), Now())
 print("ready", flush=True)
 sys.stdin.readline()
 try:
-    print("fence", lock.take("prod", sys.argv[2], "ci@" + sys.argv[2]), flush=True)
+    print("fence", lock.take("prod", sys.argv[2], "ci@" + sys.argv[2]).fence, flush=True)
 except LockHeldError as error:
     print(error.message, flush=True)
 sys.stdin.readline()
@@ -42,12 +43,13 @@ class Times:
 
     def __init__(self) -> None:
         self.at = datetime(2026, 1, 16, 9, 12, tzinfo=UTC)
+        self.seconds = 0.0
 
     def now(self) -> datetime:
         return self.at
 
     def monotonic(self) -> float:
-        return 0.0
+        return self.seconds
 
 
 class Taker:
@@ -116,20 +118,43 @@ def test_a_killed_holder_is_taken_over_with_a_higher_fence(file: Path, lock: Loc
     taker.child.send_signal(signal.SIGKILL)
     os.waitid(os.P_PID, taker.child.pid, os.WEXITED | os.WNOWAIT)
 
-    assert lock.held("prod") is None
-    assert lock.take("prod", "91c2", "ada@laptop") == 2
+    assert lock.holder("prod") is None
+    lease = lock.take("prod", "91c2", "ada@laptop")
+    assert lease.fence == 2
+    assert lease.takeover is not None
+    assert lease.takeover.reason == "its process has ended"
     taker.end()
 
 
-def test_a_stopped_holder_still_holds(file: Path, lock: LocalLock) -> None:
+def test_a_process_that_runs_keeps_its_lock_however_long_it_is_silent(
+    file: Path, lock: LocalLock, clock: Times
+) -> None:
     taker = Taker(file, "7f3a")
     taker.tell()
     taker.hear()
-    taker.child.send_signal(signal.SIGSTOP)
+    clock.seconds += 1_000_000
 
     with pytest.raises(LockHeldError):
         lock.take("prod", "91c2", "ada@laptop")
     taker.end()
+
+
+def test_a_lock_that_an_earlier_version_holds_ends_with_its_process(file: Path, lock: LocalLock) -> None:
+    lock.take("prod", "7f3a", "ci")
+    lock.close()
+    earlier = sqlite3.connect(file)
+    for column in ("renewed", "renewed_at", "lease"):
+        earlier.execute(f"ALTER TABLE locks DROP COLUMN {column}")
+    earlier.execute("PRAGMA user_version = 1")
+    earlier.commit()
+    earlier.close()
+
+    held = lock.holder("prod")
+
+    assert held is not None
+    assert held.run == "7f3a"
+    with pytest.raises(LockHeldError):
+        lock.take("prod", "91c2", "ci")
 
 
 def test_the_refusal_says_who_since_when_and_what_to_do(lock: LocalLock, clock: Times) -> None:
@@ -139,8 +164,13 @@ def test_the_refusal_says_who_since_when_and_what_to_do(lock: LocalLock, clock: 
     with pytest.raises(LockHeldError) as refusal:
         lock.take("prod", "91c2", "ada@laptop")
 
-    assert refusal.value.message == "Environment 'prod' is locked by run 7f3a (since 09:12, ci@runner-4)."
-    assert refusal.value.resolution == "Wait for it, or run `lgtm-deploy unlock prod --run 7f3a`."
+    assert refusal.value.message == (
+        "Environment 'prod' is locked by run 7f3a (since 09:12, ci@runner-4; its lease ends 09:13:00)."
+    )
+    assert refusal.value.resolution == (
+        "Wait with --lock-wait SECONDS: if it shows no sign of life, it is taken over at 09:13:20."
+        " If it is surely dead, run `lgtm-deploy unlock prod --run 7f3a`."
+    )
 
 
 def test_a_lock_of_another_day_is_named_with_its_date(lock: LocalLock, clock: Times) -> None:
@@ -149,17 +179,6 @@ def test_a_lock_of_another_day_is_named_with_its_date(lock: LocalLock, clock: Ti
 
     with pytest.raises(LockHeldError, match="since 2026-01-16 09:12"):
         lock.take("prod", "91c2", "ada@laptop")
-
-
-def test_who_holds_can_be_asked(lock: LocalLock) -> None:
-    assert lock.held("prod") is None
-    lock.take("prod", "7f3a", "ci@runner-4")
-
-    held = lock.held("prod")
-
-    assert held is not None
-    assert (held.run, held.holder, held.fence) == ("7f3a", "ci@runner-4", 1)
-    assert held.process.pid == os.getpid()
 
 
 def test_the_lock_outlives_the_object_but_not_the_process(file: Path, lock: LocalLock, clock: Times) -> None:

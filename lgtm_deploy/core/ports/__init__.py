@@ -12,7 +12,7 @@ from lgtm_deploy.core.ports.balancer import Balancer, HealthCheck, ListenerRule,
 from lgtm_deploy.core.ports.image_probe import ContainerSpec, Ended, ImageProbe, RunningImage, Ulimit
 from lgtm_deploy.core.ports.images import BuildRequest, BuiltImage, ImageBuilder, Registry
 from lgtm_deploy.core.ports.infrastructure import Infrastructure, PlannedChanges, ResourceChange
-from lgtm_deploy.core.ports.memory import Holder, Journal, Lock, RunSummary
+from lgtm_deploy.core.ports.memory import Journal, Lease, Lock, LockHolder, RunSummary
 from lgtm_deploy.core.ports.probes import Answer, StackProbe, TaskProbe
 from lgtm_deploy.core.ports.progress import Progress
 from lgtm_deploy.core.ports.services import (
@@ -42,13 +42,14 @@ __all__ = [
     "DeploymentStatus",
     "Ended",
     "HealthCheck",
-    "Holder",
     "ImageBuilder",
     "ImageProbe",
     "Infrastructure",
     "Journal",
+    "Lease",
     "ListenerRule",
     "Lock",
+    "LockHolder",
     "Permission",
     "PlannedChanges",
     "Ports",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from lgtm_deploy.core.event import Event, Record
+from lgtm_deploy.core.event import Event, LockTakenOver, Record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,12 +24,29 @@ class RunSummary:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Holder:
-    """Who holds an environment: which run, started by whom, since when."""
+class LockHolder:
+    """Who holds an environment: which run, for whom, and since when."""
 
+    environment: str
     run: str
-    by: str
+    holder: str
     since: datetime
+    ends: datetime
+    """When its lease is over unless it is renewed."""
+    fence: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lease:
+    """An environment that a run has taken, for so many seconds from when it asked, and from each renewal anew."""
+
+    environment: str
+    run: str
+    holder: str
+    fence: int
+    seconds: float
+    takeover: LockTakenOver | None = None
+    """From whom it was taken that showed no sign of life any more."""
 
 
 class Journal(Protocol):
@@ -38,7 +55,8 @@ class Journal(Protocol):
     def append(self, run: str, fence: int, events: Sequence[Event]) -> Sequence[Record]:
         """Writes the events and returns only when they are on disk (one sync for all of them).
 
-        Raises JournalError: a full disk, a damaged file.
+        Raises LockLostError when the run's environment was taken over with a higher fence, and JournalError: a full
+        disk, a damaged file. Then none is written.
         """
         ...
 
@@ -46,22 +64,37 @@ class Journal(Protocol):
         """All of a run's records in order; empty when there is no such run."""
         ...
 
-    def runs(self, limit: int) -> Sequence[RunSummary]:
-        """The newest runs first."""
+    def runs(self, limit: int, environment: str = "") -> Sequence[RunSummary]:
+        """The newest runs first, of that environment alone where it is named."""
         ...
 
 
 class Lock(Protocol):
     """Lets one run at a time change an environment."""
 
-    def take(self, environment: str, run: str, holder: str) -> int:
-        """Takes the environment and returns the fencing token. Raises LockHeldError, naming holder, run and since."""
+    def take(self, environment: str, run: str, holder: str) -> Lease:
+        """Takes the environment, or raises LockHeldError at once, naming run, holder, since when and until when.
+
+        A holder that is gone, or whose lease has been over for the longest call, is taken over: its journal says so,
+        and refuses what it still tries to write.
+        """
         ...
 
-    def holder(self, environment: str) -> Holder | None:
-        """Who holds the environment now; None when nobody does."""
+    def renew(self, lease: Lease) -> None:
+        """Lets the lease last its time again. Raises LockLostError when the environment is no longer this lease's."""
         ...
 
-    def release(self, environment: str, run: str) -> None:
-        """Gives the environment back; nothing happens when this run does not hold it."""
+    def release(self, lease: Lease) -> None:
+        """Gives the environment back; nothing happens when it is not this lease's any more."""
+        ...
+
+    def holder(self, environment: str) -> LockHolder | None:
+        """Who holds the environment; None when nobody does, or when the holder is gone."""
+        ...
+
+    def break_(self, environment: str, run: str, by: str) -> LockHolder:
+        """Takes the environment from that run for nobody; its journal says so. Returns who held it.
+
+        Raises NotFoundError when nobody holds it, and LockHeldError when another run does.
+        """
         ...

@@ -1,6 +1,6 @@
 """Journal and lock of one machine, in one SQLite file."""
 
 from lgtm_deploy.storage.local.journal import LocalJournal
-from lgtm_deploy.storage.local.lock import Holding, LocalLock
+from lgtm_deploy.storage.local.lock import LocalLock
 
-__all__ = ["Holding", "LocalJournal", "LocalLock"]
+__all__ = ["LocalJournal", "LocalLock"]

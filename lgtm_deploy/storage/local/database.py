@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lgtm_deploy.core.errors import JournalError
 
-VERSION = 1
+VERSION = 2
 
 _TABLES = """
 CREATE TABLE records (
@@ -25,6 +25,13 @@ CREATE TABLE locks (
     environment TEXT PRIMARY KEY, fence INTEGER NOT NULL, run TEXT, holder TEXT, since TEXT, process TEXT
 ) WITHOUT ROWID;
 """
+# Seconds on the kernel's clock when the holder last gave a sign of life, the time of day then, and how long it counts.
+_LEASES = """
+ALTER TABLE locks ADD COLUMN renewed REAL;
+ALTER TABLE locks ADD COLUMN renewed_at TEXT;
+ALTER TABLE locks ADD COLUMN lease REAL;
+"""
+_STEPS = {0: _TABLES + _LEASES, 1: _LEASES}
 
 _FREE_SPACE = "Free some space, then apply again to go on."
 _RESTORE = "Move it away and start a new one, or restore a copy; do not edit it."
@@ -120,8 +127,8 @@ class Database:
                 f"The journal {self.path} was written by a newer lgtm-deploy (version {version} of the file).",
                 resolution="Use that one, or a newer one.",
             )
-        if version == 0:
-            connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version={VERSION}; COMMIT;")
+        if version < VERSION:
+            connection.executescript(f"BEGIN IMMEDIATE; {_STEPS[version]} PRAGMA user_version={VERSION}; COMMIT;")
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

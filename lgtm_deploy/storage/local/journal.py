@@ -7,6 +7,7 @@ from functools import singledispatch
 from pathlib import Path
 
 from lgtm_deploy.core.event import Event, Record, RunFinished, RunResumed, RunStarted
+from lgtm_deploy.core.lease import lost
 from lgtm_deploy.core.ports import RunSummary
 from lgtm_deploy.core.wire import decode, encode, moment
 from lgtm_deploy.storage.local.database import Database
@@ -22,22 +23,15 @@ class LocalJournal:
         self._database = Database(path, patience=patience)
 
     def append(self, run: str, fence: int, events: Sequence[Event]) -> Sequence[Record]:
-        """Writes the events with one commit, on disk when it returns. Raises JournalError; then none is written."""
+        """Writes the events with one commit, on disk when it returns.
+
+        Raises LockLostError when a higher fence has been handed out, and JournalError; then none is written.
+        """
         if not events:
             return ()
         with self._database.writing() as connection:
-            (last,) = connection.execute("SELECT max(seq) FROM records WHERE run = ?", (run,)).fetchone()
-            records = tuple(
-                Record(seq=seq, run=run, fence=fence, event=event)
-                for seq, event in enumerate(events, start=(last or 0) + 1)
-            )
-            connection.executemany(
-                "INSERT INTO records (run, seq, line) VALUES (?, ?, ?)",
-                [(run, record.seq, encode(record)) for record in records],
-            )
-            for event in events:
-                _list(event, run, connection)
-        return records
+            _guard(connection, run, fence, events)
+            return write(connection, run, fence, events)
 
     def records(self, run: str) -> Sequence[Record]:
         """All of a run's records in order; empty when there is no such run. Raises JournalError."""
@@ -45,13 +39,16 @@ class LocalJournal:
             lines = connection.execute("SELECT line FROM records WHERE run = ? ORDER BY seq", (run,)).fetchall()
         return tuple(decode(line) for (line,) in lines)
 
-    def runs(self, limit: int) -> Sequence[RunSummary]:
-        """The newest runs first. Reads the list of runs only, not their events. Raises JournalError."""
+    def runs(self, limit: int, environment: str = "") -> Sequence[RunSummary]:
+        """The newest runs first, of that environment alone where it is named. Raises JournalError.
+
+        Reads the list of runs only, not their events.
+        """
         with self._database.reading() as connection:
             rows = connection.execute(
                 "SELECT run, plan, environment, started_by, started, finished, verdict, seconds"
-                " FROM runs ORDER BY started DESC, rowid DESC LIMIT ?",
-                (max(limit, 0),),
+                " FROM runs WHERE ?1 IN ('', environment) ORDER BY started DESC, rowid DESC LIMIT ?2",
+                (environment, max(limit, 0)),
             ).fetchall()
         return tuple(
             RunSummary(
@@ -70,6 +67,30 @@ class LocalJournal:
     def close(self) -> None:
         """Closes the file; the next use opens it again."""
         self._database.close()
+
+
+def write(connection: sqlite3.Connection, run: str, fence: int, events: Sequence[Event]) -> tuple[Record, ...]:
+    """Adds the events to the run, inside the caller's transaction, whatever the fence."""
+    (last,) = connection.execute("SELECT max(seq) FROM records WHERE run = ?", (run,)).fetchone()
+    records = tuple(
+        Record(seq=seq, run=run, fence=fence, event=event) for seq, event in enumerate(events, start=(last or 0) + 1)
+    )
+    connection.executemany(
+        "INSERT INTO records (run, seq, line) VALUES (?, ?, ?)",
+        [(run, record.seq, encode(record)) for record in records],
+    )
+    for event in events:
+        _list(event, run, connection)
+    return records
+
+
+def _guard(connection: sqlite3.Connection, run: str, fence: int, events: Sequence[Event]) -> None:
+    """Refuses a writer whose environment was taken over."""
+    row = connection.execute("SELECT environment FROM runs WHERE run = ?", (run,)).fetchone()
+    environment = row[0] if row else next((each.environment for each in events if isinstance(each, RunStarted)), "")
+    highest = connection.execute("SELECT fence, run FROM locks WHERE environment = ?", (environment,)).fetchone()
+    if highest is not None and fence < highest[0]:
+        raise lost(environment, run, highest[1] or "")
 
 
 @singledispatch

@@ -24,9 +24,12 @@ class Process:
     @classmethod
     def this(cls) -> "Process":
         """The process that asks."""
-        return cls(
-            host=socket.gethostname(), boot=_boot(), space=_space(), pid=os.getpid(), started=_started(os.getpid())
-        )
+        return cls.of(os.getpid())
+
+    @classmethod
+    def of(cls, pid: int) -> "Process":
+        """The process that has this number here and now."""
+        return cls(host=socket.gethostname(), boot=_boot(), space=_space(), pid=pid, started=_started(pid))
 
     @classmethod
     def parse(cls, text: str) -> "Process":
@@ -45,6 +48,16 @@ class Process:
         if not self.started:
             return not _answers(self.pid)
         return _started(self.pid) != self.started
+
+    def is_of_this_boot(self) -> bool:
+        """Whether the kernel's clock is the same for it: the same machine, in whatever container, not started anew."""
+        return bool(self.boot) and self.boot == _boot()
+
+    def is_running(self) -> bool:
+        """Whether it is certainly there and not stopped (SIGSTOP, a debugger). False where that cannot be seen."""
+        if not self.is_of_this_boot() or self.space != _space() or not self.started:
+            return False
+        return _started(self.pid) == self.started and _stat(self.pid)[0] not in {"T", "t"}
 
 
 def has_ended(text: str) -> bool:
@@ -68,11 +81,13 @@ def _space() -> str:
 
 def _started(pid: int) -> str:
     """When a process began; empty when there is none, or only its remains that wait for their parent."""
+    fields = _stat(pid)
+    return "" if fields[0] in {"", "Z", "X"} else fields[22 - 3]
+
+
+def _stat(pid: int) -> list[str]:
     # proc(5): after the name in brackets, which may hold anything, come the state (field 3) … and starttime (22).
-    fields = _first_line(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
-    if not fields or fields[0] in {"Z", "X"}:
-        return ""
-    return fields[22 - 3]
+    return _first_line(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split() or [""]
 
 
 def _answers(pid: int) -> bool:

@@ -1,0 +1,141 @@
+"""Does the run still hold its environment?"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from lgtm_deploy.core import lease as leases
+from lgtm_deploy.core.errors import DeployError, LockHeldError, LockLostError
+from lgtm_deploy.core.ports import Clock, Lease, Lock
+from lgtm_deploy.engine.stop import Stop
+
+# How often a run that waits asks again, and a renewal that failed is tried again, in seconds.
+_AGAIN = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """Which run wants which environment, for whom, and how many seconds it would wait."""
+
+    environment: str
+    run: str
+    holder: str
+    wait: float = 0.0
+
+
+class Hold:
+    """A lease while its run uses it: kept alive by a thread of its own, asked before every change.
+
+    `since` is when it was asked for, on the clock's `monotonic`: the store counts from a later moment.
+    """
+
+    def __init__(
+        self,
+        lock: Lock,
+        lease: Lease,
+        *,
+        since: float,
+        clock: Clock,
+        stop: Stop,
+        beat: float = leases.BEAT_SECONDS,
+        call: float = leases.CALL_SECONDS,
+    ) -> None:
+        self.lease = lease
+        self._lock = lock
+        self._since = since
+        self._clock = clock
+        self._stop = stop
+        self._beat = beat
+        self._call = call
+        self._lost: LockLostError | None = None
+        self._ended = threading.Event()
+
+    def check(self) -> None:
+        """Raises LockLostError unless the environment is this run's for the length of a call still."""
+        if self._lost is not None:
+            raise self._lost
+        if self._left() < self._call:
+            raise self._give_up("its lock could not be renewed in time")
+
+    def renew(self) -> None:
+        """Gives a sign of life.
+
+        Asks the run to stop when the lease is lost, or could not be renewed and is too short for another call.
+        """
+        asked = self._clock.monotonic()
+        try:
+            self._lock.renew(self.lease)
+            self._since = asked
+        except LockLostError as error:
+            self._lost = error
+            self._stop.insist(error.message, late=True)
+        except DeployError as error:
+            if self._left() < self._call:
+                self._give_up(f"its lock could not be renewed: {error.message}")
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Renews the lease while this is open. The thread ends with it, and with the process."""
+        thread = threading.Thread(target=self._keep, name="lease", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._ended.set()
+            thread.join()
+
+    def _keep(self) -> None:
+        while not self._ended.wait(self._beat if self._left() > self.lease.seconds - self._beat else _AGAIN):
+            if self._lost is not None:
+                return
+            self.renew()
+
+    def _left(self) -> float:
+        return self._since + self.lease.seconds - self._clock.monotonic()
+
+    def _give_up(self, why: str) -> LockLostError:
+        error = LockLostError(
+            f"Run {self.lease.run} stops before its lease on '{self.lease.environment}' ends: {why}.",
+            resolution=f"Go on with `lgtm-deploy resume {self.lease.run}`.",
+        )
+        self._stop.insist(error.message, late=True)
+        return error
+
+
+@contextmanager
+def held(
+    lock: Lock, claim: Claim, *, clock: Clock, stop: Stop, tell: Callable[[str], None] = lambda _: None
+) -> Iterator[Hold]:
+    """The environment, taken, kept and given back.
+
+    Raises LockHeldError when another run has it for longer than this one would wait; InterruptedRunError when it was
+    asked to stop while it waited. `tell` hears whom it waits for.
+    """
+    lease, since = _taken(lock, claim, clock, stop, tell)
+    hold = Hold(lock, lease, since=since, clock=clock, stop=stop)
+    try:
+        with hold.kept():
+            yield hold
+    finally:
+        # What cannot be given back now ends with its lease.
+        with suppress(DeployError):
+            lock.release(lease)
+
+
+def _taken(lock: Lock, claim: Claim, clock: Clock, stop: Stop, tell: Callable[[str], None]) -> tuple[Lease, float]:
+    patient_until = clock.monotonic() + claim.wait
+    told = ""
+    while True:
+        asked = clock.monotonic()
+        try:
+            return lock.take(claim.environment, claim.run, claim.holder), asked
+        except LockHeldError as error:
+            left = patient_until - clock.monotonic()
+            if left <= 0:
+                raise
+            who = error.message.partition(";")[0]
+            if who != told:
+                told = who
+                tell(f"{error.message} Waiting up to {left:.0f} s.")
+            stop.pause(min(_AGAIN, left))

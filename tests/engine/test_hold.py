@@ -1,0 +1,323 @@
+"""How a run keeps its environment, and what it does when it is lost."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import pytest
+
+from lgtm_deploy.adapters.aws import CONNECT_TIMEOUT, READ_TIMEOUT
+from lgtm_deploy.core.errors import InterruptedRunError, LockHeldError, LockLostError, PermanentError, TransientError
+from lgtm_deploy.core.event import (
+    Event,
+    LockTaken,
+    LockTakenOver,
+    Record,
+    RollbackStarted,
+    RunFinished,
+    StepCompensated,
+    StepInDoubt,
+    StepObserved,
+)
+from lgtm_deploy.core.lease import CALL_SECONDS, LEASE_SECONDS
+from lgtm_deploy.core.ports import Lease
+from lgtm_deploy.core.run import Run
+from lgtm_deploy.engine.hold import Claim, Hold, held
+from lgtm_deploy.engine.ledger import Ledger
+from lgtm_deploy.engine.stop import Stop
+from lgtm_deploy.fakes import FakeClock, FakeJournal, FakeLock
+from tests.engine.acting import act
+from tests.engine.toys import Stage, Toy, World, fails
+
+CLAIM = Claim(environment="prod", run="7f3a", holder="ci@runner-4")
+
+
+class Deaf(FakeLock):
+    """Cannot be reached any more once it is told so."""
+
+    deaf = False
+
+    def renew(self, lease: Lease) -> None:
+        if self.deaf:
+            raise TransientError("S3 cannot be reached.")
+        super().renew(lease)
+
+
+class Scene:
+    """A run that holds its environment."""
+
+    def __init__(self, earlier: str = "") -> None:
+        """`earlier` is a run whose lease has run out."""
+        self.clock = FakeClock()
+        self.journal = FakeJournal()
+        self.lock = Deaf(self.clock, self.journal)
+        self.stop = Stop()
+        if earlier:
+            self.lock.take("prod", earlier, "ada@laptop")
+            self.clock.advance(LEASE_SECONDS + CALL_SECONDS)
+        since = self.clock.monotonic()
+        lease = self.lock.take("prod", "7f3a", "ci@runner-4")
+        self.hold = Hold(self.lock, lease, since=since, clock=self.clock, stop=self.stop)
+
+    def lose(self) -> None:
+        """Somebody takes the environment over."""
+        self.lock.break_("prod", "7f3a", "ada")
+
+
+def test_a_lease_that_is_renewed_lasts() -> None:
+    scene = Scene()
+    for _ in range(10):
+        scene.clock.advance(LEASE_SECONDS / 2)
+        scene.hold.renew()
+        scene.hold.check()
+
+    assert not scene.stop.asked
+
+
+def test_without_renewal_nothing_begins_that_could_outlast_the_lease() -> None:
+    scene = Scene()
+    scene.clock.advance(LEASE_SECONDS - CALL_SECONDS)
+    scene.hold.check()
+    scene.clock.advance(0.1)
+
+    with pytest.raises(LockLostError, match="7f3a stops before its lease on 'prod' ends"):
+        scene.hold.check()
+
+    assert scene.stop.insisted
+    assert scene.stop.late
+
+
+def test_a_store_that_cannot_be_reached_stops_the_run_in_time_and_not_before() -> None:
+    scene = Scene()
+    scene.lock.deaf = True
+    scene.clock.advance(LEASE_SECONDS / 2)
+    scene.hold.renew()
+    scene.hold.check()
+    assert not scene.stop.asked
+
+    scene.clock.advance(LEASE_SECONDS / 2 - CALL_SECONDS + 1)
+    scene.hold.renew()
+
+    assert scene.stop.insisted
+    assert "could not be renewed: S3 cannot be reached" in scene.stop.reason
+
+
+def test_who_was_taken_over_learns_it_at_the_next_sign_of_life() -> None:
+    scene = Scene()
+    scene.lose()
+    scene.hold.renew()
+
+    assert scene.stop.insisted
+    with pytest.raises(LockLostError, match="no longer holds environment 'prod'"):
+        scene.hold.check()
+
+
+def threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name == "lease"]
+
+
+def test_the_thread_that_renews_ends_with_the_run_and_the_lock_is_given_back() -> None:
+    clock = FakeClock()
+    lock = FakeLock(clock)
+
+    with held(lock, CLAIM, clock=clock, stop=Stop()) as hold:
+        hold.check()
+        assert threads() == ["lease"]
+
+    assert threads() == []
+    assert lock.holder("prod") is None
+
+
+def test_the_thread_renews() -> None:
+    clock = FakeClock()
+    renewed = threading.Event()
+
+    class Watched(FakeLock):
+        def renew(self, lease: Lease) -> None:
+            super().renew(lease)
+            renewed.set()
+
+    lock = Watched(clock)
+    hold = Hold(lock, lock.take("prod", "7f3a", "ci"), since=0.0, clock=clock, stop=Stop(), beat=0.01)
+    with hold.kept():
+        assert renewed.wait(10)
+
+
+def test_a_run_that_does_not_wait_is_refused_at_once() -> None:
+    clock = FakeClock()
+    lock = FakeLock(clock)
+    lock.take("prod", "91c2", "ada@laptop")
+
+    with pytest.raises(LockHeldError, match="locked by run 91c2"), held(lock, CLAIM, clock=clock, stop=Stop()):
+        pytest.fail("it was locked")
+
+
+class Passing(Stop):
+    """Lets the clock pass in place of sleeping."""
+
+    def __init__(self, clock: FakeClock, meanwhile: Callable[[], None] = lambda: None) -> None:
+        super().__init__()
+        self.paused = 0.0
+        self._clock = clock
+        self._meanwhile = meanwhile
+
+    def pause(self, seconds: float) -> None:
+        self.paused += seconds
+        self._clock.advance(seconds)
+        self._meanwhile()
+        self.check(patient=False)
+
+
+def waiting(seconds: float) -> Claim:
+    return Claim(environment="prod", run="7f3a", holder="ci@runner-4", wait=seconds)
+
+
+def test_a_run_that_waits_takes_over_once_lease_and_longest_call_are_over() -> None:
+    clock = FakeClock()
+    lock = FakeLock(clock)
+    lock.take("prod", "91c2", "ada@laptop")
+    stop = Passing(clock)
+    told: list[str] = []
+
+    with held(lock, waiting(300), clock=clock, stop=stop, tell=told.append) as hold:
+        assert hold.lease.takeover is not None
+        assert hold.lease.takeover.from_run == "91c2"
+
+    assert LEASE_SECONDS + CALL_SECONDS <= stop.paused <= LEASE_SECONDS + CALL_SECONDS + 1
+    assert len(told) == 1
+    assert "locked by run 91c2" in told[0]
+    assert "Waiting up to 300 s." in told[0]
+
+
+def test_a_run_waits_no_longer_than_it_was_told() -> None:
+    clock = FakeClock()
+    lock = FakeLock(clock)
+    lease = lock.take("prod", "91c2", "ada@laptop")
+    stop = Passing(clock, meanwhile=lambda: lock.renew(lease))
+
+    with pytest.raises(LockHeldError), held(lock, waiting(30.5), clock=clock, stop=stop):
+        pytest.fail("it was locked")
+
+    assert stop.paused == pytest.approx(30.5)
+
+
+def test_who_waits_can_be_stopped() -> None:
+    clock = FakeClock()
+    lock = FakeLock(clock)
+    lock.take("prod", "91c2", "ada@laptop")
+    stop = Passing(clock, meanwhile=lambda: stop.ask("interrupted"))
+
+    with pytest.raises(InterruptedRunError), held(lock, waiting(300), clock=clock, stop=stop):
+        pytest.fail("it was locked")
+
+
+# -- a whole run ---------------------------------------------------------------------------------------------------
+
+
+def lock_stage(stage: Stage, scene: Scene) -> None:
+    """Has the stage run under the scene's lock, remembered by its journal."""
+    stage.journal = scene.journal
+    lease = scene.hold.lease
+    stage.job = replace(
+        stage.job,
+        ledger=Ledger(Run(id="7f3a"), scene.journal, lease.fence),
+        stop=scene.stop,
+        guard=scene.hold.check,
+        takeover=lease.takeover,
+        environment="prod",
+    )
+
+
+def pause_after(scene: Scene, kind: type[Event]) -> None:
+    """Stops the run's clock hand for as long as its lease lasts, once such an event is written."""
+    append = scene.journal.append
+
+    def paused(run: str, fence: int, events: Sequence[Event]) -> Sequence[Record]:
+        written = append(run, fence, events)
+        if any(isinstance(event, kind) for event in events):
+            scene.clock.advance(LEASE_SECONDS)
+        return written
+
+    scene.journal.append = paused
+
+
+@pytest.mark.timeout(20)
+def test_a_run_whose_environment_is_taken_over_ends_without_another_change() -> None:
+    scene, world = Scene(), World()
+    stage = Stage({"a": [], "b": ["a"], "c": ["b"]}, world=world)
+    stage.replace_step(Toy(world, "b", after=lambda *_: scene.lose()))
+    lock_stage(stage, scene)
+
+    with pytest.raises(LockLostError, match="Run 7f3a no longer holds environment 'prod'"):
+        act(stage)
+
+    assert world.what_was("apply") == ["a", "b"]
+    assert world.what_was("undo") == []
+    told = [type(record.event) for record in scene.journal.records("7f3a")]
+    assert told[-1] is LockTakenOver
+    assert RunFinished not in told
+
+
+@pytest.mark.timeout(20)
+def test_what_was_written_before_the_takeover_is_not_acted_on_after_it() -> None:
+    """The pause falls between the journal's answer and the change."""
+    scene, world = Scene(), World()
+    stage = Stage({"a": []}, world=world)
+    lock_stage(stage, scene)
+    pause_after(scene, StepObserved)
+
+    run = act(stage)
+
+    assert world.what_was("apply") == []
+    assert run.verdict == "timed-out"
+    assert "stops before its lease on 'prod' ends" in run.reason
+    assert stage.told(StepInDoubt) == ["a"]
+    assert scene.stop.insisted
+
+
+@pytest.mark.timeout(20)
+def test_a_rollback_that_loses_its_environment_is_left_to_be_resumed() -> None:
+    scene, world = Scene(), World()
+    stage = Stage({"a": [], "b": ["a"]}, world=world)
+    stage.replace_step(Toy(world, "b", before=fails(PermanentError("It broke."))))
+    stage.replace_step(Toy(world, "a", undo=lambda *_: pytest.fail("it may not be undone")))
+    lock_stage(stage, scene)
+    pause_after(scene, RollbackStarted)
+
+    with pytest.raises(LockLostError):
+        act(stage)
+
+    assert "a" not in stage.told(StepCompensated)
+    assert stage.job.run.rolling_back
+    assert stage.job.run.verdict is None
+
+
+def test_the_journal_of_who_took_over_says_from_whom() -> None:
+    scene = Scene(earlier="91c2")
+    stage = Stage({"a": []})
+    lock_stage(stage, scene)
+
+    act(stage)
+
+    takeover, taken = [record.event for record in scene.journal.records("7f3a")][1:3]
+    assert isinstance(takeover, LockTakenOver)
+    assert isinstance(taken, LockTaken)
+    assert (takeover.from_run, takeover.to_run) == ("91c2", "7f3a")
+    assert scene.journal.records("91c2")[-1].event == takeover
+
+
+def test_the_lease_counts_from_before_it_was_asked_for() -> None:
+    clock = FakeClock()
+
+    class Slow(FakeLock):
+        def take(self, environment: str, run: str, holder: str) -> Lease:
+            lease = super().take(environment, run, holder)
+            clock.advance(LEASE_SECONDS)
+            return lease
+
+    with held(Slow(clock), CLAIM, clock=clock, stop=Stop()) as hold, pytest.raises(LockLostError):
+        hold.check()
+
+
+def test_the_longest_call_is_as_long_as_the_clients_let_it_be() -> None:
+    assert CALL_SECONDS >= CONNECT_TIMEOUT + READ_TIMEOUT

@@ -1,0 +1,114 @@
+"""A process that is stopped while it deploys, loses its lock meanwhile, and wakes."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lgtm_deploy.adapters.clock import SystemClock
+from lgtm_deploy.core.event import LockTakenOver, RunFinished, StepObserved
+from lgtm_deploy.engine.hold import Claim, held
+from lgtm_deploy.engine.stop import Stop
+from lgtm_deploy.storage.local import LocalJournal, LocalLock
+
+ROOT = Path(__file__).resolve().parents[2]
+SECONDS, GRACE = 1.0, 0.5
+
+DEPLOYER = """
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from lgtm_deploy.adapters.clock import SystemClock
+from lgtm_deploy.core.errors import LockLostError
+from lgtm_deploy.core.run import Run
+from lgtm_deploy.engine.hold import Hold
+from lgtm_deploy.engine.ledger import Ledger
+from lgtm_deploy.engine.stop import Stop
+from lgtm_deploy.storage.local import LocalJournal, LocalLock
+from tests.engine.acting import act
+from tests.engine.toys import Stage, Toy, World
+
+file, changed, seconds, grace = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4])
+world, clock = World(), SystemClock()
+
+def change(toy, progress):
+    with changed.open("a") as out:
+        out.write(toy.name + "\\n")
+    time.sleep(0.02)
+
+chain = {f"s{index}": [f"s{index - 1}"] if index else [] for index in range(1_000)}
+stage = Stage(chain, *(Toy(world, name, before=change) for name in chain), world=world)
+lock = LocalLock(file, clock, seconds=seconds, grace=grace)
+asked = clock.monotonic()
+hold = Hold(lock, lock.take("prod", "7f3a", "ci"), since=asked, clock=clock, stop=stage.stop, beat=0.1, call=grace)
+ledger = Ledger(Run(id="7f3a"), LocalJournal(file), hold.lease.fence)
+stage.job = replace(stage.job, ledger=ledger, guard=hold.check, environment="prod")
+print("begins", flush=True)
+try:
+    with hold.kept():
+        act(stage)
+except LockLostError as error:
+    print(error.message, flush=True)
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "state.db"
+
+
+@pytest.fixture
+def changed(tmp_path: Path) -> Path:
+    return tmp_path / "changed"
+
+
+@pytest.fixture
+def deployer(file: Path, changed: Path) -> Iterator[subprocess.Popen[str]]:
+    words = [sys.executable, "-c", DEPLOYER, str(file), str(changed), str(SECONDS), str(GRACE)]
+    child = subprocess.Popen(
+        words, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, cwd=ROOT
+    )
+    yield child
+    child.kill()
+    child.communicate()
+
+
+@pytest.mark.timeout(90)
+def test_a_stopped_deployment_that_was_taken_over_writes_and_changes_nothing_when_it_wakes(
+    file: Path, changed: Path, deployer: subprocess.Popen[str]
+) -> None:
+    assert deployer.stdout is not None
+    assert deployer.stdout.readline() == "begins\n"
+    clock, stop = SystemClock(), Stop()
+    journal = LocalJournal(file)
+    while not any(isinstance(record.event, StepObserved) for record in journal.records("7f3a")):
+        stop.pause(0.05)
+    deployer.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, deployer.pid, os.WSTOPPED | os.WNOWAIT)
+    lock = LocalLock(file, clock, seconds=SECONDS, grace=GRACE)
+
+    with held(lock, Claim(environment="prod", run="91c2", holder="ada", wait=60), clock=clock, stop=stop) as hold:
+        before, did = list(journal.records("7f3a")), changed.read_text()
+        deployer.send_signal(signal.SIGCONT)
+        said = deployer.stdout.readline()
+        deployer.wait(30)
+        held_still = lock.holder("prod")
+
+    after = list(journal.records("7f3a"))
+    assert "7f3a" in said
+    assert after == before
+    told = after[-1].event
+    assert isinstance(told, LockTakenOver)
+    assert (told.from_run, told.to_run, told.fence) == ("7f3a", "91c2", hold.lease.fence)
+    assert not any(isinstance(record.event, RunFinished) for record in after)
+    # The one change that was under way when it was stopped may land.
+    assert changed.read_text().removeprefix(did).count("\n") <= 1
+    assert held_still is not None
+    assert held_still.run == "91c2"
+    journal.close()
+    lock.close()
