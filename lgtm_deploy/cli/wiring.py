@@ -117,7 +117,7 @@ def ports(stack: Stack, seen: Sights, workspace: Path) -> Ports:
     from lgtm_deploy.adapters.elb_shadow import ElbShadowTargets
     from lgtm_deploy.adapters.http import HttpStackProbe, HttpTaskProbe
     from lgtm_deploy.adapters.terraform import TerraformInfrastructure
-    from lgtm_deploy.storage.local.process import Process, has_ended
+    from lgtm_deploy.storage.process import Process, has_ended
 
     environment = stack.environment
     clock = SystemClock()
