@@ -11,6 +11,8 @@ from pathlib import Path
 from lgtm_deploy.adapters.aws import Aws
 from lgtm_deploy.adapters.clock import SystemClock
 from lgtm_deploy.adapters.docker import DockerBuilder, connect
+from lgtm_deploy.adapters.docker_leavings import Identity
+from lgtm_deploy.adapters.docker_probe import DockerProbe
 from lgtm_deploy.adapters.ecr import EcrRegistry
 from lgtm_deploy.adapters.ecs import EcsHost, EcsRollouts
 from lgtm_deploy.adapters.elb import ElbBalancer
@@ -19,7 +21,7 @@ from lgtm_deploy.adapters.http import HttpStackProbe, HttpTaskProbe
 from lgtm_deploy.adapters.logs import CloudWatchLogs
 from lgtm_deploy.adapters.sts import StsCaller
 from lgtm_deploy.core.ports import BuildRequest, BuiltImage, Progress
-from tests.contracts.world import GOOD, REPOSITORY, SeenT, Served, write_context
+from tests.contracts.world import GOOD, REPOSITORY, SECRET, SeenT, Served, write_context
 from tests.shim.cloud import CLUSTER, REGION, Cloud, wait_until
 
 PATIENCE_SECONDS = 90
@@ -37,6 +39,7 @@ class SandboxWorld:
         aws = Aws(region=REGION, endpoint_url=f"http://127.0.0.1:{cloud.port}")
         self.builder = Labelled(DockerBuilder(self._engine), self._label)
         self.registry = EcrRegistry(aws, self._engine, SystemClock())
+        self.image_probe = DockerProbe(self._engine, Identity(name=cloud.name), {"KNOWN": SECRET})
         self.host = EcsHost(aws, cluster=CLUSTER)
         self.rollouts = EcsRollouts(aws, cluster=CLUSTER, logs=CloudWatchLogs(aws))
         self.balancer = ElbBalancer(aws)

@@ -3,7 +3,7 @@
 import pytest
 
 from lgtm_deploy.core.errors import AlreadyExistsError, InterruptedRunError, NotFoundError
-from tests.contracts.world import REPOSITORY, World
+from tests.contracts.world import GOOD, REPOSITORY, World
 
 
 def built(world: World) -> str:
@@ -72,6 +72,21 @@ def test_another_image_takes_a_tag_that_moves(world: World) -> None:
 
     assert first != second
     assert world.registry.digest_of(repository, "v1") == second
+
+
+def test_an_image_of_the_registry_is_in_the_engine_while_it_is_needed(world: World) -> None:
+    digest = world.digest(GOOD)
+
+    with world.registry.pulled(REPOSITORY, digest, lambda _: None) as image:
+        assert image.startswith("sha256:")
+
+
+def test_an_image_that_the_registry_does_not_have_cannot_be_pulled(world: World) -> None:
+    with (
+        pytest.raises(NotFoundError, match=REPOSITORY),
+        world.registry.pulled(REPOSITORY, "sha256:" + "0" * 64, lambda _: None),
+    ):
+        pass
 
 
 def test_progress_can_stop_a_push(world: World) -> None:

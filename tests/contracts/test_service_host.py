@@ -3,7 +3,7 @@
 import pytest
 
 from lgtm_deploy.core.errors import NotFoundError, PermanentError
-from lgtm_deploy.core.ports import ServiceEvent
+from lgtm_deploy.core.ports import ContainerSpec, ServiceEvent
 from lgtm_deploy.core.words import check_failure
 from tests.contracts.world import CONTAINER, GOOD, MOVED, NEW, REPOSITORY, World
 
@@ -32,6 +32,19 @@ def test_an_unknown_service_is_not_found(world: World) -> None:
         world.host.revise("no-such-service", {})
     with pytest.raises(NotFoundError, match="no-such-service"):
         world.host.update("no-such-service", force=True)
+
+
+def test_a_container_is_known_as_its_task_definition_starts_it(world: World) -> None:
+    served = world.serve()
+
+    spec = world.host.container(served.name, CONTAINER)
+
+    assert isinstance(spec, ContainerSpec)
+    assert spec.secrets == ()
+    with pytest.raises(NotFoundError, match="no container 'nothing'"):
+        world.host.container(served.name, "nothing")
+    with pytest.raises(NotFoundError, match="no-such-service"):
+        world.host.container("no-such-service", CONTAINER)
 
 
 def test_a_revision_changes_nothing_that_runs(world: World) -> None:

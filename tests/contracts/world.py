@@ -13,6 +13,7 @@ from lgtm_deploy.core.ports import (
     BuildRequest,
     Caller,
     ImageBuilder,
+    ImageProbe,
     Registry,
     RolloutView,
     ServiceHost,
@@ -27,6 +28,7 @@ from lgtm_deploy.fakes import (
     FakeCaller,
     FakeCloud,
     FakeHost,
+    FakeImageProbe,
     FakeRegistry,
     FakeRepository,
     FakeRollouts,
@@ -46,6 +48,8 @@ BALANCER = "shim"
 
 # Every image answers `<any path it has>` with its own name; `moved` has no other path than /moved/ready.
 GOOD, NEW, MOVED, DYING = "good", "new", "moved", "dying"
+# What the variable KNOWN of the caller's environment holds.
+SECRET = "a-secret-value"
 SeenT = TypeVar("SeenT")
 
 
@@ -64,6 +68,8 @@ class World(Protocol):
     def builder(self) -> ImageBuilder: ...
     @property
     def registry(self) -> Registry: ...
+    @property
+    def image_probe(self) -> ImageProbe: ...
     @property
     def host(self) -> ServiceHost: ...
     @property
@@ -115,6 +121,7 @@ class FakeWorld:
         self._numbers = itertools.count(1)
         self.builder = FakeBuilder(self.cloud)
         self.registry = FakeRegistry(self.cloud)
+        self.image_probe = FakeImageProbe(self.cloud, {"KNOWN": SECRET})
         self.host = FakeHost(self.cloud)
         self.rollouts = FakeRollouts(self.cloud)
         self.balancer = FakeBalancer(self.cloud)
