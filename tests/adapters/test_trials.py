@@ -21,7 +21,7 @@ from lgtm_deploy.adapters.docker_probe import DockerProbe
 from lgtm_deploy.adapters.docker_pull import borrowed
 from lgtm_deploy.core.errors import InterruptedRunError, PermanentError
 from lgtm_deploy.core.ports import ContainerSpec, Ulimit
-from lgtm_deploy.storage.local.process import has_ended
+from lgtm_deploy.storage.process import has_ended
 from tests.shim.cloud import compile_server
 
 pytestmark = pytest.mark.sandbox

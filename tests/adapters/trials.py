@@ -7,7 +7,7 @@ from lgtm_deploy.adapters.docker import connect
 from lgtm_deploy.adapters.docker_leavings import Identity
 from lgtm_deploy.adapters.docker_probe import DockerProbe
 from lgtm_deploy.core.ports import ContainerSpec
-from lgtm_deploy.storage.local.process import Process, has_ended
+from lgtm_deploy.storage.process import Process, has_ended
 
 if __name__ == "__main__":
     probe = DockerProbe(connect(), Identity(name=str(Process.this()), is_gone=has_ended))

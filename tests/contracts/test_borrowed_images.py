@@ -12,7 +12,7 @@ from docker.errors import ImageNotFound
 from lgtm_deploy.adapters.docker import connect
 from lgtm_deploy.adapters.docker_leavings import Identity, Leavings
 from lgtm_deploy.core.errors import InterruptedRunError
-from lgtm_deploy.storage.local.process import Process, has_ended
+from lgtm_deploy.storage.process import Process, has_ended
 
 if TYPE_CHECKING:
     from tests.contracts.sandbox_world import SandboxWorld
