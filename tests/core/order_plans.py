@@ -174,7 +174,7 @@ def with_another_root(document: Document, chance: random.Random) -> None:
     planned = next(name for name, step in steps.items() if step["uses"] == "terraform-plan")
     steps["other-plan"] = deepcopy(steps[planned])
     steps["other-plan"]["with"]["root"] = "ecs"
-    outputs = {name: f"${{{{ steps.other-plan.outputs.{name} }}}}" for name in ("plan", "sha256", "changes")}
+    outputs = {name: f"${{{{ steps.other-plan.outputs.{name} }}}}" for name in ("plan", "sha256", "changes", "touched")}
     steps["other-flip"] = deepcopy(steps[flip])
     steps["other-flip"]["needs"] = [*steps[flip]["needs"], "other-plan"]
     steps["other-flip"]["with"] |= {"root": "ecs", **outputs}
@@ -309,6 +309,7 @@ def one_never_deployed(document: Document, chance: random.Random) -> None:
 def permission_that_is_not_one(document: Document, chance: random.Random) -> None:
     """The step says that it acts only where the health check moves first; the plan does not permit that."""
     flip_before_deployment(document, chance)
+    document["steps"][FLIP]["with"]["sequences"] = ["flip-first"]
     document["allow_sequence"] = chance.choice([["direct"], ["direct", "grace-hold"]])
 
 

@@ -54,20 +54,30 @@ class SimulatedStop(Stop):
 
 
 class Simulation:
-    """`prefix-change` on the example stack, as often as one likes."""
+    """A plan on the example stack, whose services may have been `changed`, as often as one likes."""
 
-    def __init__(self, workspace: Path, *, pinned_tag: str = "", skip: str = "") -> None:
+    def __init__(
+        self,
+        workspace: Path,
+        *,
+        pinned_tag: str = "",
+        skip: str = "",
+        plan: str = "prefix-change",
+        changed: Callable[[Service], Service] = lambda each: each,
+    ) -> None:
         stack = stack_file.load(EXAMPLE, "prod")
         services = {
-            name: replace(
-                service,
-                pinned_tag=pinned_tag,
-                rehearsal=replace(service.rehearsal, skip=skip or service.rehearsal.skip),
+            name: changed(
+                replace(
+                    service,
+                    pinned_tag=pinned_tag,
+                    rehearsal=replace(service.rehearsal, skip=skip or service.rehearsal.skip),
+                )
             )
             for name, service in stack.services.items()
         }
         self.stack: Stack = replace(stack, services=services)
-        self.plan: Plan = plan_file.load(plan_file.find("prefix-change", workspace), CATALOG, self.stack)
+        self.plan: Plan = plan_file.load(plan_file.find(plan, workspace), CATALOG, self.stack)
         self.clock = EventfulClock()
         self.cloud: FakeCloud = lay(self.stack, self.clock)
         self.journal = FakeJournal()
