@@ -12,9 +12,6 @@ from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.core.step import Part, Step
 from lgtm_deploy.core.tracing import Trace
 
-# Whether an image must have been tried out before it is pushed.
-PROBE_BEFORE_PUSH = False
-
 # In these sequences the health check moves before the new tasks are there, and the old ones pass it all the same.
 _EARLY = frozenset({"flip-first", "expand-contract"})
 # The AWS provider has the resource under both names.
@@ -86,7 +83,7 @@ class _Order:
     def _push_faults(self, node: Node) -> Iterator[Fault]:
         found = list(self._image_faults(node))
         yield from found
-        if found or not PROBE_BEFORE_PUSH:
+        if found:
             return
         probes = (each for each in self.trace.of(Part.PROBE, node) if each.id in self.trace.before[node.id])
         if not any(self.trace.same(node, probe, "image", "tag") for probe in probes):

@@ -16,7 +16,7 @@ from lgtm_deploy.core.plan import Plan, StepSpec
 Document = dict[str, Any]
 Bend = Callable[[Document, random.Random], None]
 
-GATE, DEPLOY, PUSH, BUILD, FLIP = "await-tasks", "deploy", "push", "build", "flip"
+GATE, DEPLOY, PUSH, PROBE, BUILD, FLIP = "await-tasks", "deploy", "push", "probe-image", "build", "flip"
 
 
 def bundled(name: str = "prefix-change") -> Document:
@@ -267,6 +267,24 @@ def image_from_elsewhere(document: Document, chance: random.Random) -> None:
     document["steps"][PUSH]["with"][chance.choice(["image", "tag"])] = "2.9.0-20260116"
 
 
+def push_before_probe(document: Document, chance: random.Random) -> None:
+    cut(document, PUSH, PROBE)
+    document["steps"][PUSH]["needs"].append(BUILD)
+
+
+def probe_of_one_service(document: Document, chance: random.Random) -> None:
+    document["steps"][PROBE]["with"]["service"] = _chosen(document, chance)
+
+
+def probe_of_another_build(document: Document, chance: random.Random) -> None:
+    """What is pushed was built again after it was tried out."""
+    document["steps"]["build-again"] = deepcopy(document["steps"][BUILD])
+    push = document["steps"][PUSH]
+    push["needs"].append("build-again")
+    for name in ("image", "tag"):
+        push["with"][name] = f"${{{{ steps.build-again.outputs.{name} }}}}"
+
+
 def crossed(document: Document, chance: random.Random) -> None:
     """Services written out, and one input taken from the other service's step."""
     one, other = chance.sample(document["services"], k=2)
@@ -328,6 +346,9 @@ BREAKING: dict[str, Bend] = {
         service_only_a_run_can_tell,
         digest_from_elsewhere,
         image_from_elsewhere,
+        push_before_probe,
+        probe_of_one_service,
+        probe_of_another_build,
         crossed,
         one_gate_left_out,
         second_deployment,
