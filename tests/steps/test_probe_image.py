@@ -1,0 +1,153 @@
+"""An image is tried out beside the one that runs, and what cannot work is refused with the reason."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lgtm_deploy.core.contract import Contract as Found
+from lgtm_deploy.core.errors import InterruptedRunError, RefusedError
+from lgtm_deploy.core.ports import ContainerSpec
+from lgtm_deploy.core.stack import Rehearsal
+from lgtm_deploy.core.step import Change, Nothing
+from lgtm_deploy.fakes import Contract, FakeImageProbe
+from lgtm_deploy.steps.probe_image import Inputs, Outputs, ProbeImage
+from tests.steps.simulation import Simulation
+
+QUERY = "/pyroscope/querier.v1.QuerierService/LabelNames"
+
+
+class Trials:
+    """One service's new image, tried out in the example stack."""
+
+    def __init__(self, workspace: Path, service: str) -> None:
+        self.world = Simulation(workspace)
+        self.service = service
+        step = next(iter(self.world.job().steps.values()))
+        self.probe = FakeImageProbe(self.world.cloud)
+        self.step = ProbeImage(self.world.stack, replace(step.ports, image_probe=self.probe))
+        self.contract = self.world.cloud.sources[
+            (self.world.stack.directory / self.world.service(service).context).resolve()
+        ].contract
+        self.told: list[str] = []
+
+    def apply(self, contract: Contract | None = None) -> Outputs:
+        self.world.cloud.images["sha256:new"] = contract or self.contract
+        inputs = Inputs(service=self.service, image="sha256:new", tag="new")
+        seen = self.step.observe(inputs)
+        assert isinstance(self.step.propose(inputs, seen), Change)
+        return self.step.apply(inputs, seen, self.told.append)
+
+    def refusal(self, contract: Contract) -> str:
+        with pytest.raises(RefusedError) as refused:
+            self.apply(contract)
+        assert self.probe.left == 0
+        return refused.value.message
+
+
+@pytest.fixture
+def tempo(tmp_path: Path) -> Trials:
+    return Trials(tmp_path, "tempo")
+
+
+@pytest.fixture
+def pyroscope(tmp_path: Path) -> Trials:
+    return Trials(tmp_path, "pyroscope")
+
+
+def test_both_images_are_asked_on_both_paths(tempo: Trials) -> None:
+    slow = replace(tempo.contract, health_paths=("/tempo/ready",), ready_seconds=15)
+
+    found = tempo.apply(slow)
+
+    contract = found.contract
+    assert (contract.old_path, contract.new_path) == ("/ready", "/tempo/ready")
+    assert (contract.new.on("/tempo/ready").healthy, contract.new.on("/ready").status) == (True, 404)
+    assert (contract.old.on("/ready").healthy, contract.old.on("/tempo/ready").status) == (True, 404)
+    assert contract.new.ready_seconds >= 15
+    assert "new image: /ready 404, /tempo/ready 503" in tempo.told
+    assert any("/tempo/ready" in line and "200 healthy" in line for line in found.told)
+    assert tempo.probe.left == 0
+
+
+def test_a_green_health_check_with_broken_parts_behind_it_is_refused(pyroscope: Trials) -> None:
+    broken = {QUERY: "unimplemented: 404 Not Found"}
+    green = replace(pyroscope.contract, answers={**pyroscope.contract.answers, **broken}, statuses={QUERY: 404})
+
+    assert pyroscope.refusal(green) == (
+        f"pyroscope's new image: POST {QUERY} answers 404 (unimplemented: 404 Not Found), the stack file expects 200."
+    )
+
+
+def test_a_path_that_the_load_balancer_sends_here_must_not_get_lost(pyroscope: Trials) -> None:
+    answers = dict(pyroscope.contract.answers)
+    del answers["/pyroscope/ingest"]
+
+    assert "/pyroscope/ingest, which the new image does not answer" in pyroscope.refusal(
+        replace(pyroscope.contract, answers=answers)
+    )
+
+
+def test_an_image_that_is_never_ready_is_refused_with_what_each_path_answers(tempo: Trials) -> None:
+    never = replace(tempo.contract, health_paths=("/tempo/ready",), ready_seconds=600)
+
+    assert tempo.refusal(never).startswith(
+        "tempo's new image: is not ready after 60 s: /ready answers 404 (404 page not found), /tempo/ready answers 503"
+    )
+
+
+def test_what_an_image_lacks_that_exits_is_named_and_never_its_value(tempo: Trials) -> None:
+    service = tempo.world.running("tempo")
+    service.spec = ContainerSpec(environment={"PLAIN": "a-value"}, secrets=("TOKEN",))
+
+    reason = tempo.refusal(replace(tempo.contract, needs=("TOKEN",), log=("TOKEN is not set",)))
+
+    assert reason == (
+        "tempo's new image: exits with code 1: last log lines: TOKEN is not set; the task definition's secrets TOKEN "
+        "have no value here."
+    )
+
+
+def test_the_rehearsals_environment_goes_over_the_task_definitions(tempo: Trials) -> None:
+    stack = tempo.world.stack
+    rehearsed = replace(stack.service("tempo"), rehearsal=Rehearsal(environment={"TOKEN": "local"}))
+    tempo.step.stack = replace(stack, services={**stack.services, "tempo": rehearsed})
+
+    found = tempo.apply(replace(tempo.contract, needs=("TOKEN",)))
+
+    assert found.contract.new.on("/tempo/ready").healthy
+
+
+def test_an_image_that_runs_and_cannot_be_tried_out_here_is_told_and_refuses_nothing(tempo: Trials) -> None:
+    for digest in tempo.world.running("tempo").deployments[-1].digests.values():
+        tempo.world.cloud.pushed[digest] = Contract(exit_code=1, log=("no bucket",))
+
+    found = tempo.apply()
+
+    assert found.contract.old.replies == ()
+    assert "it exits with code 1: last log lines: no bucket" in found.told[-1]
+
+
+def test_a_stop_on_the_way_leaves_nothing(tempo: Trials) -> None:
+    def stop(text: str) -> None:
+        if "ready" in text:
+            raise InterruptedRunError("Stopped by a person.")
+
+    tempo.world.cloud.images["sha256:new"] = tempo.contract
+    inputs = Inputs(service="tempo", image="sha256:new", tag="new")
+
+    with pytest.raises(InterruptedRunError, match="Stopped by a person"):
+        tempo.step.apply(inputs, tempo.step.observe(inputs), stop)
+
+    assert tempo.probe.left == 0
+    assert set(tempo.world.cloud.images) == {"sha256:new"}
+
+
+def test_the_image_that_runs_already_is_not_tried(tempo: Trials) -> None:
+    inputs = Inputs(service="tempo", image="", tag="before")
+
+    proposal = tempo.step.propose(inputs, tempo.step.observe(inputs))
+
+    assert isinstance(proposal, Nothing)
+    assert isinstance(proposal.outputs.contract, Found)
+    assert proposal.outputs.contract.skipped == "tempo runs this image already"
