@@ -38,12 +38,15 @@ def faults(plan: Plan, catalog: Catalog) -> list[Fault]:
 
 
 def _key_faults(plan: Plan) -> Iterator[Fault]:
-    """Keys written twice, and steps without any: such a step would never run, and nobody would be told."""
+    """Keys written twice, and steps without any: such a step would never run, and nobody would be told.
+
+    `coupled` may be empty: whether anything has to be coupled is preflight's question.
+    """
     yield from _twice(("services",), plan.services)
     yield from _twice(("coupled",), (*plan.services, *plan.coupled), skip=len(plan.services))
     for spec in plan.steps.values():
         path: Path = ("steps", spec.id, "for_each")
-        if keys_of(plan, spec.id) == ():
+        if keys_of(plan, spec.id) == () and spec.for_each != "coupled":
             empty = "it has none" if spec.for_each == () else f"the plan names no {spec.for_each}"
             yield Fault(path=path, message=f"Step '{spec.id}' runs once for each of its keys, and {empty}.")
         elif isinstance(spec.for_each, tuple):

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from lgtm_deploy.config import plan_file
 from lgtm_deploy.core.errors import DeployError, InDoubtError, PermanentError, TransientError
 from lgtm_deploy.core.event import StepStarted, StepSucceeded, StepUnchanged
 from lgtm_deploy.fakes import Contract, Source, fake_ports
 from lgtm_deploy.fakes.script import When
+from lgtm_deploy.steps.catalog import CATALOG
 from tests.steps.simulation import BOTH, Simulation
 
 LOST = InDoubtError("The answer was lost.")
@@ -77,6 +79,20 @@ def test_a_grafana_that_crashes_takes_everything_back(untried: Simulation) -> No
     assert "data source provisioning failed" in run.reason
     assert everything(world) == before
     assert world.images("grafana") == image
+
+
+def test_a_plan_that_leaves_grafana_behind_is_refused(tmp_path: Path) -> None:
+    world = Simulation(tmp_path)
+    text = plan_file.find("prefix-change", tmp_path).read_text(encoding="utf-8")
+    alone = tmp_path / "alone.yaml"
+    alone.write_text(text.replace("coupled: [grafana]", "coupled: []"), encoding="utf-8")
+    world.plan = plan_file.load(alone, CATALOG, world.stack)
+
+    run = world.apply()
+
+    assert run.verdict == "refused"
+    assert "grafana names tempo's and pyroscope's path and must change with it" in run.reason
+    assert not any(world.cloud.called(call) for call in MUTATIONS)
 
 
 def test_a_second_run_is_unchanged_and_makes_nothing(world: Simulation) -> None:
