@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lgtm_deploy.config import stack_file
+from lgtm_deploy.core.errors import AccessError, TransientError
 from lgtm_deploy.core.gate import Open, Shut
 from lgtm_deploy.core.ports import ListenerRule
 from lgtm_deploy.core.stack import Environment, Service
@@ -213,6 +214,25 @@ def test_everything_is_said_at_once_and_once(here: Here) -> None:
             assert named[0] in reason, breaking.__name__
     parts = reason.split("; ")
     assert len(parts) == len(set(parts))
+
+
+@pytest.mark.parametrize("call", ["rollouts.tasks", "rollouts.deployment", "registry.tags_of", "balancer.rules"])
+def test_a_look_that_is_denied_does_not_hide_what_others_see(here: Here, call: str) -> None:
+    here.cloud.script.fail_next(call, AccessError(f"{call}: no.", resolution="Ask for it."))
+    old_data_source(here)
+
+    reason = here.refusal()
+
+    assert f"{call}: no. Ask for it." in reason
+    assert DATA_SOURCES in reason
+
+
+def test_what_aws_does_not_answer_is_asked_again_and_not_called_wrong(here: Here) -> None:
+    here.cloud.script.throttle("rollouts.tasks", 1)
+
+    with pytest.raises(TransientError):
+        here.gate()
+    assert here.outputs().task_probe == "direct"
 
 
 def test_what_follows_and_stays_behind_is_to_be_coupled(here: Here) -> None:

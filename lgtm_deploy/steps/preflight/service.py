@@ -24,16 +24,23 @@ def look_at(stack: Stack, ports: Ports, service: Service, *, probed: bool) -> Se
         state = looked(partial(ports.host.service, service.ecs_service))
         platform = state.value.platform if state.value else _USUAL_PLATFORM
         committed = pool.submit(_committed, stack, ports, service, platform)
-        image = pool.submit(_running, ports, service, state.value)
-        tasks = pool.submit(_tasks, ports, service) if probed and state.value else None
-        addresses = tasks.result() if tasks else {}
+        image = pool.submit(looked, partial(_running, ports, service, state.value))
+        asked = probed and state.value is not None
+        tasks = pool.submit(looked, partial(_tasks, ports, service) if asked else dict[str, bool])
+        addresses = tasks.result().value or {}
         found = committed.result()
         return ServiceFacts(
             service=service,
-            missing=(*found.missing, *state.missing, *group.result().missing),
+            missing=(
+                *found.missing,
+                *state.missing,
+                *group.result().missing,
+                *image.result().missing,
+                *tasks.result().missing,
+            ),
             state=state.value,
             group=group.result().value,
-            image=image.result(),
+            image=image.result().value,
             committed=found.value,
             tasks=tuple(addresses),
             unreachable=tuple(address for address, reached in addresses.items() if not reached),
@@ -77,8 +84,6 @@ def _running(ports: Ports, service: Service, state: ServiceState | None) -> Runn
         tags = ports.registry.tags_of(service.repository, digest)
     except NotFoundError:
         return RunningImage(digest=digest, tags=None)
-    except PermanentError:
-        return None
     kept = [tag for tag in tags if tag != service.pinned_tag]
     return RunningImage(digest=digest, tags=tags, expires=not kept and _expires(ports, service))
 

@@ -66,10 +66,12 @@ def _with_permissions(stack: Stack, ports: Ports, survey: Survey) -> Survey:
     shadow = way(environment, survey.services) == "shadow"
     needed = wanted(changing, cluster=environment.cluster, shadow=shadow)
     count = sum(facts.changes for facts in survey.services)
-    obstacle = ports.shadow.feasible(environment.load_balancer, count) if shadow and count else ""
+    needs_shadow = shadow and count > 0
+    obstacle = looked(lambda: ports.shadow.feasible(environment.load_balancer, count) if needs_shadow else "")
     return replace(
         survey,
-        shadow_obstacle=obstacle,
+        missing=(*survey.missing, *obstacle.missing),
+        shadow_obstacle=obstacle.value or "",
         wanted=needed,
         given=ports.caller.may(needed) if needed else None,
     )
