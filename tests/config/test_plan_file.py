@@ -130,3 +130,31 @@ def test_variables_are_found_in_inputs_and_titles(tmp_path: Path) -> None:
     plan = load(tmp_path, PLAN.replace("root: alb", "root: '${{ vars.root }}'") + "    title: ${{ vars.ticket }}\n")
 
     assert plan_file.variables(plan) == {"root", "ticket"}
+
+
+@pytest.mark.parametrize(
+    ("allowance", "where", "message"),
+    [
+        ("{type: aws_lb, kind: x}", "9:30", "Input 'allow' of step 'plan' has no 'kind'."),
+        ("{type: 1}", "9:16", "Input 'allow' of step 'plan' takes a text; got 1."),
+        ("{name: x}", "9:15", "Input 'allow' of step 'plan' lacks its 'type'."),
+        ("aws_lb", "9:15", "takes a map of type, name, actions, attributes; got 'aws_lb'"),
+        ("{type: aws_lb, attributes: [a, 2]}", "9:46", "takes a text; got 2."),
+    ],
+)
+def test_a_fault_within_a_map_is_pointed_at(tmp_path: Path, allowance: str, where: str, message: str) -> None:
+    text = f"""schema: 1
+name: allowing
+steps:
+  plan:
+    uses: terraform-plan
+    with:
+      root: alb
+      allow:
+            - {allowance}
+"""
+    with pytest.raises(UsageError) as found:
+        load(tmp_path, text)
+
+    assert found.value.where.endswith(f"plan.yaml:{where}")
+    assert message in found.value.message
