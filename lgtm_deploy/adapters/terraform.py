@@ -13,6 +13,7 @@ from typing import Any
 from python_terraform import IsFlagged, Terraform
 
 from lgtm_deploy.adapters import child
+from lgtm_deploy.adapters.terraform_file import is_planned_on
 from lgtm_deploy.adapters.terraform_output import changes_of, failure_of
 from lgtm_deploy.core.errors import InDoubtError, MissingToolError, PermanentError
 from lgtm_deploy.core.ports import PlannedChanges, Progress
@@ -24,6 +25,7 @@ STAMP = "initialised"
 DROPPED = ("TF_CLI_ARGS", "TF_LOG", "TF_INPUT", "TF_WORKSPACE", "TF_DATA_DIR")
 
 NO_CHANGES, CHANGES = 0, 2
+_WITHOUT_INPUT = ("show", "state pull")
 
 # A cloud runner kills about 10 s after its SIGTERM: what is left is for the journal.
 GRACE = 8.0
@@ -107,17 +109,25 @@ class TerraformInfrastructure:
         shown = self._shown(root, out, progress) if done.exit_code == CHANGES else {}
         return PlannedChanges(file=out, sha256=sha256, changes=changes_of(shown), document=shown)
 
+    def is_current(self, root: Path, plan: PlannedChanges) -> bool:
+        """Whether the state is still the one that this saved plan was made from, by its lineage and serial, which is
+        what Terraform itself compares when it applies one.
+
+        Raises PermanentError when the file is gone or was changed, or the state cannot be read.
+        """
+        _check_file(plan)
+        # It holds secrets in the clear, so none of it is told.
+        done = self._run(root, lambda _: None, "state pull", quiet=True)
+        if done.exit_code != 0:
+            raise failure_of("terraform state pull", root, done.errors)
+        return is_planned_on(plan.file, "".join(done.output))
+
     def apply(self, root: Path, plan: PlannedChanges, progress: Progress) -> None:
         """Applies exactly that saved plan.
 
         Raises PermanentError when it is stale or its file was changed, InDoubtError when Terraform was killed or died.
         """
-        if not plan.file.is_file():
-            raise PermanentError(f"The saved plan {plan.file} is gone.", resolution="Plan again.")
-        if _sha256(plan.file) != plan.sha256:
-            raise PermanentError(
-                f"The saved plan {plan.file} is not the one that was shown.", resolution="Plan again, and look at it."
-            )
+        _check_file(plan)
         what = "terraform apply"
         try:
             done = self._run(root, progress, "apply", str(plan.file.resolve()), lock_timeout=f"{self._lock_timeout}s")
@@ -151,7 +161,11 @@ class TerraformInfrastructure:
         # Of python-terraform only the command line is used: it waits without a timeout and hides the process.
         # The folder keeps it from reading a state file of the working directory.
         line = Terraform(working_dir=str(data), terraform_bin_path=self._found()).generate_cmd_string(
-            command, *arguments, no_color=IsFlagged, **({} if command == "show" else {"input": False}), **options
+            command,
+            *arguments,
+            no_color=IsFlagged,
+            **({} if command in _WITHOUT_INPUT else {"input": False}),
+            **options,
         )
         environment = {**self._environment, "TF_DATA_DIR": str(data), "TF_IN_AUTOMATION": "1"}
         try:
@@ -225,6 +239,15 @@ def _value(text: str) -> object:
         except ValueError:
             return text
     return text
+
+
+def _check_file(plan: PlannedChanges) -> None:
+    if not plan.file.is_file():
+        raise PermanentError(f"The saved plan {plan.file} is gone.", resolution="Plan again.")
+    if _sha256(plan.file) != plan.sha256:
+        raise PermanentError(
+            f"The saved plan {plan.file} is not the one that was shown.", resolution="Plan again, and look at it."
+        )
 
 
 def _create_private(file: Path, text: str) -> None:

@@ -98,6 +98,7 @@ def _run(settings: Settings, subject: "_Subject", wanted: Wanted, run: Run) -> R
             ledger = Ledger(run, remembered, hold.lease.fence, [screen])
             decisions = Decisions(
                 approve=_Approval(screen, stop, wanted),
+                asks=wanted.ask,
                 roll_back=wanted.roll_back,
                 prepared=wanted.saved.lay_out(workspace.path) if wanted.saved else {},
             )

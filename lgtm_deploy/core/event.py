@@ -161,6 +161,13 @@ class StepInDoubt(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class StepOutdated(Event):
+    """What the step had prepared no longer holds, before anything was done with it: it will run again."""
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class StepSkipped(Event):
     """The step was not run."""
 
@@ -242,6 +249,7 @@ EVENTS: Mapping[str, type[Event]] = {
         StepUnchanged,
         StepFailed,
         StepInDoubt,
+        StepOutdated,
         StepSkipped,
         RollbackStarted,
         StepCompensated,

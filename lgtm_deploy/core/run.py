@@ -187,6 +187,11 @@ def _(happened: events.StepInDoubt, run: Run) -> Run:
 
 
 @_after.register
+def _(happened: events.StepOutdated, run: Run) -> Run:
+    return _with_step(run, happened, status="waiting", outputs={}, finished=None, order=0, message=happened.reason)
+
+
+@_after.register
 def _(happened: events.StepSkipped, run: Run) -> Run:
     return _with_step(run, happened, status="skipped", message=happened.reason)
 

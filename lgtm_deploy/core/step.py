@@ -95,6 +95,11 @@ class Action(ABC, Generic[InputsT, SeenT, OutputsT]):
     def apply(self, inputs: InputsT, seen: SeenT, progress: Progress) -> OutputsT:
         """Makes the change. Safe to repeat."""
 
+    def still_holds(self, inputs: InputsT, outputs: OutputsT) -> str:  # noqa: ARG002
+        """Why what was prepared is out of date; empty when it is not. Asked of steps that touch this machine only,
+        when somebody has thought about their outputs for a while and before anything is done with them."""
+        return ""
+
     def compensate(self, inputs: InputsT, seen: SeenT, progress: Progress) -> None:
         """Restores what was seen, from what was journaled alone. Safe to repeat; not asked for what is back already."""
 

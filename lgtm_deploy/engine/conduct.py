@@ -12,9 +12,13 @@ from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.verdict import Conclusion, conclude, ending
 from lgtm_deploy.engine.executor import Job, execute
 from lgtm_deploy.engine.foresight import beforehand, preview
+from lgtm_deploy.engine.freshness import outdated, reopen
 from lgtm_deploy.engine.rollback import roll_back, tidy
 
 _ENDED_EARLY: Mapping[Verdict, type[DeployError]] = {"interrupted": InterruptedRunError, "timed-out": DeadlineError}
+
+# How often a person is asked anew because what they approved was out of date by then.
+_QUESTIONS = 3
 
 
 class HookRunner(Protocol):
@@ -30,6 +34,8 @@ class Decisions:
     """What people decide about a run: whether its preview is approved, and whether it may roll back."""
 
     approve: Callable[[Preview], bool]
+    asks: bool = False
+    """Whether approving takes a person's time, in which the world goes on."""
     roll_back: bool = True
     prepared: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Outputs of steps that were prepared, shown and approved beforehand: these steps are not run again."""
@@ -132,12 +138,34 @@ def _prepared(job: Job) -> tuple[Conclusion | None, Preview]:
 
 def _decided(job: Job, decisions: Decisions) -> Conclusion | None:
     """A conclusion when the run ends before it acts."""
-    conclusion, seen = _prepared(job)
-    if conclusion is None:
-        conclusion = _approved(job, decisions, seen)
+    conclusion = _asked(job, decisions)
     if conclusion is not None:
         _skip_rest(job, "the run ended before it")
     return conclusion
+
+
+def _asked(job: Job, decisions: Decisions) -> Conclusion | None:
+    """Asks until what was approved is what there is, a few times at the most."""
+    told = ""
+    for _ in range(_QUESTIONS):
+        conclusion, seen = _prepared(job)
+        conclusion = conclusion or _approved(job, decisions, seen)
+        if conclusion is not None:
+            return conclusion
+        if not seen.changes or not (decisions.asks or decisions.prepared):
+            return None
+        try:
+            why = outdated(job)
+        except DeployError as error:
+            return Conclusion(verdict="refused", reason=str(error))
+        if not why:
+            return None
+        told = "; ".join(f"{step}: {reason}" for step, reason in why.items())
+        if decisions.prepared:
+            # What was approved elsewhere is applied, or nothing.
+            return Conclusion(verdict="refused", reason=f"{told}: plan again")
+        reopen(job, why)
+    return Conclusion(verdict="refused", reason=f"{told}, {_QUESTIONS} times while it was being approved: try later")
 
 
 def _approved(job: Job, decisions: Decisions, seen: Preview) -> Conclusion | None:

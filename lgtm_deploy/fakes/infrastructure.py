@@ -41,6 +41,15 @@ class FakeInfrastructure:
             out=out,
         )
 
+    def is_current(self, root: Path, plan: PlannedChanges) -> bool:
+        """Whether nothing has changed the state since. Raises PermanentError when the file is gone or was changed."""
+        return self._cloud.perform(
+            "infrastructure.is_current",
+            lambda: bool(self._saved(plan)["serial"] == self._root(root).serial),
+            root=root,
+            plan=plan,
+        )
+
     def apply(self, root: Path, plan: PlannedChanges, progress: Progress) -> None:
         """Applies exactly that saved plan. Raises PermanentError when it is stale or its file was changed."""
         progress("Modifying...")

@@ -132,6 +132,11 @@ def _(event: events.StepInDoubt, run: Run) -> list[str]:  # noqa: ARG001
 
 
 @_lines.register
+def _(event: events.StepOutdated, run: Run) -> list[str]:  # noqa: ARG001
+    return [f"{clean(event.step)} is out of date and runs again: {clean(event.reason)}"]
+
+
+@_lines.register
 def _(event: events.StepSkipped, run: Run) -> list[str]:  # noqa: ARG001
     # Counted at the end: a line for each would push the one that matters out of sight.
     return []

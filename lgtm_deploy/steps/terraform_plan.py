@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar
 
 from lgtm_deploy.core.changes import describe
@@ -9,7 +10,7 @@ from lgtm_deploy.core.errors import RefusedError
 from lgtm_deploy.core.guard import Allowance, touched
 from lgtm_deploy.core.ports import PlannedChanges, Progress
 from lgtm_deploy.core.step import Action, Change, Effect, Nothing, Proposal
-from lgtm_deploy.steps.terraform_roots import Empty, broken_by, folder, save_plan
+from lgtm_deploy.steps.terraform_roots import Empty, broken_by, folder, out_of_date, save_plan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +63,11 @@ class PlanOutputs:
     changes: tuple[str, ...]
     touched: tuple[Allowance, ...]
 
+    @property
+    def planned(self) -> PlannedChanges:
+        """The saved plan, as far as applying it goes."""
+        return PlannedChanges(file=Path(self.plan), sha256=self.sha256, changes=())
+
 
 class TerraformPlan(Action[PlanInputs, Empty, PlanOutputs]):
     """Saves a plan. What is approved is this file, and nothing else is ever applied."""
@@ -84,6 +90,10 @@ class TerraformPlan(Action[PlanInputs, Empty, PlanOutputs]):
         error."""
         planned = save_plan(self.stack, self.ports, inputs.root, inputs.variables, progress, purpose="apply")
         return guarded(inputs, planned)
+
+    def still_holds(self, inputs: PlanInputs, outputs: PlanOutputs) -> str:
+        """Not when the state has changed since; a plan that changes nothing is never applied."""
+        return out_of_date(self.stack, self.ports, inputs.root, outputs.planned) if outputs.changes else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +135,12 @@ class TerraformReplan(Action[ReplanInputs, Empty, PlanOutputs]):
         error."""
         planned = save_plan(self.stack, self.ports, inputs.root, inputs.variables, progress, purpose="window")
         return guarded(inputs, planned)
+
+    def still_holds(self, inputs: ReplanInputs, outputs: PlanOutputs) -> str:
+        """Not when the state has changed since. A plan that was passed through is for the step that made it."""
+        if not inputs.variables or not outputs.changes:
+            return ""
+        return out_of_date(self.stack, self.ports, inputs.root, outputs.planned)
 
 
 def guarded(inputs: PlanInputs | ReplanInputs, planned: PlannedChanges) -> PlanOutputs:

@@ -55,6 +55,13 @@ def apply_plan(stack: Stack, ports: Ports, name: str, plan: PlannedChanges, prog
     ports.infrastructure.apply(folder(stack, name), plan, progress)
 
 
+def out_of_date(stack: Stack, ports: Ports, name: str, plan: PlannedChanges) -> str:
+    """Why the saved plan cannot be applied any more; empty when it can."""
+    if ports.infrastructure.is_current(folder(stack, name), plan):
+        return ""
+    return "the state has changed since it was planned"
+
+
 def broken_by(name: str, planned: PlannedChanges, allowed: Sequence[Allowance]) -> str:
     """What the plan would change and may not, in one line; empty when it may change all of it."""
     # Of a plan without any change Terraform says so itself, and nobody asked it for more.

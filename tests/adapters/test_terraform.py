@@ -1,6 +1,7 @@
 """Terraform itself, on roots that need no provider."""
 
 import fcntl
+import hashlib
 import json
 import os
 import stat
@@ -261,3 +262,23 @@ def test_an_apply_that_has_to_be_killed_is_in_doubt(root: Root, monkeypatch: pyt
 
     with pytest.raises(InDoubtError, match="was killed"):
         root.terraform.apply(root.folder, planned, stop_when_it_runs)
+
+
+def test_a_plan_made_before_there_was_any_state_is_current_until_there_is_one(root: Root) -> None:
+    first = root.plan()
+    kept = replace(first, file=first.file.rename(first.file.with_name("kept")))
+    assert root.terraform.is_current(root.folder, kept)
+
+    root.apply(root.plan())
+
+    assert not root.terraform.is_current(root.folder, kept)
+    assert "canary" not in "\n".join(root.told)
+
+
+def test_whether_something_else_than_a_plan_is_current_cannot_be_told(root: Root) -> None:
+    root.out.parent.mkdir()
+    root.out.write_text("not a plan")
+    sha256 = hashlib.sha256(root.out.read_bytes()).hexdigest()
+
+    with pytest.raises(PermanentError, match="cannot be told"):
+        root.terraform.is_current(root.folder, PlannedChanges(file=root.out, sha256=sha256, changes=()))

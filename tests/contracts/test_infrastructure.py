@@ -119,3 +119,37 @@ def test_progress_can_stop_a_plan(built: Built) -> None:
 
     with pytest.raises(InterruptedRunError):
         built.infrastructure.plan(built.root, [], {"path": "/x"}, built.out / "stopped", stop)
+
+
+def test_a_plan_is_current_until_the_state_changes(built: Built) -> None:
+    kept = built.plan("/tempo/ready", "kept")
+    other = built.plan("/other", "other")
+
+    assert built.infrastructure.is_current(built.root, kept)
+
+    built.apply(other)
+    assert not built.infrastructure.is_current(built.root, kept)
+    assert not built.infrastructure.is_current(built.root, other)
+    assert built.infrastructure.is_current(built.root, built.plan("/tempo/ready", "again"))
+
+
+def test_whether_a_changed_or_missing_plan_is_current_is_nobodys_question(built: Built) -> None:
+    planned = built.plan("/tempo/ready")
+    with planned.file.open("ab") as file:
+        file.write(b" ")
+
+    with pytest.raises(PermanentError, match="not the one that was shown"):
+        built.infrastructure.is_current(built.root, planned)
+    planned.file.unlink()
+    with pytest.raises(PermanentError, match="gone"):
+        built.infrastructure.is_current(built.root, planned)
+
+
+def test_a_plan_holds_the_whole_document_for_the_guard_and_tells_none_of_it(built: Built) -> None:
+    planned = built.plan("/tempo/ready")
+
+    assert planned.document["format_version"].startswith("1.")
+    changing = [each for each in planned.document["resource_changes"] if each["change"]["actions"] == ["update"]]
+    assert [each["address"] for each in changing] == [each.address for each in planned.changes]
+    assert "resource_changes" not in str(planned)
+    assert built.plan("/ready").document == {}

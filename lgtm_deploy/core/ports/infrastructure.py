@@ -46,6 +46,11 @@ class Infrastructure(Protocol):
         """Saves a plan into `out`. Changes nothing outside."""
         ...
 
+    def is_current(self, root: Path, plan: PlannedChanges) -> bool:
+        """Whether the state is still the one that this saved plan was made from: one that is not cannot be applied.
+        Raises PermanentError when the file is gone or was changed."""
+        ...
+
     def apply(self, root: Path, plan: PlannedChanges, progress: Progress) -> None:
         """Applies exactly that saved plan. Raises PermanentError when it is stale or its file was changed,
         InDoubtError when Terraform was stopped or died on the way."""
