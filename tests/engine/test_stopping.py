@@ -74,7 +74,7 @@ def test_a_stop_that_comes_when_all_is_done_changes_nothing() -> None:
 
 def test_the_deadline_of_a_run_ends_it_undecided() -> None:
     world = World()
-    stage = Stage({"a": [], "gate": ["a"]}, Watch(world, "gate", for_ever), world=world, seconds=0.01)
+    stage = Stage({"a": [], "gate": ["a"]}, Watch(world, "gate", for_ever), world=world, seconds=0.5)
 
     run = act(stage)
 
