@@ -66,10 +66,11 @@ class Leavings:
 
     def release(self, note: str, reference: str) -> None:
         """Removes the image, unless another trial has borrowed it too or a container runs from it; then the note."""
-        others = [found for found in self._notes(f"{PULLED_LABEL}={reference}") if found["Name"] != note]
-        if not others:
-            _quietly(lambda: self._engine.api.remove_image(reference))
-        _quietly(lambda: self._engine.api.remove_volume(note))
+        with contextlib.suppress(DockerException, requests.RequestException):
+            others = [found for found in self._notes(f"{PULLED_LABEL}={reference}") if found["Name"] != note]
+            if not others:
+                _quietly(lambda: self._engine.api.remove_image(reference))
+            _quietly(lambda: self._engine.api.remove_volume(note))
 
     def _owners(self) -> Iterator[str]:
         marked = {"label": PROCESS_LABEL}
