@@ -1,29 +1,95 @@
 """Where runs are remembered and environments locked: on this machine, or in S3 for everybody."""
 
+from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lgtm_deploy.cli import loading
+from lgtm_deploy.cli import loading, wiring
 from lgtm_deploy.cli.settings import Settings
-from lgtm_deploy.cli.wiring import state_folder
-from lgtm_deploy.core.ports import Clock, Journal, Lock
+from lgtm_deploy.core.event import Event, Record
+from lgtm_deploy.core.ports import Clock, Journal, Lock, RunSummary
 from lgtm_deploy.core.stack import Stack
-from lgtm_deploy.storage.local import LocalJournal, LocalLock
+
+if TYPE_CHECKING:
+    from lgtm_deploy.core.ports import ObjectStore
+
+LOCAL = "local"
 
 
 def journal(stack: Stack) -> Journal:
     """The journal of a settled stack's environment."""
-    return LocalJournal(_file(stack.directory))
+    if stack.environment.state == LOCAL:
+        return _local(stack.directory)
+    from lgtm_deploy.storage.shared import SharedJournal
+
+    return SharedJournal(_objects(stack))
 
 
 def lock(stack: Stack, clock: Clock) -> Lock:
     """The lock of a settled stack's environment."""
-    return LocalLock(_file(stack.directory), clock)
+    if stack.environment.state == LOCAL:
+        from lgtm_deploy.storage.local import LocalLock
+
+        return LocalLock(_file(stack.directory), clock)
+    from lgtm_deploy.storage.shared import SharedLock
+
+    return SharedLock(_objects(stack), clock)
 
 
 def remembered(settings: Settings) -> Journal:
-    """The journal that verbs read which name a run, and maybe no environment. Raises UsageError."""
-    return LocalJournal(_file(loading.stack_directory(settings)))
+    """The journal for verbs that name a run and maybe no environment: then all that the stack file knows of, as one.
+
+    Raises UsageError; NotFoundError when an environment's sandbox is not up.
+    """
+    from lgtm_deploy.config import stack_file
+
+    file = loading.stack_file(settings)
+    states = stack_file.states(file)
+    if settings.environment:
+        return journal(wiring.settled(loading.load_stack(settings)))
+    # Environments that share a state share its endpoint, too: but for the sandbox, which has one of its own.
+    shared = [name for name, state in states.items() if state != LOCAL]
+    journals = [journal(wiring.settled(stack_file.load(file, name))) for name in shared]
+    if LOCAL in states.values():
+        journals.append(_local(file.resolve().parent))
+    return journals[0] if len(journals) == 1 else _Together(journals)
+
+
+class _Together:
+    """Several journals read as one."""
+
+    def __init__(self, journals: Sequence[Journal]) -> None:
+        self._journals = journals
+
+    def append(self, run: str, fence: int, events: Sequence[Event]) -> Sequence[Record]:
+        raise NotImplementedError("which of them is meant, only an environment tells")
+
+    def records(self, run: str) -> Sequence[Record]:
+        """Those of the first journal that knows the run."""
+        return next((found for each in self._journals if (found := each.records(run))), ())
+
+    def runs(self, limit: int, environment: str = "") -> Sequence[RunSummary]:
+        """The newest of all; what two of them list is listed once."""
+        found = {each.run: each for journal in self._journals for each in journal.runs(limit, environment)}
+        return list(islice(sorted(found.values(), key=lambda each: each.started, reverse=True), limit))
+
+
+def _local(directory: Path) -> Journal:
+    from lgtm_deploy.storage.local import LocalJournal
+
+    return LocalJournal(_file(directory))
 
 
 def _file(directory: Path) -> Path:
-    return state_folder(directory) / "state.db"
+    return wiring.state_folder(directory) / "state.db"
+
+
+def _objects(stack: Stack) -> "ObjectStore":
+    from lgtm_deploy.adapters.aws import Aws
+    from lgtm_deploy.adapters.s3 import S3Objects
+
+    bucket, _, prefix = stack.environment.state.removeprefix("s3://").partition("/")
+    folder = "/".join(filter(None, [prefix.strip("/"), stack.name]))
+    aws = Aws(region=stack.environment.region, endpoint_url=stack.environment.endpoint)
+    return S3Objects(aws, bucket=bucket, prefix=f"{folder}/")

@@ -12,6 +12,10 @@ from lgtm_deploy.core.stack import Health, Paths, Probe, Rehearsal
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
 UrlPath = Annotated[str, Field(pattern=r"^/\S*$")]
+# AWS: S3, general purpose bucket naming rules and safe characters of object keys.
+StateLocation = Annotated[
+    str, Field(pattern=r"^(local|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9!_.*'()-]+)*/?)$")
+]
 Seconds = Annotated[float, Field(gt=0, le=86400)]
 DocumentT = TypeVar("DocumentT", bound="Document")
 
@@ -114,7 +118,7 @@ class EnvironmentDocument(Document):
     endpoint: str = ""
     url: str = ""
     tenant: str = ""
-    state: Literal["local"] = "local"
+    state: StateLocation = "local"
     task_probe: Literal["auto", "direct", "shadow"] = "auto"
     build_args: dict[str, str] = {}
     terraform: dict[Name, RootDocument] = {}

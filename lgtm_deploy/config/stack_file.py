@@ -28,6 +28,11 @@ def environments(file: Path) -> tuple[str, ...]:
     return tuple(checked(StackDocument, read(file)).environments)
 
 
+def states(file: Path) -> Mapping[str, str]:
+    """Where each environment's state is, by its name. Raises UsageError with file:line:column."""
+    return {name: each.state for name, each in checked(StackDocument, read(file)).environments.items()}
+
+
 def load(file: Path, environment: str | None) -> Stack:
     """The stack as that environment has it; None: the only environment. Raises UsageError with file:line:column."""
     source = read(file)

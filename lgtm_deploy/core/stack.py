@@ -108,6 +108,7 @@ class Environment:
     `url` is where users reach the load balancer; empty: its own address is asked for.
     `task_probe` is how new tasks are asked past the load balancer's own check: at their address, by way of a shadow
     target group, or whichever works.
+    `state` is where runs are remembered and the lock is: `local`, or `s3://bucket/prefix` for everybody.
     """
 
     name: str = ""

@@ -12,6 +12,7 @@ from lgtm_deploy.fakes.images import FakeBuilder, FakeRegistry
 from lgtm_deploy.fakes.infrastructure import FakeInfrastructure
 from lgtm_deploy.fakes.lay import lay, old_path
 from lgtm_deploy.fakes.memory import FakeJournal, FakeLock
+from lgtm_deploy.fakes.objects import FakeObjects
 from lgtm_deploy.fakes.probes import FakeCaller, FakeStackProbe, FakeTaskProbe
 from lgtm_deploy.fakes.rollout import FakeDeployment, FakeRevision, FakeService, FakeTask
 from lgtm_deploy.fakes.script import Call, Fault, Script
@@ -33,6 +34,7 @@ __all__ = [
     "FakeInfrastructure",
     "FakeJournal",
     "FakeLock",
+    "FakeObjects",
     "FakeRegistry",
     "FakeRepository",
     "FakeRevision",

@@ -46,7 +46,7 @@ def test_an_unknown_environment_is_answered_with_the_known_ones(tmp_path: Path) 
         ("{path: /ready}", "{path: ready}", "10:14", "services.tempo.health.path: string should match pattern"),
         ('account: "111122223333"', "account: 111122223333", "14:5", "account: input should be a valid string"),
         ('account: "111122223333"', 'account: "1"', "14:5", "account: string should match pattern"),
-        ("cluster: lgtm", "cluster: lgtm\n    state: floppy", "16:5", "environments.prod.state: input should be"),
+        ("cluster: lgtm", "cluster: lgtm\n    state: floppy", "16:5", "environments.prod.state: string should match"),
         ("${{ env }}", "${{ each.x }}", "7:5", "only ${{ env }} can stand here"),
         ("${{ env }}", "${{ steps.a.outputs.b }}", "7:5", "only ${{ env }} can stand here"),
         ("context: dockerfiles/tempo", "context: ../tempo", "5:5", "'../tempo' leads out of the stack's folder"),

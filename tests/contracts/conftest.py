@@ -8,8 +8,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lgtm_deploy.core.ports import ObjectStore
+from lgtm_deploy.fakes import FakeObjects
 from lgtm_deploy.storage.process import Process
-from tests.contracts.memories import FakeMemory, LocalMemory, Memory, stopped_process
+from tests.contracts.memories import (
+    BUCKET,
+    Bucket,
+    FakeMemory,
+    LocalMemory,
+    Memory,
+    S3Memory,
+    SharedMemory,
+    stopped_process,
+)
 from tests.contracts.world import DYING, GOOD, MOVED, NEW, FakeWorld, World
 
 if TYPE_CHECKING:
@@ -54,12 +65,39 @@ def stopped() -> Iterator[Process]:
         yield process
 
 
-@pytest.fixture(params=["fake", "local"])
+@pytest.fixture(params=["fake", "local", "shared", pytest.param("s3", marks=pytest.mark.sandbox)])
 def memory(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Memory]:
     """Every test that takes this runs on each kind of memory."""
     if request.param == "fake":
         yield FakeMemory()
+    elif request.param == "shared":
+        yield SharedMemory()
+    elif request.param == "s3":
+        yield S3Memory(request.getfixturevalue("bucket").folder)
     else:
         local = LocalMemory(tmp_path / "state" / "journal.db", request.getfixturevalue("stopped"))
         yield local
         local.close()
+
+
+@pytest.fixture(scope="session")
+def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:
+    """A bucket of a local AWS of this session's own."""
+    from tests.shim.cloud import ACCOUNT, Cloud, running
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", ACCOUNT)
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        with running(Cloud(directory=tmp_path_factory.mktemp("bucket"))) as cloud:
+            cloud.client("s3").create_bucket(
+                Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+            )
+            yield Bucket(endpoint=f"http://127.0.0.1:{cloud.port}")
+
+
+@pytest.fixture(params=["fake", pytest.param("s3", marks=pytest.mark.sandbox)])
+def objects(request: pytest.FixtureRequest) -> ObjectStore:
+    if request.param == "fake":
+        return FakeObjects()
+    found: Bucket = request.getfixturevalue("bucket")
+    return found.folder()

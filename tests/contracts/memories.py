@@ -6,15 +6,22 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+import uuid
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from lgtm_deploy.adapters.aws import Aws
+from lgtm_deploy.adapters.clock import SystemClock
+from lgtm_deploy.adapters.s3 import S3Objects
 from lgtm_deploy.core.ports import Journal, Lock
-from lgtm_deploy.fakes import FakeClock, FakeJournal, FakeLock
+from lgtm_deploy.fakes import FakeClock, FakeJournal, FakeLock, FakeObjects
 from lgtm_deploy.storage.local import LocalJournal, LocalLock
 from lgtm_deploy.storage.process import Process
+from lgtm_deploy.storage.shared import SharedJournal, SharedLock
 
 LEASE, GRACE = 60.0, 20.0
 
@@ -28,13 +35,15 @@ class Memory(Protocol):
     elsewhere: Journal
     lease: float
     grace: float
+    rounds: int
+    """So often twenty race for it."""
 
     def pass_time(self, seconds: float) -> None:
         """In which `lock` gives no sign of life."""
 
 
 class FakeMemory:
-    lease, grace = LEASE, GRACE
+    lease, grace, rounds = LEASE, GRACE, 50
 
     def __init__(self) -> None:
         self.clock = FakeClock()
@@ -48,7 +57,7 @@ class FakeMemory:
 class LocalMemory:
     """The run's process is stopped: one that runs is never taken over."""
 
-    lease, grace = LEASE, GRACE
+    lease, grace, rounds = LEASE, GRACE, 50
 
     def __init__(self, file: Path, stopped: Process) -> None:
         self.clock = FakeClock()
@@ -62,6 +71,52 @@ class LocalMemory:
     def close(self) -> None:
         for each in (self.journal, self.elsewhere, self.lock, self.other):
             each.close()
+
+
+class SharedMemory:
+    """In an object store that is faked: two that know nothing of each other but what stands there."""
+
+    lease, grace, rounds = LEASE, GRACE, 50
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.objects = FakeObjects(self.clock)
+        self.journal, self.elsewhere = (SharedJournal(self.objects, pause=self.clock.advance) for _ in range(2))
+        self.lock, self.other = (SharedLock(self.objects, self.clock, pause=self.clock.advance) for _ in range(2))
+
+    def pass_time(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
+
+BUCKET = "contracts"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bucket:
+    """A bucket of the local AWS."""
+
+    endpoint: str
+
+    def folder(self, name: str = "") -> S3Objects:
+        """A part of it that nobody else writes to; each call has clients of its own."""
+        aws = Aws(region="eu-west-1", endpoint_url=self.endpoint)
+        return S3Objects(aws, bucket=BUCKET, prefix=f"{name or uuid.uuid4().hex}/")
+
+
+class S3Memory:
+    """In S3 itself, where time really passes: leases are short."""
+
+    lease, grace, rounds = 3.0, 2.0, 3
+
+    def __init__(self, folder: Callable[[str], S3Objects]) -> None:
+        name, clock = uuid.uuid4().hex, SystemClock()
+        self.journal, self.elsewhere = (SharedJournal(folder(name)) for _ in range(2))
+        self.lock, self.other = (
+            SharedLock(folder(name), clock, seconds=self.lease, grace=self.grace) for _ in range(2)
+        )
+
+    def pass_time(self, seconds: float) -> None:
+        time.sleep(seconds)
 
 
 @contextmanager

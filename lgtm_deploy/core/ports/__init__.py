@@ -13,6 +13,7 @@ from lgtm_deploy.core.ports.image_probe import ContainerSpec, Ended, ImageProbe,
 from lgtm_deploy.core.ports.images import BuildRequest, BuiltImage, ImageBuilder, Registry
 from lgtm_deploy.core.ports.infrastructure import Infrastructure, PlannedChanges, ResourceChange
 from lgtm_deploy.core.ports.memory import Journal, Lease, Lock, LockHolder, RunSummary
+from lgtm_deploy.core.ports.objects import ObjectStore, StoredObject
 from lgtm_deploy.core.ports.probes import Answer, StackProbe, TaskProbe
 from lgtm_deploy.core.ports.progress import Progress
 from lgtm_deploy.core.ports.services import (
@@ -50,6 +51,7 @@ __all__ = [
     "ListenerRule",
     "Lock",
     "LockHolder",
+    "ObjectStore",
     "Permission",
     "PlannedChanges",
     "Ports",
@@ -66,6 +68,7 @@ __all__ = [
     "ShadowRequest",
     "ShadowTargets",
     "StackProbe",
+    "StoredObject",
     "Target",
     "TargetGroup",
     "TargetStatus",

@@ -1,0 +1,188 @@
+"""What happened, kept where everybody sees it."""
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any, TypeVar
+
+from lgtm_deploy.core.errors import JournalError
+from lgtm_deploy.core.event import Event, Record, RunFinished, RunResumed, RunStarted
+from lgtm_deploy.core.lease import lost
+from lgtm_deploy.core.ports import ObjectStore, RunSummary
+from lgtm_deploy.core.summary import summarised
+from lgtm_deploy.core.wire import decode, encode, moment
+from lgtm_deploy.storage.shared.writing import Pause, Writer, answered
+
+GivenT = TypeVar("GivenT")
+FoundT = TypeVar("FoundT")
+
+_SCHEMA = 1
+_AT_ONCE = 16
+# Milliseconds since 1970 fall to 0 in the year 2286: a name that is smaller the later it was made.
+_END = 10**13
+_LISTED = (RunResumed, RunFinished)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _End:
+    """Where a run's journal ends: the number that comes next, and the fence of what stands before it."""
+
+    next: int = 1
+    fence: int = 0
+    environment: str = ""
+    by: str = ""
+
+
+class SharedJournal:
+    """A journal of objects that are created and never replaced, one for each append.
+
+    Its name has the number of the first record in it: of two writers that have read the same past only one can go on.
+    A list of runs stands beside it, a name for each run, the newest first.
+    """
+
+    def __init__(self, objects: ObjectStore, *, pause: Pause = time.sleep) -> None:
+        self._objects = objects
+        self._writer = Writer(objects, pause=pause)
+        self._me = secrets.token_hex(8)
+        self._ends: dict[str, _End] = {}
+
+    def append(self, run: str, fence: int, events: Sequence[Event]) -> Sequence[Record]:
+        """Writes the events as one object. Raises LockLostError and JournalError; then none of them is there."""
+        if not events:
+            return ()
+        # Listed before it begins and told of its end after it: the list may lag, but no run that acts is missing in it.
+        began = isinstance(events[0], RunStarted)
+        if isinstance(events[0], RunStarted):
+            self._writer.create(_listed(run, events[0]), _line(summarised(None, run, events[:1]), seq=0))
+        records = self._append(run, fence, events)
+        if any(isinstance(event, _LISTED) for event in events[began:]):
+            self._update(run, records)
+        return records
+
+    def close_for(self, run: str, fence: int, last: Event) -> None:
+        """Ends what writers with a lower fence may write to this run: they all would have to write this name."""
+        self._append(run, fence, [last])
+
+    def records(self, run: str) -> Sequence[Record]:
+        """All of a run's records in order; empty when there is no such run. Raises JournalError."""
+        with answered(f"run {run}"):
+            return tuple(record for records in self._side_by_side(self._read, self._names(run)) for record in records)
+
+    def runs(self, limit: int, environment: str = "") -> Sequence[RunSummary]:
+        """The newest runs first, of that environment alone where it is named. Raises JournalError."""
+        with answered("the list of runs"):
+            # Most runs are of the environment that is asked for, or all environments are asked for.
+            names = self._objects.names("index/", limit=None if environment else max(limit, 0))
+            wanted = (name for name in names if environment in ("", name.split(".")[1]))
+            found = self._side_by_side(self._summary, list(islice(wanted, max(limit, 0))))
+            return tuple(summary for summary in found if summary is not None)
+
+    # -- one run -------------------------------------------------------------------------------------------------------
+    def _append(self, run: str, fence: int, events: Sequence[Event]) -> tuple[Record, ...]:
+        while True:
+            with answered(f"run {run}"):
+                end = self._ends.get(run) or self._end(run)
+            if end.fence > fence:
+                self._ends.pop(run, None)
+                raise lost(end.environment or "its environment", run, end.by)
+            records = tuple(
+                Record(seq=seq, run=run, fence=fence, event=event) for seq, event in enumerate(events, start=end.next)
+            )
+            if self._writer.create(_name(run, end.next), self._body(records)) is not None:
+                self._ends[run] = _End(next=end.next + len(records), fence=fence)
+                return records
+            # Somebody else has written that: look where the run ends now.
+            self._ends.pop(run, None)
+
+    def _body(self, records: Sequence[Record]) -> bytes:
+        # A body like no other writer's, so that one which arrived and was not answered is known again.
+        head = json.dumps({"schema": _SCHEMA, "writer": self._me, "sent": secrets.token_hex(4)})
+        return "\n".join([head, *map(encode, records), ""]).encode()
+
+    def _names(self, run: str) -> Sequence[str]:
+        return self._objects.names(f"runs/{run}/")
+
+    def _end(self, run: str) -> _End:
+        names = self._names(run)
+        return self._end_of(names[-1]) if names else _End()
+
+    def _end_of(self, name: str) -> _End:
+        last = self._read(name)[-1]
+        event = last.event
+        return _End(
+            next=last.seq + 1,
+            fence=last.fence,
+            environment=getattr(event, "environment", ""),
+            by=getattr(event, "to_run", ""),
+        )
+
+    def _read(self, name: str) -> tuple[Record, ...]:
+        found = self._objects.get(name)
+        if found is None:
+            raise JournalError(f"{name} was in the journal's list and is gone.", resolution="Nothing may be removed.")
+        lines = found.body.decode().splitlines()
+        return tuple(decode(line) for line in lines[1:])
+
+    # -- the list of runs ----------------------------------------------------------------------------------------------
+    def _update(self, run: str, records: Sequence[Record]) -> None:
+        with answered(f"run {run}"):
+            began = self._read(_name(run, 1))[0].event
+            if not isinstance(began, RunStarted):
+                return
+            name = _listed(run, began)
+            while found := self._objects.get(name):
+                known = json.loads(found.body)
+                if known["seq"] >= records[-1].seq:
+                    return
+                summary = summarised(_parsed(known), run, (record.event for record in records))
+                if self._writer.replace(name, _line(summary, seq=records[-1].seq), found.tag) is not None:
+                    return
+
+    def _summary(self, name: str) -> RunSummary | None:
+        found = self._objects.get(name)
+        summary = _parsed(json.loads(found.body)) if found else None
+        if summary is None or summary.verdict:
+            return summary
+        # It goes on, or ended so suddenly that the list was not told: its journal knows.
+        names = self._names(summary.run)
+        return summarised(summary, summary.run, (record.event for record in self._read(names[-1]))) if names else None
+
+    def _side_by_side(self, read: Callable[[GivenT], FoundT], given: Sequence[GivenT]) -> Iterator[FoundT]:
+        if len(given) < 2:  # noqa: PLR2004 - one needs no thread
+            return map(read, given)
+        with ThreadPoolExecutor(max_workers=min(_AT_ONCE, len(given))) as readers:
+            return readers.map(read, given)
+
+
+def _name(run: str, first: int) -> str:
+    return f"runs/{run}/{first:010d}"
+
+
+def _listed(run: str, began: RunStarted) -> str:
+    return f"index/{_END - int(began.at.timestamp() * 1000):013d}.{began.environment}.{run}"
+
+
+def _line(summary: RunSummary | None, *, seq: int) -> bytes:
+    """`seq` is the last record that the line tells of."""
+    if summary is None:
+        raise ValueError("a run that has not begun is not listed")
+    written: dict[str, Any] = asdict(summary) | {"schema": _SCHEMA, "seq": seq, "started": moment(summary.started)}
+    written["finished"] = moment(summary.finished) if summary.finished else None
+    return json.dumps(written).encode()
+
+
+def _parsed(written: dict[str, Any]) -> RunSummary:
+    values = {name: written[name] for name in RunSummary.__dataclass_fields__}
+    finished = values["finished"]
+    return RunSummary(
+        **values
+        | {
+            "started": datetime.fromisoformat(values["started"]),
+            "finished": datetime.fromisoformat(finished) if finished else None,
+        }
+    )

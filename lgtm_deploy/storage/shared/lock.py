@@ -1,0 +1,217 @@
+"""Who may change an environment, among everybody who sees the object store."""
+
+import json
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+
+from lgtm_deploy.core import lease as leases
+from lgtm_deploy.core.event import LockTakenOver
+from lgtm_deploy.core.ports import Clock, Lease, LockHolder, ObjectStore, StoredObject
+from lgtm_deploy.core.wire import moment
+from lgtm_deploy.storage.process import Process
+from lgtm_deploy.storage.shared.journal import SharedJournal
+from lgtm_deploy.storage.shared.writing import Pause, Writer, answered
+
+# An object's age is the difference of two times in whole seconds: it may be one second less than it looks.
+_ROUNDING = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Body:
+    """What the lock's object says. `run` is empty while nobody holds the environment.
+
+    `token` and `beat` make every writing unlike any other. `unclosed` are the runs (and their holders) whose journals
+    may still take what they write, although a higher fence was claimed.
+    """
+
+    fence: int
+    token: str
+    beat: int = 0
+    run: str = ""
+    holder: str = ""
+    since: str = ""
+    seconds: float = 0.0
+    process: str = ""
+    unclosed: tuple[tuple[str, str], ...] = ()
+    schema: int = 1
+
+    @classmethod
+    def of(cls, found: StoredObject | None) -> "_Body":
+        if found is None:
+            return cls(fence=0, token="")
+        written = json.loads(found.body)
+        return cls(**written | {"unclosed": tuple((run, holder) for run, holder in written["unclosed"])})
+
+    @property
+    def overdue(self) -> tuple[tuple[str, str], ...]:
+        """The runs whose journals the next one that takes the environment has to close."""
+        return (*self.unclosed, (self.run, self.holder)) if self.run else self.unclosed
+
+    def freed(self, fence: int) -> "_Body":
+        return _Body(fence=fence, token=secrets.token_hex(8))
+
+    def written(self) -> bytes:
+        return json.dumps(asdict(self)).encode()
+
+
+class SharedLock:
+    """One holder per environment, in one object that only conditional writes change.
+
+    A holder that shows no sign of life is taken over when its lease has been over for `grace` seconds by the store's
+    own clock; one whose process can be seen to have ended on this machine at once.
+    """
+
+    def __init__(
+        self,
+        objects: ObjectStore,
+        clock: Clock,
+        *,
+        seconds: float = leases.LEASE_SECONDS,
+        grace: float = leases.CALL_SECONDS,
+        pause: Pause = time.sleep,
+        process: Callable[[], Process] = Process.this,
+    ) -> None:
+        self._objects = objects
+        self._writer = Writer(objects, pause=pause)
+        self._journal = SharedJournal(objects, pause=pause)
+        self._clock = clock
+        self._seconds = seconds
+        self._grace = grace
+        self._process = process
+        self._mine: dict[tuple[str, int], tuple[_Body, str]] = {}
+        """By environment and fence: what this one has written last, and its tag."""
+
+    def take(self, environment: str, run: str, holder: str) -> Lease:
+        """Takes the environment. Raises LockHeldError when another holder counts; JournalError: the store is silent."""
+        while True:
+            found = self._look(environment)
+            before = _Body.of(found)
+            reason = self._why_takeable(before, found) if found and before.run else ""
+            if found and before.run and not reason:
+                raise leases.refusal(_holder(environment, before, found), self._clock.now(), grace=self._grace)
+            taken = _Body(
+                fence=before.fence + 1,
+                token=secrets.token_hex(8),
+                run=run,
+                holder=holder,
+                since=moment(self._clock.now()),
+                seconds=self._seconds,
+                process=str(self._process()),
+                unclosed=before.overdue,
+            )
+            tag = self._write(environment, taken, found)
+            if tag is not None:
+                break
+        takeover = self._close(environment, taken, run, holder, reason or leases.OVER)
+        self._mine[environment, taken.fence] = (replace(taken, unclosed=()), tag)
+        return Lease(
+            environment=environment,
+            run=run,
+            holder=holder,
+            fence=taken.fence,
+            seconds=self._seconds,
+            takeover=takeover,
+        )
+
+    def renew(self, lease: Lease) -> None:
+        """Lets the lease last its time again. Raises LockLostError, and JournalError when the store is silent."""
+        body, tag = self._mine[lease.environment, lease.fence]
+        body = replace(body, beat=body.beat + 1)
+        renewed = self._writer.replace(_name(lease.environment), body.written(), tag)
+        if renewed is None:
+            # An earlier renewal may have arrived, although nobody said so.
+            found = self._look(lease.environment)
+            now = _Body.of(found)
+            if found is None or now.token != body.token:
+                raise leases.lost(lease.environment, lease.run, now.run)
+            body = replace(body, beat=now.beat + 1)
+            renewed = self._writer.replace(_name(lease.environment), body.written(), found.tag)
+            if renewed is None:
+                raise leases.lost(lease.environment, lease.run)
+        self._mine[lease.environment, lease.fence] = (body, renewed)
+
+    def release(self, lease: Lease) -> None:
+        """Gives the environment back; nothing happens when it is not this lease's any more. Raises JournalError."""
+        self._mine.pop((lease.environment, lease.fence), None)
+        found = self._look(lease.environment)
+        body = _Body.of(found)
+        if found is not None and (body.fence, body.run) == (lease.fence, lease.run):
+            self._writer.replace(_name(lease.environment), body.freed(body.fence).written(), found.tag)
+
+    def holder(self, environment: str) -> LockHolder | None:
+        """Who holds the environment; None when nobody does, or when the holder's process is seen to have ended."""
+        found = self._look(environment)
+        body = _Body.of(found)
+        if found is None or not body.run or Process.parse(body.process).is_gone():
+            return None
+        return _holder(environment, body, found)
+
+    def break_(self, environment: str, run: str, by: str) -> LockHolder:
+        """Takes the environment from that run for nobody. Raises NotFoundError, LockHeldError and JournalError."""
+        while True:
+            found = self._look(environment)
+            body = _Body.of(found)
+            if found is None or not body.run:
+                raise leases.nobody(environment)
+            held = _holder(environment, body, found)
+            if body.run != run:
+                raise leases.other_run(held, run)
+            free = replace(body.freed(body.fence + 1), unclosed=body.overdue)
+            tag = self._write(environment, free, found)
+            if tag is None:
+                continue
+            self._close(environment, free, "", by, f"unlocked by {by}")
+            self._writer.replace(_name(environment), replace(free, unclosed=(), beat=1).written(), tag)
+            return held
+
+    def _look(self, environment: str) -> StoredObject | None:
+        with answered(f"the lock of '{environment}'"):
+            return self._objects.get(_name(environment))
+
+    def _write(self, environment: str, body: _Body, over: StoredObject | None) -> str | None:
+        name = _name(environment)
+        if over is None:
+            return self._writer.create(name, body.written())
+        return self._writer.replace(name, body.written(), over.tag)
+
+    def _why_takeable(self, held: _Body, found: StoredObject) -> str:
+        """Why the environment can be taken from its holder; empty: it cannot."""
+        if Process.parse(held.process).is_gone():
+            return leases.GONE
+        age = (found.seen - found.modified).total_seconds()
+        return leases.OVER if age >= held.seconds + self._grace + _ROUNDING else ""
+
+    def _close(self, environment: str, claimed: _Body, run: str, holder: str, reason: str) -> LockTakenOver | None:
+        """Has the journals of the runs that are taken over refuse what comes late; the last of them is returned."""
+        told = None
+        for from_run, from_holder in claimed.unclosed:
+            told = LockTakenOver(
+                at=self._clock.now(),
+                environment=environment,
+                fence=claimed.fence,
+                from_run=from_run,
+                from_holder=from_holder,
+                to_run=run,
+                to_holder=holder,
+                reason=reason,
+            )
+            self._journal.close_for(from_run, claimed.fence, told)
+        return told
+
+
+def _name(environment: str) -> str:
+    return f"locks/{environment}"
+
+
+def _holder(environment: str, body: _Body, found: StoredObject) -> LockHolder:
+    return LockHolder(
+        environment=environment,
+        run=body.run,
+        holder=body.holder,
+        since=datetime.fromisoformat(body.since),
+        ends=found.modified + timedelta(seconds=body.seconds),
+        fence=body.fence,
+    )

@@ -1,0 +1,53 @@
+"""Conditional writes whose answer may be lost: sent again, and recognised when they had arrived."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from lgtm_deploy.core.errors import InDoubtError, JournalError, TransientError
+from lgtm_deploy.core.ports import ObjectStore
+
+Pause = Callable[[float], None]
+
+# Seconds before each further try: about as long as a lease lasts without its renewal, less the calls themselves.
+_DELAYS = (0.2, 0.5, 1.0, 2.0, 4.0)
+_ADVICE = "Everything that was announced is there; go on with `lgtm-deploy resume` once the store answers."
+
+
+class Writer:
+    """Creates and replaces objects whose bodies are like no others: a body that is found there was sent by this one."""
+
+    def __init__(self, objects: ObjectStore, *, pause: Pause = time.sleep) -> None:
+        self._objects = objects
+        self._pause = pause
+
+    def create(self, name: str, body: bytes) -> str | None:
+        """The new object's tag; None when the name is taken. Raises JournalError when the store does not answer."""
+        return self._sent(name, body, lambda: self._objects.create(name, body))
+
+    def replace(self, name: str, body: bytes, tag: str) -> str | None:
+        """The object's new tag; None when it has changed meanwhile. Raises JournalError."""
+        return self._sent(name, body, lambda: self._objects.replace(name, body, tag))
+
+    def _sent(self, name: str, body: bytes, send: Callable[[], str | None]) -> str | None:
+        with answered(name):
+            for delay in _DELAYS:
+                try:
+                    return send() or self._there(name, body)
+                except (TransientError, InDoubtError):
+                    self._pause(delay)
+            return send() or self._there(name, body)
+
+    def _there(self, name: str, body: bytes) -> str | None:
+        """The tag when an earlier try has arrived, whose answer was lost."""
+        found = self._objects.get(name)
+        return found.tag if found and found.body == body else None
+
+
+@contextmanager
+def answered(what: str) -> Iterator[None]:
+    """Raises JournalError in place of an error that a store has when it does not answer."""
+    try:
+        yield
+    except (TransientError, InDoubtError) as error:
+        raise JournalError(f"The shared state ({what}) cannot be used: {error.message}", resolution=_ADVICE) from error
