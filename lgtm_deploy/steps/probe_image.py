@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from lgtm_deploy.core.contract import Contract, Trial
 from lgtm_deploy.core.errors import PermanentError, RefusedError
+from lgtm_deploy.core.handover import cause_of_silence
 from lgtm_deploy.core.ports import ContainerSpec, Progress
 from lgtm_deploy.core.stack import Service
 from lgtm_deploy.core.step import Action, Change, Effect, Nothing, Part, Proposal
@@ -99,7 +100,8 @@ class ProbeImage(Action[Inputs, Seen, Outputs]):
         if new.fails:
             wrong = [self._not_running(service, subject.spec, new)]
         if wrong:
-            raise RefusedError(f"{service.name}'s new image: {'; '.join(wrong)}.", resolution=_resolution(new))
+            advice = cause_of_silence(service, new.trial.replies) or _resolution(new)
+            raise RefusedError(f"{service.name}'s new image: {'; '.join(wrong)}.", resolution=advice)
         return Outputs(contract=contract, told=_told(service, contract, old))
 
     def _subject(self, service: Service, seen: Seen) -> Subject:

@@ -96,6 +96,19 @@ def test_an_image_that_is_never_ready_is_refused_with_what_each_path_answers(tem
     )
 
 
+def test_a_tempo_that_has_lost_its_routes_is_refused_with_the_plan_to_use(tempo: Trials) -> None:
+    stack = tempo.world.stack
+    newer = replace(stack, services={**stack.services, "tempo": replace(stack.service("tempo"), version="2.9.0")})
+    tempo.step = ProbeImage(newer, tempo.step.ports)
+
+    with pytest.raises(RefusedError) as refused:
+        tempo.apply(replace(tempo.contract, health_paths=(), answers={}))
+
+    assert "/ready answers 404 (404 page not found), /tempo/ready answers 404" in refused.value.message
+    assert "Tempo 2.9.0 serves no route but /tempo/metrics" in refused.value.resolution
+    assert "prefix-change-api" in refused.value.resolution
+
+
 def test_what_an_image_lacks_that_exits_is_named_and_never_its_value(tempo: Trials) -> None:
     service = tempo.world.running("tempo")
     service.spec = ContainerSpec(environment={"PLAIN": "a-value"}, secrets=("TOKEN",))

@@ -1,6 +1,7 @@
 """How a service is carried from one health-check path to another without a gap: which sequence, for how long, and what
 would happen otherwise."""
 
+from lgtm_deploy.core.handover.causes import cause_of_silence
 from lgtm_deploy.core.handover.decision import Decision, decide
 from lgtm_deploy.core.handover.facts import Facts
 from lgtm_deploy.core.handover.hold import HANDOVER_WINDOW, HOLD_MARGIN, hold_seconds
@@ -17,6 +18,7 @@ __all__ = [
     "Prediction",
     "Refusal",
     "Way",
+    "cause_of_silence",
     "decide",
     "flip_before_images",
     "hold_seconds",
