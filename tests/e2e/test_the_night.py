@@ -68,8 +68,33 @@ def test_n1_a_plan_that_moves_the_health_check_before_the_new_images_run_is_refu
     assert_refused(look(case, checkout, verb="validate"), case)
 
 
+def test_n2_a_tempo_that_loses_its_routes_under_a_prefix_is_refused_with_the_plan_to_use(
+    world: World, checkout: Checkout, keep: Keep
+) -> None:
+    assert_refused(keep(meet(cases.TEMPO_2_9, checkout)), cases.TEMPO_2_9)
+
+
+def test_n3_a_mimir_that_exits_at_start_is_refused_with_its_exit_code_and_last_words(
+    world: World, checkout: Checkout, keep: Keep
+) -> None:
+    assert_refused(keep(meet(cases.RUNTIME_CONFIG, checkout)), cases.RUNTIME_CONFIG)
+
+
+@pytest.mark.parametrize("case", [cases.STORAGE_PREFIX, cases.STORAGE_S3_PREFIX], ids=["storage", "storage.s3"])
+def test_n4_a_pyroscope_that_does_not_know_a_setting_is_refused_with_the_setting(
+    world: World, checkout: Checkout, keep: Keep, case: Case
+) -> None:
+    assert_refused(keep(meet(case, checkout)), case)
+
+
 def test_n7_a_base_image_that_nobody_ever_made_is_refused_by_name(world: World, checkout: Checkout, keep: Keep) -> None:
     assert_refused(keep(meet(cases.ONE_VARIABLE, checkout)), cases.ONE_VARIABLE)
+
+
+def test_n8_a_pyroscope_that_is_ready_and_answers_nobody_is_refused(
+    world: World, checkout: Checkout, keep: Keep
+) -> None:
+    assert_refused(keep(meet(cases.FALSE_GREEN, checkout)), cases.FALSE_GREEN)
 
 
 def test_n8_listener_rules_that_lead_to_paths_that_move_are_refused(

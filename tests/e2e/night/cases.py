@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -80,19 +79,13 @@ def one_variable_for_both(checkout: Checkout) -> None:
 
 
 def pyroscope_1(checkout: Checkout) -> None:
-    """Pyroscope 1.13.5, whose config file knows nothing of the second storage architecture.
-
-    The stack file says what users need of it, and not only that it is ready.
-    """
-    config = _read(checkout, _PYROSCOPE)
+    """Pyroscope 1.13.5, whose config file knows nothing of the second storage architecture."""
+    checkout.edit(_STACK_FILE, 'version: "2.0.4"', 'version: "1.13.5"')
+    file = checkout.folder / _PYROSCOPE
+    config = yaml.safe_load(file.read_text(encoding="utf-8"))
     for newer in ("architecture_storage", "metastore", "query_backend"):
         del config[newer]
-    _write(checkout, _PYROSCOPE, config)
-    stack = _read(checkout, _STACK_FILE)
-    service = stack["services"]["pyroscope"]
-    service["version"] = "1.13.5"
-    service["expects"] = [{"path": f"/pyroscope{LABEL_NAMES}", "status": 200, "send": "{}"}]
-    _write(checkout, _STACK_FILE, stack)
+    file.write_text(yaml.safe_dump(config), encoding="utf-8")
 
 
 FLIP_FIRST = Case(
@@ -168,11 +161,3 @@ def _plans(checkout: Checkout) -> Path:
     folder = checkout.folder / "plans"
     folder.mkdir(exist_ok=True)
     return folder
-
-
-def _read(checkout: Checkout, file: str) -> Any:
-    return yaml.safe_load((checkout.folder / file).read_text(encoding="utf-8"))
-
-
-def _write(checkout: Checkout, file: str, document: Any) -> None:
-    (checkout.folder / file).write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
