@@ -14,7 +14,7 @@ ANY = ("direct", "flip-first", "expand-contract", "grace-hold")
 
 
 def span(earliest: float, latest: float) -> Span:
-    return Span(earliest=earliest, latest=latest)
+    return Span(earliest=earliest, latest=latest, likely=earliest)
 
 
 def decided(given: Facts, allow: tuple[str, ...] = ANY) -> Decision:

@@ -3,7 +3,7 @@
 Every target is checked once an interval, at a moment of its own: the checks of two targets have independent phases.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from lgtm_deploy.core.ports import HealthCheck
 
@@ -17,35 +17,41 @@ TIGHT_LEAD = 1
 
 @dataclass(frozen=True, kw_only=True)
 class Span:
-    """When something happens: not before `earliest`, not after `latest`, in seconds; infinite: it never does."""
+    """When something happens: not before `earliest`, not after `latest`, in seconds. `likely` is what to bet on."""
 
     earliest: float
     latest: float
-
-    @property
-    def middle(self) -> float:
-        """What one would bet on."""
-        return (self.earliest + self.latest) / 2
+    likely: float = field(compare=False)
 
     def after(self, other: "Span") -> "Span":
-        """This span, counted from another one."""
-        return Span(earliest=self.earliest + other.earliest, latest=self.latest + other.latest)
+        """This span, counted from the end of another one."""
+        return Span(
+            earliest=self.earliest + other.earliest,
+            latest=self.latest + other.latest,
+            likely=self.likely + other.likely,
+        )
 
     def later_than(self, seconds: float) -> "Span":
         """This span, but nothing of it before `seconds`."""
-        return Span(earliest=max(self.earliest, seconds), latest=max(self.latest, seconds))
+        return Span(
+            earliest=max(self.earliest, seconds), latest=max(self.latest, seconds), likely=max(self.likely, seconds)
+        )
 
 
 def after(seconds: float) -> Span:
     """Exactly so many seconds."""
-    return Span(earliest=seconds, latest=seconds)
+    return Span(earliest=seconds, latest=seconds, likely=seconds)
 
 
-def until_unhealthy(check: HealthCheck) -> Span:
-    """How long a target that fails from now on still counts as healthy, or as initial."""
-    return Span(
-        earliest=(check.unhealthy_threshold - 1) * check.interval, latest=check.unhealthy_threshold * check.interval
-    )
+def between(earliest: float, latest: float) -> Span:
+    """Any moment of these is as likely as another."""
+    return Span(earliest=earliest, latest=latest, likely=(earliest + latest) / 2)
+
+
+def until_unhealthy(check: HealthCheck, *, registered: bool = False) -> Span:
+    """How long a target that fails from now on still counts as healthy, or as initial; `registered`: it is a new one,
+    which is checked at once as a rule."""
+    return _checks(check, check.unhealthy_threshold, at_once=registered)
 
 
 def until_healthy(check: HealthCheck, *, marked: bool) -> Span:
@@ -54,8 +60,12 @@ def until_healthy(check: HealthCheck, *, marked: bool) -> Span:
     A newly registered target needs one pass; one that was `marked` unhealthy needs the whole healthy threshold (AWS:
     ELB user guide, health checks).
     """
-    passes = check.healthy_threshold if marked else 1
-    return Span(earliest=(passes - 1) * check.interval, latest=passes * check.interval)
+    return _checks(check, check.healthy_threshold if marked else 1)
+
+
+def _checks(check: HealthCheck, count: int, *, at_once: bool = False) -> Span:
+    found = between((count - 1) * check.interval, count * check.interval)
+    return replace(found, likely=found.earliest) if at_once else found
 
 
 def longest_gap(check: HealthCheck) -> float:

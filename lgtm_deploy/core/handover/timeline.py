@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from math import ceil, inf
 from typing import Literal
 
-from lgtm_deploy.core.handover.checks import Span, after, longest_gap, until_healthy, until_unhealthy
+from lgtm_deploy.core.handover.checks import Span, after, between, longest_gap, until_healthy, until_unhealthy
 from lgtm_deploy.core.handover.facts import Facts
 from lgtm_deploy.core.handover.ways import Way
 from lgtm_deploy.core.plan import SequenceName
@@ -87,8 +87,9 @@ def flip_before_images(facts: Facts) -> Prediction:
     marked = until_unhealthy(facts.check)
     first = marked.later_than(facts.grace_period - facts.oldest_age)
     start = after(facts.start_seconds)
-    second = marked.after(start).after(first)
-    killed = marked.later_than(facts.grace_period).after(start).after(first)
+    again = until_unhealthy(facts.check, registered=True)
+    second = again.after(start).after(first)
+    killed = again.later_than(facts.grace_period).after(start).after(first)
     return Prediction(
         order="flip-before-images",
         since="flip",
@@ -102,7 +103,7 @@ def flip_before_images(facts: Facts) -> Prediction:
 
 def _failing_rounds(facts: Facts) -> Iterator[Fate]:
     """New tasks that never pass: each is stopped when it is marked and its grace period is over, and replaced."""
-    marked = until_unhealthy(facts.check)
+    marked = until_unhealthy(facts.check, registered=True)
     killed = marked.later_than(facts.grace_period)
     begun, failures, tasks = after(0.0), 0, max(1, facts.abreast)
     while failures < breaker_threshold(facts.desired):
@@ -127,7 +128,7 @@ def _held(facts: Facts, flip_after: float, *, before: Facts) -> Prediction:
     elif flip_after < to_be_marked.earliest:
         healthy = unmarked
     else:
-        healthy = Span(earliest=unmarked.earliest, latest=marked.latest)
+        healthy = between(unmarked.earliest, marked.latest)
     old = Fate(image="old", tasks=facts.desired, marked=until_unhealthy(facts.check))
     return Prediction(
         order="grace-hold",
@@ -145,10 +146,9 @@ def _rolling(facts: Facts, way: Way) -> Prediction:
     ready = after(facts.ready_seconds)
     healthy = until_healthy(facts.check, marked=False)
     if facts.ready_seconds > until_unhealthy(facts.check).earliest:
-        healthy = Span(earliest=healthy.earliest, latest=until_healthy(facts.check, marked=True).latest)
+        healthy = between(healthy.earliest, until_healthy(facts.check, marked=True).latest)
     turn = healthy.after(ready).after(after(facts.deregistration_delay))
-    between = turn.after(after(facts.start_seconds))
-    complete = Span(
-        earliest=turn.earliest + (turns - 1) * between.earliest, latest=turn.latest + (turns - 1) * between.latest
-    )
+    complete = turn
+    for _ in range(turns - 1):
+        complete = turn.after(after(facts.start_seconds)).after(complete)
     return Prediction(order=way.sequence, since="deploy", complete=complete)
