@@ -22,10 +22,15 @@ _POLL_OTHERS = 1.0
 @dataclass(frozen=True, kw_only=True)
 class Inputs(Watched):
     """`asks` is who asks the tasks: `direct` (this tool), `balancer` (their own target group, which checks the wanted
-    path already) or `shadow` (the target group of that ARN)."""
+    path already) or `shadow` (the target group of that ARN).
+
+    `sequences` is how each service's health check moves. In `direct` the new tasks pass the check as it is: the
+    deployment has to be complete before it moves, so that no old task has to pass it then.
+    """
 
     asks: str = "direct"
     shadow: str = ""
+    sequences: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +77,7 @@ class AwaitTasks(Look[Inputs, Seen, Outputs]):
         return Seen(rollout=rollout, answers=answers, doubts=doubts)
 
     def judge(self, inputs: Inputs, seen: Seen) -> Gate[Outputs]:
-        """Open when as many new tasks as desired answer as a healthy one does."""
+        """Open when as many new tasks as desired answer as a healthy one does, and in `direct` are all that is left."""
         if (shut := failure(seen.rollout, digest=inputs.digest)) is not None:
             return shut
         if not all_running(seen.rollout):
@@ -85,6 +90,9 @@ class AwaitTasks(Look[Inputs, Seen, Outputs]):
             if wrong:
                 where = f"{task.address}:{service.port}{service.health.path}"
                 return Waiting(reason=f"new task {where} {wrong}", poll_seconds=_POLL)
+        status = seen.rollout.deployment.status
+        if inputs.sequences.get(inputs.service) == "direct" and status != "SUCCESSFUL":
+            return Waiting(reason=f"new tasks answer; their deployment is {status}", poll_seconds=_POLL_OTHERS)
         return Open(outputs=Outputs(addresses=tuple(task.address for task in seen.rollout.running)))
 
     def _ask(self, inputs: Inputs, service: Service, task: TaskState) -> Answer:

@@ -1,5 +1,6 @@
 """hold-grace-period: keep ECS from stopping tasks while the health check is between two paths."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from lgtm_deploy.core.gate import Gate
@@ -11,21 +12,25 @@ from lgtm_deploy.steps.grace_period import grace_period_is
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """`digest` is the image that is about to be deployed; `window` is how long the handover may take, in seconds."""
+    """`windows` are the seconds that each service's handover may take; a service with 0, or without one, needs no
+    hold."""
 
     service: str
-    digest: str
-    window: int = 1800
+    windows: Mapping[str, int]
+
+    @property
+    def window(self) -> int:
+        """This service's own."""
+        return self.windows.get(self.service, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """The grace period before the hold, the one now and the one to hold, in seconds, and the digest that runs."""
+    """The grace period before the hold, the one now and the one to hold, in seconds."""
 
     grace_period: int
     now: int
     hold: int
-    running: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +51,6 @@ class HoldGracePeriod(Action[Inputs, Seen, Outputs]):
         """Raises NotFoundError when there is no such service."""
         service = self.stack.service(inputs.service)
         state = self.ports.host.service(service.ecs_service)
-        digest = ""
-        if state.deployment:
-            digest = self.ports.rollouts.deployment(state.deployment).digests.get(service.container, "")
         running = [task for task in self.ports.rollouts.tasks(service.ecs_service) if task.status == "running"]
         starts = [task.started_at for task in running if task.started_at]
         oldest = min(starts) if starts else None
@@ -56,7 +58,6 @@ class HoldGracePeriod(Action[Inputs, Seen, Outputs]):
             grace_period=state.grace_period_seconds,
             now=state.grace_period_seconds,
             hold=hold_seconds(now=self.ports.clock.now(), oldest_start=oldest, window=inputs.window),
-            running=digest,
         )
 
     def recall(self, seen: Seen, first: Seen) -> Seen:
@@ -64,8 +65,8 @@ class HoldGracePeriod(Action[Inputs, Seen, Outputs]):
         return replace(seen, grace_period=first.grace_period)
 
     def propose(self, inputs: Inputs, seen: Seen) -> Proposal[Outputs]:
-        """Nothing when the image runs already: there is no handover to hold for."""
-        if seen.running == inputs.digest or seen.now >= seen.hold - HOLD_MARGIN:
+        """Nothing when the handover needs no hold, or when it is held as long already."""
+        if not inputs.window or seen.now >= seen.hold - HOLD_MARGIN:
             return Nothing(outputs=Outputs(before=seen.grace_period))
         return Change(summary=f"hold {inputs.service}'s grace period: {seen.now} s -> {seen.hold} s")
 

@@ -20,7 +20,7 @@ from tests.shim.cloud import Cloud, Service, compile_server, running, wait_until
 
 pytestmark = pytest.mark.e2e
 
-INTERVAL = 3
+INTERVAL = 4
 DRAIN = 1
 READY_AFTER = 20
 PATIENCE_SECONDS = 120
