@@ -101,7 +101,8 @@ class Simulation:
 
     def apply(self, *, roll_back: bool = True) -> Run:
         decisions = Decisions(approve=lambda _: True, roll_back=roll_back)
-        return conduct(self.job(), decisions, no_hook, stack="lgtm", by="me")
+        self.last = conduct(self.job(), decisions, no_hook, stack="lgtm", by="me")
+        return self.last
 
     def look_ahead(self) -> Preview:
         return foresee(self.job(), stack="lgtm", by="me")
