@@ -40,6 +40,14 @@ def machine() -> Iterator[Machine]:
         yield Machine(home=home, engine=engine, ministack=python)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out what is only run when it is asked for by name."""
+    if "torture" not in config.option.markexpr:
+        asked = [item for item in items if not item.get_closest_marker("torture")]
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("torture")])
+        items[:] = asked
+
+
 @pytest.fixture(scope="session", autouse=True)
 def outside_world(request: pytest.FixtureRequest) -> None:
     """Every test that needs an engine finds one: started only when such a test was chosen."""

@@ -29,12 +29,18 @@ class Now:
 
 lock = LocalLock(Path(sys.argv[1]), Now())
 print("ready", flush=True)
-sys.stdin.readline()
-try:
-    print("fence", lock.take("prod", sys.argv[2], "ci@" + sys.argv[2]).fence, flush=True)
-except LockHeldError as error:
-    print(error.message, flush=True)
-sys.stdin.readline()
+for _ in range(int(sys.argv[3])):
+    sys.stdin.readline()
+    lease = None
+    try:
+        lease = lock.take("prod", sys.argv[2], "ci@" + sys.argv[2])
+        print("fence", lease.fence, flush=True)
+    except LockHeldError as error:
+        print(error.message, flush=True)
+    sys.stdin.readline()
+    if lease:
+        lock.release(lease)
+    print("done", flush=True)
 """
 
 
@@ -55,11 +61,17 @@ class Times:
 class Taker:
     """Another process that takes the lock when told to."""
 
-    def __init__(self, file: Path, run: str) -> None:
+    def __init__(self, file: Path, run: str, rounds: int = 1) -> None:
         self.child = subprocess.Popen(
-            [sys.executable, "-c", TAKER, str(file), run], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", TAKER, str(file), run, str(rounds)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
+
+    def ready(self) -> "Taker":
         assert self.hear() == "ready"
+        return self
 
     def hear(self) -> str:
         assert self.child.stdout is not None
@@ -92,23 +104,34 @@ def lock(file: Path, clock: Times) -> Iterator[LocalLock]:
     lock.close()
 
 
-def test_of_racing_processes_one_wins_and_the_others_name_it(file: Path) -> None:
-    takers = [Taker(file, f"run{number}") for number in range(4)]
+@pytest.mark.parametrize(
+    ("processes", "rounds"), [(5, 10), pytest.param(20, 50, marks=[pytest.mark.torture, pytest.mark.timeout(900)])]
+)
+def test_of_racing_processes_one_wins_and_the_others_name_it(file: Path, processes: int, rounds: int) -> None:
+    takers = [Taker(file, f"run{number}", rounds) for number in range(processes)]
+    try:
+        for taker in takers:
+            taker.ready()
+        for round_ in range(rounds):
+            answers = every(takers)
+            (winner,) = [number for number, answer in enumerate(answers) if answer == f"fence {round_ + 1}"]
+            refusals = [answer for number, answer in enumerate(answers) if number != winner]
+            assert all(f"locked by run run{winner} (since " in answer for answer in refusals)
+            assert every(takers) == ["done"] * processes
+    finally:
+        for taker in takers:
+            taker.end()
+
+
+def every(takers: list[Taker]) -> list[str]:
+    """What they answer when all are told at once."""
     for taker in takers:
         taker.tell()
-    answers = [taker.hear() for taker in takers]
-    for taker in takers:
-        taker.end()
-
-    winners = [number for number, answer in enumerate(answers) if answer == "fence 1"]
-
-    assert len(winners) == 1
-    refusals = {answer for answer in answers if answer != "fence 1"}
-    assert all(f"locked by run run{winners[0]} (since " in answer for answer in refusals)
+    return [taker.hear() for taker in takers]
 
 
 def test_a_killed_holder_is_taken_over_with_a_higher_fence(file: Path, lock: LocalLock) -> None:
-    taker = Taker(file, "7f3a")
+    taker = Taker(file, "7f3a").ready()
     taker.tell()
     assert taker.hear() == "fence 1"
     with pytest.raises(LockHeldError):
@@ -129,7 +152,7 @@ def test_a_killed_holder_is_taken_over_with_a_higher_fence(file: Path, lock: Loc
 def test_a_process_that_runs_keeps_its_lock_however_long_it_is_silent(
     file: Path, lock: LocalLock, clock: Times
 ) -> None:
-    taker = Taker(file, "7f3a")
+    taker = Taker(file, "7f3a").ready()
     taker.tell()
     taker.hear()
     clock.seconds += 1_000_000
