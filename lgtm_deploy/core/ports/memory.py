@@ -56,7 +56,7 @@ class Journal(Protocol):
         """Writes the events and returns only when they are on disk (one sync for all of them).
 
         Raises LockLostError when the run's environment was taken over with a higher fence, and JournalError: a full
-        disk, a damaged file. Then none is written.
+        disk, a damaged file. Then none is written; where the store is far away and silent, all or none.
         """
         ...
 

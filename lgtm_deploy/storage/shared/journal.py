@@ -52,7 +52,11 @@ class SharedJournal:
         self._ends: dict[str, _End] = {}
 
     def append(self, run: str, fence: int, events: Sequence[Event]) -> Sequence[Record]:
-        """Writes the events as one object. Raises LockLostError and JournalError; then none of them is there."""
+        """Writes the events as one object.
+
+        Raises LockLostError; then none of them is there. Raises JournalError when the store stays silent: then nobody
+        knows whether they arrived, all or none.
+        """
         if not events:
             return ()
         # Listed before it begins and told of its end after it: the list may lag, but no run that acts is missing in it.
