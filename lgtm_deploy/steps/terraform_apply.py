@@ -83,8 +83,11 @@ class TerraformApply(Action[ApplyInputs, ApplySeen, Empty]):
             apply_plan(self.stack, self.ports, inputs.root, planned, progress)
 
     def follows_retreat(self, inputs: ApplyInputs) -> bool:
-        """The earlier image passes the earlier check only: it has to be on its way back when the check goes back."""
-        return True
+        """Where the earlier image passes the earlier check only, it has to be on its way back when the check goes back.
+
+        In the other sequences one of the two images passes both checks, and what came last goes back first.
+        """
+        return inputs.sequence in ("", "grace-hold")
 
     def restored(self, inputs: ApplyInputs, seen: ApplySeen) -> Gate[None]:
         """Open when every recorded health check is back."""

@@ -80,7 +80,7 @@ def test_it_is_gone_on_with_to_the_end_and_nothing_is_done_twice(stopped: Stoppe
     assert stopped.resumed.finished["verdict"] == "deployed"
     records = stopped.checkout.records(stopped.began)
     started = [each["service"] for each in records if each["kind"] == "deployment" and each["to"] == "PENDING"]
-    assert sorted(started) == ["lgtm-sandbox-pyroscope", "lgtm-sandbox-tempo"]
+    assert sorted(started) == ["lgtm-sandbox-grafana", "lgtm-sandbox-pyroscope", "lgtm-sandbox-tempo"]
     held = [
         each["identifiers"]["healthCheckGracePeriodSeconds"]
         for each in stopped.checkout.requests(stopped.began, "UpdateService")
