@@ -8,10 +8,11 @@ from rich.text import Text
 
 from lgtm_deploy.core.preview import Preview
 from lgtm_deploy.render.sheet import cell, folded, line, show, within
-from lgtm_deploy.render.text import clean, short
+from lgtm_deploy.render.text import clean, short, tabled
 
 _LONGEST_NAME = 26
 _INDENT = " " * 6
+_MARGIN = " " * 4
 _STYLES = {"+": "green", "-": "red", "~": "yellow"}
 
 
@@ -30,7 +31,7 @@ def _lines(preview: Preview, width: int) -> Iterator[Text]:
     for finding in preview.findings:
         yield line(cell(clean(finding.step), width, "bold"))
         for told in finding.lines:
-            yield from _detail(told, width)
+            yield from _told(told, width)
     if not preview.changes:
         yield line(cell(f"{where}: nothing to change.", width, "bold"))
         return
@@ -48,6 +49,17 @@ def _lines(preview: Preview, width: int) -> Iterator[Text]:
     if preview.unchanged:
         unchanged = ", ".join(clean(step) for step in preview.unchanged)
         yield from folded(f"Nothing to do for: {unchanged}", width, "dim")
+
+
+def _told(told: str, width: int) -> Iterator[Text]:
+    """A row of a table as it is, where it has the room; everything else as a sentence."""
+    row = tabled(told)
+    if cell_len(row) + len(_MARGIN) <= width:
+        yield Text(f"{_MARGIN}{row}")
+    else:
+        first, *more = folded(short(told), max(width - 2, 1), indent=_MARGIN) or [Text()]
+        yield first
+        yield from (line(Text(" "), each) for each in more)
 
 
 def _detail(detail: str, width: int) -> Iterator[Text]:

@@ -13,6 +13,7 @@ from lgtm_deploy.core.run import Run, StepStatus
 # Terminal commands (CSI, OSC and short ones), then whatever else moves a cursor, reorders text or cannot be encoded.
 _COMMANDS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-_]?")
 _BLANKS = re.compile(r"\s+")
+_GAPS = re.compile(r"( {2,})")
 _HIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff\ud800-\udfff]")
 _HASH = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
 _ARN = re.compile(r"\barn:[\w-]+:[\w-]+:[\w-]*:\d*:[\w-]+/([\w.:/-]+)")
@@ -51,6 +52,11 @@ _LEFT_CHANGED: frozenset[Verdict] = frozenset({"halted", "interrupted", "timed-o
 def clean(text: object) -> str:
     """The text as one line that does nothing to a terminal: no control characters, no runs of blanks."""
     return _BLANKS.sub(" ", _HIDDEN.sub(" ", _COMMANDS.sub("", str(text)))).strip()
+
+
+def tabled(text: str) -> str:
+    """The text, cleaned, with the runs of blanks between its columns kept."""
+    return "".join(part if part.isspace() else short(part) for part in _GAPS.split(text)).rstrip()
 
 
 def short(text: object) -> str:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from lgtm_deploy.core import event as events
 from lgtm_deploy.core.event import EVENTS, Event, Record
-from lgtm_deploy.core.preview import Preview, PreviewLine
+from lgtm_deploy.core.preview import Finding, Preview, PreviewLine
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.render.live import LiveTable, last_view, view
 from lgtm_deploy.render.preview import preview_lines, print_preview
@@ -283,6 +283,27 @@ def test_a_preview_of_no_change_is_one_line() -> None:
     assert plain(preview_lines(preview, 80)) == ["prefix-change on prod: nothing to change."]
 
 
+def test_what_was_found_comes_first_and_a_table_keeps_its_columns() -> None:
+    found = Finding(
+        step="probe-image[tempo]",
+        lines=(
+            "path            new image   runs now",
+            "/ready                404        200",
+            "a sentence of more words than one narrow line can hold",
+        ),
+    )
+    preview = Preview(plan="prefix-change", environment="prod", findings=(found,))
+
+    assert plain(preview_lines(preview, 42)) == [
+        "probe-image[tempo]",
+        "    path            new image   runs now",
+        "    /ready                404        200",
+        "    a sentence of more words than one",
+        "      narrow line can hold",
+        "prefix-change on prod: nothing to change.",
+    ]
+
+
 # -- odd input ---------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("kind", EVENTS.values(), ids=EVENTS.keys())
 def test_odd_input_is_shown_within_the_width(kind: type[Event]) -> None:
@@ -298,7 +319,16 @@ def test_odd_input_is_shown_within_the_width(kind: type[Event]) -> None:
 def test_an_odd_preview_is_shown_within_the_width() -> None:
     line = PreviewLine(step=ODD, change=ODD, details=(ODD, ""))
     for width in (1, 20, 79):
-        for each in preview_lines(Preview(plan=ODD, environment="", lines=(line,), unchanged=(ODD,)), width):
+        for each in preview_lines(
+            Preview(
+                plan=ODD,
+                environment="",
+                lines=(line,),
+                unchanged=(ODD,),
+                findings=(Finding(step=ODD, lines=(ODD, f"{ODD}    {ODD}")),),
+            ),
+            width,
+        ):
             assert each.plain.isprintable()
             assert each.cell_len <= width
 
