@@ -29,6 +29,8 @@ _WITHOUT_INPUT = ("show", "state pull")
 
 # A cloud runner kills about 10 s after its SIGTERM: what is left is for the journal.
 GRACE = 8.0
+# A plan that is interrupted still has the state's lock to give back: killed before, it would keep everybody out.
+PLAN_GRACE = 25.0
 
 
 class TerraformInfrastructure:
@@ -171,7 +173,12 @@ class TerraformInfrastructure:
         try:
             return child.run(
                 child.Command(
-                    arguments=line, directory=root, environment=environment, limit=self._limit, quiet=quiet, grace=GRACE
+                    arguments=line,
+                    directory=root,
+                    environment=environment,
+                    limit=self._limit,
+                    quiet=quiet,
+                    grace=PLAN_GRACE if command == "plan" else GRACE,
                 ),
                 progress,
             )
