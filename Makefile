@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help setup demo test e2e bench lint type imports fmt check clean
+.PHONY: help setup demo test e2e bench night lint type imports fmt check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -25,6 +25,9 @@ e2e: setup ## the tests that need the local AWS
 
 bench: setup ## side by side with the hand-run release
 	@scripts/bench
+
+night: setup ## the eight ways in which the change once failed, put to lgtm-deploy and to a script
+	@scripts/night
 
 lint: setup ## ruff: rules and layout
 	ruff check .

@@ -6,7 +6,6 @@ it is, so they share one state of today.
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -126,18 +125,15 @@ class Release:
     def __init__(self, case: Case, checkout: Checkout) -> None:
         self.checkout = checkout
         self.began = time.time()
-        seen = look(case, checkout)
-        ended = time.time()
-        self.fewest = min(fewest_healthy(checkout.records(), self.began, ended).values())
-        self.killed = killed_by_checks(checkout.records(self.began))
-        told = f"never fewer than {self.fewest} healthy target(s); {len(self.killed)} tasks killed by a check"
-        self.seen = replace(seen, reason=seen.reason or told)
+        self.seen = look(case, checkout)
+        self.ended = time.time()
 
     def assert_safe(self) -> None:
         """It ran to its end, every target group always had a healthy target, and no check killed a task."""
         assert (self.seen.exit_code, self.seen.verdict) == (0, "deployed"), self.seen
-        assert self.fewest >= 1
-        assert self.killed == []
+        fewest = fewest_healthy(self.checkout.records(), self.began, self.ended)
+        assert min(fewest.values()) >= 1, fewest
+        assert killed_by_checks(self.checkout.records(self.began)) == []
 
     def flipped_at(self) -> float:
         return min(float(each["at"]) for each in self.checkout.requests(self.began, "ModifyTargetGroup"))

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, TextIO
 
 from tests.e2e.conftest import Checkout, Said
+from tests.e2e.facts import fewest_healthy, killed_by_checks
 from tests.e2e.night.cases import Case
 
 # Under which a test keeps its row for the table at the end.
@@ -37,11 +38,12 @@ def look(case: Case, checkout: Checkout, *, verb: str = "apply") -> Seen:
     """Runs the verb on the case's plan as things are."""
     began = time.time()
     said = checkout.apply(plan=case.plan) if verb == "apply" else checkout.run(verb, case.plan)
+    ended = time.time()
     return Seen(
         case=case.id,
         change=case.change,
         verdict=_verdict(said),
-        reason=_reason(said, checkout),
+        reason=_reason(said, checkout) or _passage(checkout, began, ended),
         seconds=said.seconds,
         mutating=len(changing(checkout, began)),
         exit_code=said.exit_code,
@@ -73,6 +75,13 @@ def _verdict(said: Said) -> str:
     if said.out.startswith("{"):
         return str(said.finished["verdict"])
     return "refused" if said.exit_code == 2 else f"exit {said.exit_code}"
+
+
+def _passage(checkout: Checkout, since: float, until: float) -> str:
+    """How a change that went through was for its users."""
+    fewest = min(fewest_healthy(checkout.records(), since, until).values())
+    killed = len(killed_by_checks(checkout.records(since)))
+    return f"never fewer than {fewest} healthy target(s), {killed} tasks killed by a check"
 
 
 def _reason(said: Said, checkout: Checkout) -> str:
