@@ -125,7 +125,12 @@ STORAGE_S3_PREFIX = Case(
     names=("pyroscope", "exits with code 1", "field prefix not found in type s3.Config"),
     services=("pyroscope",),
 )
-SLOW_START = Case(id="N5", change="grace period 0, ready 15 s after the first probe", commit=nothing_more)
+SLOW_START = Case(
+    id="N5",
+    change="grace period 0, ready 15 s after the first probe",
+    commit=nothing_more,
+    services=("pyroscope",),
+)
 PINNED_TAG = Case(
     id="N6",
     change="a new tag, while the task definition pins the old one",

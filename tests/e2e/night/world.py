@@ -59,9 +59,11 @@ class World:
         self._revise(name, environment={"STANDIN_READY_SECONDS": f"{seconds:g}"})
 
     def pin(self, name: str, tag: str) -> None:
-        """Tags the image that runs, and deploys a task definition that names it by that tag."""
+        """Tags the image that runs, and deploys a task definition that names it by that tag, unless it does already."""
         repository = self._stack.service(name).repository
-        image = self._container(name)["image"]
+        image = self.image(name)
+        if image.endswith(f":{tag}"):
+            return
         digest = image.partition("@")[2]
         found = self._ecr.batch_get_image(repositoryName=repository, imageIds=[{"imageDigest": digest}])["images"][0]
         self._ecr.put_image(repositoryName=repository, imageManifest=found["imageManifest"], imageTag=tag)
