@@ -15,7 +15,11 @@ PLAN = Path(__file__).resolve().parents[2] / "plans" / "prefix-change.yaml"
 
 
 def test_what_users_do_not_see_goes_back_without_a_gap(today: Checkout) -> None:
-    today.edit("lgtm-deploy.yaml", "status: 200, body: echo", "status: 200, body: no such answer")
+    today.edit(
+        "lgtm-deploy.yaml",
+        "    probes:\n      - {path: /tempo",
+        "    probes:\n      - {path: /tempo/no-such-page}\n      - {path: /tempo",
+    )
     (today.folder / "plans").mkdir()
     shutil.copy2(PLAN, today.folder / "plans")
     # The last probe need not be given its whole minute.
@@ -30,7 +34,7 @@ def test_what_users_do_not_see_goes_back_without_a_gap(today: Checkout) -> None:
     said = today.apply()
 
     assert (said.exit_code, said.finished["verdict"]) == (1, "rolled-back"), said.out + said.err
-    assert "no such answer" in said.finished["reason"]
+    assert "/tempo/no-such-page answers 404" in said.finished["reason"]
     after = today.status()
     for service in ("tempo", "pyroscope"):
         assert after[service]["digest"] == before[service]["digest"]

@@ -102,7 +102,9 @@ COUPLED: list[tuple[Break, str]] = [
 
 
 @pytest.mark.parametrize(("breaking", "named"), COUPLED, ids=[case[0].__name__ for case in COUPLED])
-def test_who_names_a_path_that_moves_is_found_before_it_breaks(checkout: Checkout, breaking: Break, named: str) -> None:
+def test_who_names_a_path_that_moves_is_found_before_it_breaks(
+    today: Checkout, checkout: Checkout, breaking: Break, named: str
+) -> None:
     breaking(checkout)
     began = time.time()
     said = checkout.run("plan", "prefix-change", "--env", "sandbox")
@@ -112,7 +114,7 @@ def test_who_names_a_path_that_moves_is_found_before_it_breaks(checkout: Checkou
     assert [each for each in checkout.requests(began) if each["service"] not in ("dynamodb", "s3")] == []
 
 
-def test_everything_that_is_missing_is_said_at_once(checkout: Checkout) -> None:
+def test_everything_that_is_missing_is_said_at_once(today: Checkout, checkout: Checkout) -> None:
     no_target_group(checkout)
     a_data_source_that_stays_behind(checkout)
     checkout.edit("lgtm-deploy.yaml", "target_group: lgtm-${{ env }}-pyroscope-tg", "target_group: nowhere")
