@@ -17,7 +17,7 @@ demo: setup ## the main job on the local AWS: prefix-change, from 404 to 200; le
 test: setup check e2e ## everything: check, then the tests on the local AWS
 
 check: lint type imports ## no outside world: ruff, mypy, import-linter, unit and contract tests
-	pytest -q -m "not sandbox and not e2e"
+	pytest -q -n 2 -m "not sandbox and not e2e"
 
 e2e: setup ## the tests that need the local AWS
 	@scripts/setup tests
