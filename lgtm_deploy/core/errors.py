@@ -78,3 +78,7 @@ class DeadlineError(DeployError):
 
 class JournalError(DeployError):
     """The journal cannot be read or written."""
+
+
+class JournalBusyError(JournalError):
+    """Another process writes to the journal and does not end: a full machine, or one that was stopped amid a write."""

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from lgtm_deploy.core import lease as leases
-from lgtm_deploy.core.errors import DeployError, LockHeldError, LockLostError
+from lgtm_deploy.core.errors import DeployError, JournalBusyError, LockHeldError, LockLostError
 from lgtm_deploy.core.ports import Clock, Lease, Lock
 from lgtm_deploy.engine.stop import Stop
 
@@ -130,7 +130,7 @@ def _taken(lock: Lock, claim: Claim, clock: Clock, stop: Stop, tell: Callable[[s
         asked = clock.monotonic()
         try:
             return lock.take(claim.environment, claim.run, claim.holder), asked
-        except LockHeldError as error:
+        except (LockHeldError, JournalBusyError) as error:
             left = patient_until - clock.monotonic()
             if left <= 0:
                 raise

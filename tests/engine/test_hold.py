@@ -2,7 +2,9 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +28,8 @@ from lgtm_deploy.engine.hold import Claim, Hold, held
 from lgtm_deploy.engine.ledger import Ledger
 from lgtm_deploy.engine.stop import Stop
 from lgtm_deploy.fakes import FakeClock, FakeJournal, FakeLock
+from lgtm_deploy.storage.local import LocalLock
+from lgtm_deploy.storage.local.database import Database
 from tests.engine.acting import act
 from tests.engine.toys import Stage, Toy, World, fails
 
@@ -199,6 +203,24 @@ def test_a_run_waits_no_longer_than_it_was_told() -> None:
         pytest.fail("it was locked")
 
     assert stop.paused == pytest.approx(30.5)
+
+
+@pytest.mark.timeout(20)
+def test_who_waits_also_waits_for_a_journal_that_another_process_keeps_busy(tmp_path: Path) -> None:
+    clock = FakeClock()
+    file = tmp_path / "state.db"
+    lock, other = LocalLock(file, clock, patience=0.0), Database(file)
+    told: list[str] = []
+
+    with ExitStack() as writing:
+        writing.enter_context(other.writing())
+        stop = Passing(clock, meanwhile=writing.close)
+        with held(lock, waiting(300), clock=clock, stop=stop, tell=told.append) as hold:
+            assert hold.lease.run == "7f3a"
+
+    assert "another process keeps it busy" in told[0]
+    lock.close()
+    other.close()
 
 
 def test_who_waits_can_be_stopped() -> None:

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from lgtm_deploy.adapters.clock import SystemClock
+from lgtm_deploy.core.errors import JournalBusyError
 from lgtm_deploy.core.event import LockTakenOver, RunFinished, StepObserved
 from lgtm_deploy.engine.hold import Claim, held
 from lgtm_deploy.engine.stop import Stop
 from lgtm_deploy.storage.local import LocalJournal, LocalLock
+from lgtm_deploy.storage.local.database import Database
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS, GRACE = 1.0, 0.5
@@ -78,6 +80,21 @@ def deployer(file: Path, changed: Path) -> Iterator[subprocess.Popen[str]]:
     child.communicate()
 
 
+def stop_between_writes(deployer: subprocess.Popen[str], file: Path) -> None:
+    """Stops it where it holds nothing of the file: SQLite lets nobody else write while one amid a write is stopped."""
+    while True:
+        deployer.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, deployer.pid, os.WSTOPPED | os.WNOWAIT)
+        database = Database(file, patience=0.0)
+        try:
+            with database.writing():
+                return
+        except JournalBusyError:
+            deployer.send_signal(signal.SIGCONT)
+        finally:
+            database.close()
+
+
 @pytest.mark.timeout(90)
 def test_a_stopped_deployment_that_was_taken_over_writes_and_changes_nothing_when_it_wakes(
     file: Path, changed: Path, deployer: subprocess.Popen[str]
@@ -88,8 +105,7 @@ def test_a_stopped_deployment_that_was_taken_over_writes_and_changes_nothing_whe
     journal = LocalJournal(file)
     while not any(isinstance(record.event, StepObserved) for record in journal.records("7f3a")):
         stop.pause(0.05)
-    deployer.send_signal(signal.SIGSTOP)
-    os.waitid(os.P_PID, deployer.pid, os.WSTOPPED | os.WNOWAIT)
+    stop_between_writes(deployer, file)
     lock = LocalLock(file, clock, seconds=SECONDS, grace=GRACE)
 
     with held(lock, Claim(environment="prod", run="91c2", holder="ada", wait=60), clock=clock, stop=stop) as hold:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from lgtm_deploy.core.errors import JournalError
+from lgtm_deploy.core.errors import JournalBusyError, JournalError
 
 VERSION = 2
 
@@ -44,9 +44,8 @@ _TOLD: dict[int, tuple[str, str]] = {
     sqlite3.SQLITE_CANTOPEN: ("it cannot be opened", "Make its folder writable, or name another `state`."),
     sqlite3.SQLITE_CORRUPT: ("it is damaged", _RESTORE),
     sqlite3.SQLITE_NOTADB: ("it is damaged, or no journal at all", _RESTORE),
-    sqlite3.SQLITE_BUSY: ("another process keeps it busy", "Try again; `lgtm-deploy runs` shows what is running."),
-    sqlite3.SQLITE_LOCKED: ("another process keeps it busy", "Try again; `lgtm-deploy runs` shows what is running."),
 }
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
 class Database:
@@ -136,6 +135,11 @@ class Database:
             yield
         except sqlite3.Error as error:
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            if code in _BUSY:
+                raise JournalBusyError(
+                    f"The journal {self.path} cannot be used: another process keeps it busy.",
+                    resolution="Try again; let a lgtm-deploy that was stopped amid a write go on (`fg`), or end it.",
+                ) from error
             what, advice = _TOLD.get(code, (f"{error}"[:80], ""))
             raise JournalError(f"The journal {self.path} cannot be used: {what}.", resolution=advice) from error
         except OSError as error:
