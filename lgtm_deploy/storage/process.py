@@ -40,14 +40,16 @@ class Process:
         return json.dumps(asdict(self))
 
     def is_gone(self) -> bool:
-        """Whether it has certainly ended. False also where that cannot be seen from here: another host or container."""
+        """Whether it has certainly ended. False also where that cannot be seen from here: another machine or container,
+        or no kernel that names its boot. A host name proves nothing: containers on many machines share one.
+        """
+        return self.is_of_this_boot() and self.space == _space() and not self._is_there()
+
+    def is_gone_from_this_machine(self) -> bool:
+        """The same for a process that is known to be one of this machine: it did not live through a new boot."""
         if self.boot != _boot():
             return self.host == socket.gethostname()
-        if self.space != _space():
-            return False
-        if not self.started:
-            return not _answers(self.pid)
-        return _started(self.pid) != self.started
+        return self.space == _space() and not self._is_there()
 
     def is_of_this_boot(self) -> bool:
         """Whether the kernel's clock is the same for it: the same machine, in whatever container, not started anew."""
@@ -57,7 +59,12 @@ class Process:
         """Whether it is certainly there and not stopped (SIGSTOP, a debugger). False where that cannot be seen."""
         if not self.is_of_this_boot() or self.space != _space() or not self.started:
             return False
-        return _started(self.pid) == self.started and _stat(self.pid)[0] not in {"T", "t"}
+        return self._is_there() and _stat(self.pid)[0] not in {"T", "t"}
+
+    def _is_there(self) -> bool:
+        if not self.started:
+            return _answers(self.pid)
+        return _started(self.pid) == self.started
 
 
 def has_ended(text: str) -> bool:

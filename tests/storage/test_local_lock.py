@@ -218,7 +218,26 @@ def test_a_process_is_told_from_a_later_one_with_its_number() -> None:
     assert not this.is_gone()
     assert Process.parse(str(this)) == this
     assert replace(this, started="1").is_gone()
-    assert replace(this, boot="an earlier boot").is_gone()
+    assert replace(this, started="1").is_gone_from_this_machine()
+    assert not this.is_gone_from_this_machine()
+
+
+def test_only_a_file_of_this_machine_tells_an_earlier_boot_from_another_machine_of_that_name() -> None:
+    other = replace(Process.this(), boot="another boot")
+
+    assert other.is_gone_from_this_machine()
+    assert not other.is_gone()
+    assert not replace(other, boot="").is_gone()
+
+
+def test_a_holder_from_before_the_machine_started_anew_is_not_waited_for(file: Path, clock: Times) -> None:
+    before = replace(Process.this(), boot="an earlier boot")
+    LocalLock(file, clock, process=lambda: before).take("prod", "7f3a", "ci")
+
+    lease = LocalLock(file, clock).take("prod", "91c2", "ada")
+
+    assert lease.takeover is not None
+    assert lease.takeover.reason == "its process has ended"
 
 
 def test_a_process_that_cannot_be_seen_from_here_counts_as_alive() -> None:
@@ -226,3 +245,4 @@ def test_a_process_that_cannot_be_seen_from_here_counts_as_alive() -> None:
 
     assert not replace(this, pid=2**22 + 1, space="pid:[1]").is_gone()
     assert not replace(this, host="elsewhere", boot="another machine").is_gone()
+    assert not replace(this, host="elsewhere", boot="another machine").is_gone_from_this_machine()

@@ -1,6 +1,7 @@
 """Journal and lock in an object store: what they survive."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -180,13 +181,23 @@ def test_a_taker_is_told_only_when_the_earlier_journal_refuses(place: Place) -> 
 
 
 def test_a_holder_that_is_seen_to_be_gone_is_not_waited_for(place: Place) -> None:
-    gone = Process(host=Process.this().host, boot="an earlier boot", space="", pid=1, started="1")
+    gone = replace(Process.this(), started="1")
     SharedLock(place.objects, place.clock, process=lambda: gone).take("prod", "7f3a", "ci")
 
     lease = place.lock().take("prod", "91c2", "ada")
 
     assert lease.takeover is not None
     assert lease.takeover.reason == "its process has ended"
+
+
+@pytest.mark.parametrize("boot", ["another machine's", ""])
+def test_a_holder_on_another_machine_of_the_same_name_is_left_alone(place: Place, boot: str) -> None:
+    there = replace(Process.this(), boot=boot, started="1")
+    SharedLock(place.objects, place.clock, process=lambda: there).take("prod", "7f3a", "ci")
+
+    with pytest.raises(LockHeldError):
+        place.lock().take("prod", "91c2", "ada")
+    assert place.lock().holder("prod") is not None
 
 
 def test_the_age_of_a_lease_is_the_stores_and_not_the_callers(place: Place) -> None:

@@ -108,7 +108,7 @@ class LocalLock:
         """Who holds the environment; None when nobody does, or when the holder's process has ended."""
         with self._database.reading() as connection:
             held = _held(connection, environment)
-        return None if held is None or held.process.is_gone() else held.holder
+        return None if held is None or held.process.is_gone_from_this_machine() else held.holder
 
     def break_(self, environment: str, run: str, by: str) -> LockHolder:
         """Takes the environment from that run for nobody. Raises NotFoundError, LockHeldError and JournalError."""
@@ -132,7 +132,7 @@ class LocalLock:
 
     def _why_takeable(self, held: _Held, monotonic: float) -> str:
         """Why the environment can be taken from its holder; empty: it cannot."""
-        if held.process.is_gone():
+        if held.process.is_gone_from_this_machine():
             return leases.GONE
         if held.process.is_running() or not held.process.is_of_this_boot() or monotonic < held.over + self._grace:
             return ""
