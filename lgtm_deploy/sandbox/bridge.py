@@ -17,10 +17,14 @@ _SET_FLAGS = 0x8914
 _UP = 0x1
 _REQUEST = "16sH14x"
 
+INTERFACES = Path("/sys/class/net")
+"""The machine's network interfaces. An engine that starts takes addresses that none of them has, so one starts at a
+time: whoever starts one locks this folder until it answers."""
+
 
 def exists(name: str) -> bool:
     """Whether the machine has a network interface of that name."""
-    return Path("/sys/class/net", name).exists()
+    return (INTERFACES / name).exists()
 
 
 def create(name: str) -> None:

@@ -63,7 +63,11 @@ def ensure_engine(home: Home, progress: Progress) -> Engine:
     Raises MissingToolError when there is none and none can be started.
     """
     with locked(home.path / "engine.lock", progress, "waiting for the Docker Engine to start"):
-        return find_engine(home) or _start(home, progress)
+        found = find_engine(home)
+        if found:
+            return found
+        with locked(bridge.INTERFACES, progress, "waiting for another Docker Engine to start"):
+            return _start(home, progress)
 
 
 def answers(docker_host: str) -> bool:

@@ -37,19 +37,22 @@ def read_json(path: Path) -> Any:
 
 @contextmanager
 def locked(path: Path, progress: Progress, waiting_for: str = "") -> Iterator[None]:
-    """Holds the lock file while the block runs; the kernel frees it when the process dies.
+    """Holds the lock file, or the folder, while the block runs; the kernel frees it when the process dies.
 
     `waiting_for` is told to `progress` when another process has it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
+    handle = os.open(path, os.O_CLOEXEC | (os.O_RDONLY if path.is_dir() else os.O_WRONLY | os.O_CREAT))
+    try:
         told = False
         while True:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
                 progress("" if told else waiting_for)
                 told = True
                 time.sleep(POLL_SECONDS)
         yield
+    finally:
+        os.close(handle)
