@@ -1,13 +1,14 @@
 """What is known of a run: a fold over its events."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import singledispatch
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from lgtm_deploy.core import event as events
 from lgtm_deploy.core.event import Event, FailureKind, Verdict
+from lgtm_deploy.core.persistent import PersistentMap, put
 
 StepStatus = Literal[
     "waiting",
@@ -21,6 +22,8 @@ StepStatus = Literal[
     "not-compensated",
 ]
 
+
+DataT = TypeVar("DataT")
 
 _OPEN: frozenset[StepStatus] = frozenset({"running", "failed", "in-doubt", "skipped"})
 
@@ -62,7 +65,7 @@ class Run:
     by: str = ""
     started: datetime | None = None
     finished: datetime | None = None
-    steps: Mapping[str, StepRun] = field(default_factory=dict)
+    steps: Mapping[str, StepRun] = field(default_factory=lambda: PersistentMap({}))
     rolling_back: bool = False
     verdict: Verdict | None = None
     seconds: float = 0.0
@@ -84,14 +87,23 @@ def _after(happened: Event, run: Run) -> Run:  # noqa: ARG001 - events that chan
     return run
 
 
-def _with_step(run: Run, happened: Event, **changes: Any) -> Run:
-    known = run.steps.get(happened.step, StepRun(id=happened.step))
-    return replace(run, steps={**run.steps, happened.step: replace(known, **changes)})
+def _with_step(run: Run, happened: Event, completed: int = 0, /, **changes: Any) -> Run:
+    # Every event costs the same, however many steps there are.
+    known = run.steps.get(happened.step) or StepRun(id=happened.step)
+    steps = put(run.steps, happened.step, _changed(known, **changes))
+    return _changed(run, steps=steps, completed=completed or run.completed)
+
+
+def _changed(known: DataT, **changes: Any) -> DataT:
+    """A copy with these fields changed, as `dataclasses.replace` makes it, at a tenth of its price."""
+    copy = object.__new__(type(known))
+    vars(copy).update(vars(known), **changes)
+    return copy
 
 
 @_after.register
 def _(happened: events.RunStarted, run: Run) -> Run:
-    return replace(
+    return _changed(
         run,
         plan=happened.plan,
         plan_digest=happened.plan_digest,
@@ -99,7 +111,7 @@ def _(happened: events.RunStarted, run: Run) -> Run:
         environment=happened.environment,
         by=happened.by,
         started=happened.at,
-        steps={step: StepRun(id=step, needs=tuple(needs)) for step, needs in happened.steps.items()},
+        steps=PersistentMap({step: StepRun(id=step, needs=tuple(needs)) for step, needs in happened.steps.items()}),
     )
 
 
@@ -107,10 +119,10 @@ def _(happened: events.RunStarted, run: Run) -> Run:
 def _(happened: events.RunResumed, run: Run) -> Run:
     # What did not end well is to be taken up again; what it had seen and changed stays known.
     steps = {
-        name: replace(step, status="waiting", kind="", reason="", message="") if step.status in _OPEN else step
+        name: _changed(step, status="waiting", kind="", reason="", message="") if step.status in _OPEN else step
         for name, step in run.steps.items()
     }
-    return replace(run, by=happened.by, verdict=None, finished=None, reason="", steps=steps)
+    return _changed(run, by=happened.by, verdict=None, finished=None, reason="", steps=PersistentMap(steps))
 
 
 @_after.register
@@ -150,8 +162,8 @@ def _(happened: events.StepRetried, run: Run) -> Run:
 
 
 def _completed(run: Run, happened: Event, **changes: Any) -> Run:
-    run = replace(run, completed=run.completed + 1)
-    return _with_step(run, happened, finished=happened.at, order=run.completed, message="", **changes)
+    order = run.completed + 1
+    return _with_step(run, happened, order, **{"finished": happened.at, "order": order, "message": "", **changes})
 
 
 @_after.register
@@ -176,14 +188,29 @@ def _(happened: events.StepUnchanged, run: Run) -> Run:
 
 @_after.register
 def _(happened: events.StepFailed, run: Run) -> Run:
-    run = _completed(run, happened, status="failed", seconds=happened.seconds, acted=happened.acted)
-    return _with_step(run, happened, message=happened.reason, kind=happened.kind, reason=happened.reason)
+    return _completed(
+        run,
+        happened,
+        status="failed",
+        seconds=happened.seconds,
+        acted=happened.acted,
+        message=happened.reason,
+        kind=happened.kind,
+        reason=happened.reason,
+    )
 
 
 @_after.register
 def _(happened: events.StepInDoubt, run: Run) -> Run:
-    run = _completed(run, happened, status="in-doubt", seconds=happened.seconds, acted=True, reason=happened.reason)
-    return _with_step(run, happened, message=happened.reason)
+    return _completed(
+        run,
+        happened,
+        status="in-doubt",
+        seconds=happened.seconds,
+        acted=True,
+        message=happened.reason,
+        reason=happened.reason,
+    )
 
 
 @_after.register
@@ -198,7 +225,7 @@ def _(happened: events.StepSkipped, run: Run) -> Run:
 
 @_after.register
 def _(happened: events.RollbackStarted, run: Run) -> Run:
-    return replace(run, rolling_back=True, reason=happened.reason)
+    return _changed(run, rolling_back=True, reason=happened.reason)
 
 
 @_after.register
@@ -213,16 +240,16 @@ def _(happened: events.CompensationFailed, run: Run) -> Run:
 
 @_after.register
 def _(happened: events.RollbackFinished, run: Run) -> Run:
-    return replace(run, rolling_back=False, differs=tuple(happened.differs))
+    return _changed(run, rolling_back=False, differs=tuple(happened.differs))
 
 
 @_after.register
 def _(happened: events.HookFinished, run: Run) -> Run:
-    return replace(run, hooks=(*run.hooks, happened))
+    return _changed(run, hooks=(*run.hooks, happened))
 
 
 @_after.register
 def _(happened: events.RunFinished, run: Run) -> Run:
-    return replace(
+    return _changed(
         run, verdict=happened.verdict, finished=happened.at, seconds=happened.seconds, reason=happened.reason
     )
