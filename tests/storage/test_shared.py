@@ -110,6 +110,23 @@ def test_a_renewal_that_arrived_without_an_answer_is_not_a_loss(place: Place) ->
     assert place.lock().holder("prod") is None
 
 
+def test_a_renewal_is_never_an_earlier_one_that_arrived_late(place: Place) -> None:
+    """Else the lease would be counted from now, and be over sooner for everybody else."""
+    lock = place.lock()
+    lease = lock.take("prod", "7f3a", "ci")
+    place.objects.script.fail_next("replace", LOST, when="after", times=1)
+    place.objects.script.fail_next("replace", LOST, times=5)
+    with pytest.raises(JournalError):
+        lock.renew(lease)
+    place.clock.advance(LEASE_SECONDS / 2)
+
+    lock.renew(lease)
+
+    held = place.lock().holder("prod")
+    assert held is not None
+    assert held.ends == place.clock.now() + timedelta(seconds=LEASE_SECONDS)
+
+
 class Killed(BaseException):
     """The process ended here."""
 

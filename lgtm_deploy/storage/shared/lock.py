@@ -82,7 +82,7 @@ class SharedLock:
         self._grace = grace
         self._process = process
         self._mine: dict[tuple[str, int], tuple[_Body, str]] = {}
-        """By environment and fence: what this one has written last, and its tag."""
+        """By environment and fence: what this one has sent last, and the tag of what was there by all it knows."""
 
     def take(self, environment: str, run: str, holder: str) -> Lease:
         """Takes the environment. Raises LockHeldError when another holder counts; JournalError: the store is silent."""
@@ -118,20 +118,15 @@ class SharedLock:
 
     def renew(self, lease: Lease) -> None:
         """Lets the lease last its time again. Raises LockLostError, and JournalError when the store is silent."""
-        body, tag = self._mine[lease.environment, lease.fence]
-        body = replace(body, beat=body.beat + 1)
-        renewed = self._writer.replace(_name(lease.environment), body.written(), tag)
-        if renewed is None:
-            # An earlier renewal may have arrived, although nobody said so.
-            found = self._look(lease.environment)
-            now = _Body.of(found)
-            if found is None or now.token != body.token:
-                raise leases.lost(lease.environment, lease.run, now.run)
-            body = replace(body, beat=now.beat + 1)
-            renewed = self._writer.replace(_name(lease.environment), body.written(), found.tag)
-            if renewed is None:
-                raise leases.lost(lease.environment, lease.run)
-        self._mine[lease.environment, lease.fence] = (body, renewed)
+        if self._beat(lease, self._mine[lease.environment, lease.fence][1]):
+            return
+        # An earlier renewal may have arrived, although nobody said so.
+        found = self._look(lease.environment)
+        now = _Body.of(found)
+        if found is None or now.token != self._mine[lease.environment, lease.fence][0].token:
+            raise leases.lost(lease.environment, lease.run, now.run)
+        if not self._beat(lease, found.tag):
+            raise leases.lost(lease.environment, lease.run)
 
     def release(self, lease: Lease) -> None:
         """Gives the environment back; nothing happens when it is not this lease's any more. Raises JournalError."""
@@ -166,6 +161,19 @@ class SharedLock:
             self._close(environment, free, "", by, f"unlocked by {by}")
             self._writer.replace(_name(environment), replace(free, unclosed=(), beat=1).written(), tag)
             return held
+
+    def _beat(self, lease: Lease, tag: str) -> bool:
+        """Whether the lease is written anew over what has that tag."""
+        held = lease.environment, lease.fence
+        before, _ = self._mine[held]
+        body = replace(before, beat=before.beat + 1)
+        # Remembered before it is sent: what is sent next, whatever comes of this, must not look like it.
+        self._mine[held] = (body, tag)
+        renewed = self._writer.replace(_name(lease.environment), body.written(), tag)
+        if renewed is None:
+            return False
+        self._mine[held] = (body, renewed)
+        return True
 
     def _look(self, environment: str) -> StoredObject | None:
         with answered(f"the lock of '{environment}'"):
