@@ -15,6 +15,7 @@ from python_terraform import IsFlagged, Terraform
 from lgtm_deploy.adapters import child
 from lgtm_deploy.adapters.terraform_file import is_planned_on
 from lgtm_deploy.adapters.terraform_output import changes_of, failure_of
+from lgtm_deploy.adapters.terraform_state import StateFile, local_state
 from lgtm_deploy.core.errors import InDoubtError, MissingToolError, PermanentError
 from lgtm_deploy.core.ports import PlannedChanges, Progress
 
@@ -85,8 +86,12 @@ class TerraformInfrastructure:
         """Saves a plan into `out`, readable by its owner only. Changes nothing outside.
 
         `variables` win over `var_files`. They are strings, as with `-var`; one that is a JSON list or object is given
-        as such. Raises TransientError when somebody else holds the state's lock, naming them.
+        as such. Raises TransientError when somebody else holds the state's lock, naming them, and PermanentError when a
+        local state is not the one that was left there.
         """
+        state = self._state(root)
+        if state:
+            state.check()
         out.parent.mkdir(parents=True, exist_ok=True)
         _create_private(out, "")
         given = out.with_name(out.name + ".tfvars.json")
@@ -127,9 +132,22 @@ class TerraformInfrastructure:
     def apply(self, root: Path, plan: PlannedChanges, progress: Progress) -> None:
         """Applies exactly that saved plan.
 
-        Raises PermanentError when it is stale or its file was changed, InDoubtError when Terraform was killed or died.
+        Raises PermanentError when it is stale or its file was changed, or when a local state is not the one that was
+        left there; InDoubtError when Terraform was killed or died.
         """
         _check_file(plan)
+        state = self._state(root)
+        if state is None:
+            self._apply(root, plan, progress)
+            return
+        state.check()
+        state.keep()
+        try:
+            self._apply(root, plan, progress)
+        finally:
+            state.let_go()
+
+    def _apply(self, root: Path, plan: PlannedChanges, progress: Progress) -> None:
         what = "terraform apply"
         try:
             done = self._run(root, progress, "apply", str(plan.file.resolve()), lock_timeout=f"{self._lock_timeout}s")
@@ -198,6 +216,10 @@ class TerraformInfrastructure:
             f"{self._program or 'Terraform'} is not installed.",
             resolution="Put `terraform` (1.5 or later) or `tofu` on the PATH.",
         )
+
+    def _state(self, root: Path) -> StateFile | None:
+        found = local_state(root, self._data(root)) if root.is_dir() else None
+        return StateFile(found, self._workspace.resolve() / "states") if found else None
 
     def _data(self, root: Path) -> Path:
         whole = str(root.resolve())

@@ -1,8 +1,6 @@
 """Terraform itself, on roots that need no provider."""
 
-import fcntl
 import hashlib
-import json
 import os
 import stat
 import sys
@@ -20,6 +18,7 @@ from lgtm_deploy.core.errors import (
     TransientError,
 )
 from lgtm_deploy.core.ports import PlannedChanges
+from tests.adapters.holding import held_by_another
 
 MAIN = """
 variable "path" { type = string }
@@ -212,15 +211,9 @@ def test_arguments_of_the_environment_do_not_reach_terraform(root: Root) -> None
 
 def test_a_held_state_lock_is_transient_and_names_its_holder(root: Root) -> None:
     planned = root.plan()
-    lock = {"ID": "7d1c", "Operation": "OperationTypeApply", "Who": "ci@runner-4", "Version": "1", "Created": ""}
-    info = {**lock, "Created": "2026-01-16T00:15:04Z", "Path": "terraform.tfstate", "Info": ""}
     state = root.folder / "terraform.tfstate"
-    state.touch()
-    (root.folder / ".terraform.tfstate.lock.info").write_text(json.dumps(info))
-    with state.open("r+") as held:
-        fcntl.lockf(held, fcntl.LOCK_EX)
-        with pytest.raises(TransientError, match=r"locked by ci@runner-4 \(id 7d1c"):
-            root.apply(planned)
+    with held_by_another(state), pytest.raises(TransientError, match=r"locked by ci@runner-4 \(id 7d1c"):
+        root.apply(planned)
 
 
 def slow(folder: Path, code: str) -> Root:
