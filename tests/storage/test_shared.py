@@ -124,7 +124,7 @@ def test_a_renewal_is_never_an_earlier_one_that_arrived_late(place: Place) -> No
 
     held = place.lock().holder("prod")
     assert held is not None
-    assert held.ends == place.clock.now() + timedelta(seconds=LEASE_SECONDS)
+    assert held.ends == place.clock.now().replace(microsecond=0) + timedelta(seconds=LEASE_SECONDS)
 
 
 class Killed(BaseException):
