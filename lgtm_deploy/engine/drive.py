@@ -1,14 +1,17 @@
 """Working through an order of jobs in parallel, with everything written down by one thread."""
 
 import queue
+import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
 
 from lgtm_deploy.core.errors import JournalError
 from lgtm_deploy.core.event import Event
 from lgtm_deploy.engine.ledger import Ledger
+from lgtm_deploy.engine.workers import Workers
 
 ResultT = TypeVar("ResultT")
 
@@ -16,12 +19,29 @@ ResultT = TypeVar("ResultT")
 _TICK = 0.2
 
 
+class _Oath:
+    """What a worker waits for: that something is on disk, or can never be."""
+
+    def __init__(self) -> None:
+        self._settled = threading.Event()
+        self._error: Exception | None = None
+
+    def settle(self, error: Exception | None = None) -> None:
+        self._error = error
+        self._settled.set()
+
+    def wait(self) -> None:
+        self._settled.wait()
+        if self._error is not None:
+            raise self._error
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Said:
-    """A worker says that something happened; `written` has a result once it is on disk."""
+    """A worker says that something happened; `oath` is settled once it is on disk."""
 
     event: Event
-    written: "Future[None] | None" = None
+    oath: _Oath | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +70,9 @@ class Voice:
 
     def swear(self, event: Event) -> None:
         """Has the event written down and returns once it is on disk. Raises JournalError when it cannot be."""
-        written: Future[None] = Future()
-        self._put(_Said(event=event, written=written))
-        written.result()
+        oath = _Oath()
+        self._put(_Said(event=event, oath=oath))
+        oath.wait()
 
 
 class Drive(Generic[ResultT]):
@@ -84,7 +104,7 @@ class Drive(Generic[ResultT]):
         self._abandon = abandon
         self._inbox: queue.SimpleQueue[_Message[ResultT]] = queue.SimpleQueue()
         self._running = 0
-        self._sworn: list[Future[None]] = []
+        self._sworn: list[_Oath] = []
 
     def run(self, order: Mapping[str, Iterable[str]]) -> None:
         """Works through the order: a job's name to the names that come before it. Ties go by the mapping's order."""
@@ -93,8 +113,8 @@ class Drive(Generic[ResultT]):
         for name, names in before.items():
             for each in names:
                 after[each].append(name)
-        ready = [name for name, names in before.items() if not names]
-        with ThreadPoolExecutor(max_workers=self._parallelism, thread_name_prefix="worker") as workers:
+        ready = deque(name for name, names in before.items() if not names)
+        with Workers(self._parallelism) as workers:
             try:
                 self._coordinate(workers, ready, before, after)
             except BaseException:
@@ -104,22 +124,22 @@ class Drive(Generic[ResultT]):
 
     def _coordinate(
         self,
-        workers: ThreadPoolExecutor,
-        ready: list[str],
+        workers: Workers,
+        ready: deque[str],
         before: Mapping[str, set[str]],
         after: Mapping[str, Iterable[str]],
     ) -> None:
         while True:
-            batch = ready[: self._parallelism - self._running] if self._may_start() else []
-            del ready[: len(batch)]
+            room = self._parallelism - self._running if self._may_start() else 0
+            batch = [ready.popleft() for _ in range(min(room, len(ready)))]
             starting = [(name, *self._start(name)) for name in batch]
             # One sync for all that was said or has ended, and for what starts now.
             self._ledger.write(*(event for _, event, _ in starting if event))
             while self._sworn:
-                self._sworn.pop().set_result(None)
+                self._sworn.pop().settle()
             for name, _, job in starting:
-                workers.submit(self._work, name, job)
-            self._running += len(starting)
+                workers.do(partial(self._work, name, job), busy=self._running)
+                self._running += 1
             if not self._running:
                 return
             for name in self._heard():
@@ -131,8 +151,8 @@ class Drive(Generic[ResultT]):
         for message in self._received():
             if isinstance(message, _Said):
                 self._ledger.note(message.event)
-                if message.written:
-                    self._sworn.append(message.written)
+                if message.oath:
+                    self._sworn.append(message.oath)
                 continue
             self._running -= 1
             if isinstance(message, _Crashed):
@@ -147,13 +167,13 @@ class Drive(Generic[ResultT]):
         lost = JournalError("The run's journal can no longer be written.")
         while self._sworn or self._running:
             while self._sworn:
-                self._sworn.pop().set_exception(lost)
+                self._sworn.pop().settle(lost)
             if self._running:
                 message = self._inbox.get()
                 if not isinstance(message, _Said):
                     self._running -= 1
-                elif message.written:
-                    self._sworn.append(message.written)
+                elif message.oath:
+                    self._sworn.append(message.oath)
 
     def _work(self, name: str, job: Callable[[Voice], ResultT]) -> None:
         try:

@@ -11,7 +11,7 @@ from lgtm_deploy.core.event import StepProgressed, StepStarted, StepSucceeded, S
 from lgtm_deploy.core.gate import Open
 from lgtm_deploy.core.run import Run
 from tests.engine.acting import act
-from tests.engine.toys import Outputs, Stage, Toy, Watch, World, for_ever, until
+from tests.engine.toys import LocalToy, Outputs, Stage, Toy, Watch, World, for_ever, until
 
 WIDE = 200
 
@@ -80,6 +80,17 @@ def test_a_wide_graph_is_written_in_few_batches(effect: str) -> None:
     assert run.verdict == ("unchanged" if effect == "nothing to do" else "deployed")
     assert len(ended) == WIDE
     assert stage.journal.appends < WIDE
+
+
+def test_one_step_ends_and_the_next_starts_with_one_sync() -> None:
+    names = [f"s{each}" for each in range(30)]
+    stage = Stage({name: names[place - 1 : place] if place else [] for place, name in enumerate(names)})
+    for name in names:
+        stage.replace_step(LocalToy(stage.world, name))
+    act(stage)
+    begin_and_end = 3
+
+    assert stage.journal.appends == len(names) + 1 + begin_and_end
 
 
 def test_no_more_steps_act_at_once_than_allowed() -> None:
