@@ -9,17 +9,19 @@ from typing import Any, get_args, get_origin, get_type_hints
 def typed(kind: type[Any], values: Mapping[str, Any]) -> Any:
     """The dataclass of these values, and what is in it: lists become tuples, maps become the dataclasses that they
     stand for. What the dataclass does not know is passed over."""
-    hints = _hints(kind)  # type: ignore[arg-type]
-    names = {each.name for each in fields(kind)}
-    return kind(**{name: _valued(hints[name], value) for name, value in values.items() if name in names})
+    kinds = _kinds(kind)  # type: ignore[arg-type]
+    return kind(**{name: _valued(kinds[name], value) for name, value in values.items() if name in kinds})
 
 
 @cache
-def _hints(kind: Any) -> dict[str, Any]:
-    return get_type_hints(kind)
+def _kinds(kind: Any) -> dict[str, Any]:
+    hints = get_type_hints(kind)
+    return {each.name: hints[each.name] for each in fields(kind)}
 
 
 def _valued(kind: Any, value: Any) -> Any:
+    if value is None or isinstance(value, str | int | float):
+        return value
     inner = get_args(kind)
     if is_dataclass(kind) and isinstance(value, Mapping):
         return typed(kind, value)  # type: ignore[arg-type]

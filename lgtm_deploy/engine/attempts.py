@@ -2,9 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, is_dataclass
-from typing import Any, TypeVar
-
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lgtm_deploy.core.errors import (
     DeadlineError,
@@ -23,6 +21,9 @@ from lgtm_deploy.core.step import Action, Effect, Nothing, Step
 from lgtm_deploy.core.values import typed
 from lgtm_deploy.engine.stop import Stop
 from lgtm_deploy.engine.waiting import poll
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
 
 ValueT = TypeVar("ValueT")
 
@@ -120,6 +121,26 @@ class Attempts:
         return end.reason if isinstance(end, Shut) else ""
 
     def _repeatedly(self, once: Callable[[], ValueT]) -> ValueT:
+        try:
+            return once()
+        except TransientError as error:
+            return self._again(once, error)
+
+    def _again(self, once: Callable[[], ValueT], first: TransientError) -> ValueT:
+        from tenacity import (  # noqa: PLC0415 - only what fails in a way that may pass waits for it to load
+            Retrying,
+            retry_if_exception_type,
+            stop_after_attempt,
+            wait_exponential_jitter,
+        )
+
+        failed = [first]
+
+        def attempt() -> ValueT:
+            if failed:
+                raise failed.pop()
+            return once()
+
         policy = self._work.retry
         retrying = Retrying(
             retry=retry_if_exception_type(TransientError),
@@ -131,9 +152,9 @@ class Attempts:
             before_sleep=self._retried,
             reraise=True,
         )
-        return retrying(once)
+        return retrying(attempt)
 
-    def _retried(self, state: RetryCallState) -> None:
+    def _retried(self, state: "RetryCallState") -> None:
         self.attempt = state.attempt_number + 1
         error = state.outcome.exception() if state.outcome else None
         self._tell.retried(state.attempt_number, str(error), round(state.upcoming_sleep, 3))
