@@ -179,8 +179,13 @@ def lacks(variables: Sequence[str], secrets: Sequence[str]) -> str:
 
 
 def losses(service: Service, contract: Contract, routed: Sequence[str]) -> tuple[str, ...]:
-    """What the image that runs answers and the new one does not, although somebody depends on it."""
+    """What the image that runs answers and the new one does not, although somebody depends on it.
+
+    That paths which move, or the health check's old one, are not where they were is the change itself: whether a rule
+    leads nobody but to them is judged by the rules, of which many take more than one service's paths.
+    """
     lost = []
+    known = {*service.paths.moves, *service.paths.keeps, *service.paths.drops, contract.old_path}
     for path in service.paths.moves:
         moved = service.prefix + path
         if (_answered(contract.old, path) or _answered(contract.old, moved)) and not _answered(contract.new, moved):
@@ -189,7 +194,7 @@ def losses(service: Service, contract: Contract, routed: Sequence[str]) -> tuple
         if _is_lost(contract, path):
             lost.append(f"the stack file says that {service.name} keeps {path}, which the new image does not answer")
     for path in routed:
-        if path not in (*service.paths.drops, *service.paths.keeps) and _is_lost(contract, path):
+        if path not in known and _is_lost(contract, path):
             lost.append(
                 f"the load balancer sends {path} to {service.name}, which answers it now and no longer after the change"
             )

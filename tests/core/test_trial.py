@@ -165,6 +165,18 @@ def test_what_somebody_depends_on_must_not_get_lost(new: Trial, routed: tuple[st
     assert bool(found) is bool(lost)
 
 
+@pytest.mark.parametrize("everything", [rule("/*"), rule(), rule("/api/*", "/ready", conditional=True)])
+def test_a_rule_that_takes_more_than_what_moves_does_not_speak_against_the_image(everything: ListenerRule) -> None:
+    routed = questions(SERVICE, "/health", [everything], OURS).routed
+    old = trial(_ready=200, _health=200, _api_echo=200, _status=200)
+    new = trial(_ready=404, _health=404, _api_echo=404, _status=200, _tempo_api_echo=200, _tempo_ready=200)
+
+    contract = Contract(old_path="/health", new_path="/tempo/ready", new=new, old=old)
+
+    assert "/api/echo" in routed
+    assert losses(SERVICE, contract, routed) == ()
+
+
 def test_nothing_is_lost_that_nobody_could_see_before() -> None:
     contract = Contract(old_path="/ready", new_path="/tempo/ready", new=trial(_status=404))
 
