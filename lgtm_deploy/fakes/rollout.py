@@ -43,6 +43,8 @@ class FakeDeployment:
     failed: int = 0
     finished: float | None = None
     back_to: "FakeDeployment | None" = None
+    forgotten: bool = False
+    """Whether it is older than the history that ECS lists."""
 
     def finish(self, status: DeploymentStatus, now: float, reason: str = "") -> None:
         """Ends it."""
@@ -119,6 +121,8 @@ class FakeService:
     tasks: list[FakeTask] = field(default_factory=list)
     events: list[ServiceEvent] = field(default_factory=list)
     """What it has told, newest first."""
+    resolves_after: float = 0.0
+    """So many seconds a deployment takes to tell its digests."""
     crowded: str = ""
     """Why no task can be placed; empty: there is room."""
     wanted: FakeDeployment | None = None
@@ -255,12 +259,13 @@ class FakeService:
 
     def deployment_state(self, deployment: FakeDeployment) -> DeploymentState:
         """As the port describes it."""
+        resolved = self.clock.monotonic() >= deployment.created + self.resolves_after
         return DeploymentState(
             arn=deployment.arn,
             status=deployment.status,
             reason=deployment.reason,
             task_definition=deployment.revision.arn,
-            digests=dict((deployment.back_to or deployment).digests),
+            digests=dict((deployment.back_to or deployment).digests) if resolved else {},
             desired=self.desired,
             failed_tasks=deployment.failed,
             failure_threshold=self.threshold,

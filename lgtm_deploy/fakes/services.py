@@ -102,7 +102,7 @@ class FakeHost:
             circuit_breaker=service.circuit_breaker,
             target_groups=tuple(group.arn for group in service.groups),
             platform=service.platform,
-            deployment=service.deployments[-1].arn,
+            deployment="" if service.deployments[-1].forgotten else service.deployments[-1].arn,
             events=tuple(service.events),
         )
 

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import ClassVar
 
-from lgtm_deploy.core.errors import TransientError
+from lgtm_deploy.core.errors import PermanentError, TransientError
 from lgtm_deploy.core.gate import Gate, Open, Shut, Waiting
 from lgtm_deploy.core.ports import Progress, TaskState
 from lgtm_deploy.core.stack import Service
 from lgtm_deploy.core.step import Action, Change, Nothing, Part, Proposal
+from lgtm_deploy.steps.rollouts import running_digest
 
 _POLL = 0.5
 # How old an earlier task must be before it counts where it cannot be asked, in seconds.
@@ -26,8 +27,8 @@ class Inputs:
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """The service's task definition, its image, its newest service deployment, the digest that this runs, and the path
-    that the load balancer checks."""
+    """The service's task definition, its image, its newest service deployment (empty: none is listed), the digest that
+    it is on (empty: not known), and the path that the load balancer checks."""
 
     task_definition: str
     image: str
@@ -61,21 +62,18 @@ class DeployService(Action[Inputs, Seen, Outputs]):
         """Raises NotFoundError when there is no such service."""
         service = self.stack.service(inputs.service)
         state = self.ports.host.service(service.ecs_service)
-        digest = ""
-        if state.deployment:
-            digest = self.ports.rollouts.deployment(state.deployment).digests.get(service.container, "")
         return Seen(
             task_definition=state.task_definition,
             image=state.images.get(service.container, ""),
             deployment=state.deployment,
-            digest=digest,
+            digest=running_digest(self.ports.rollouts, service, state),
             path=self.ports.balancer.target_group(service.target_group).health_check.path,
         )
 
     def propose(self, inputs: Inputs, seen: Seen) -> Proposal[Outputs]:
-        """Nothing when the service is on this digest."""
+        """Nothing when the service is on this digest. Gates go by its deployment: without one it is made."""
         pinned = self.stack.service(inputs.service).pinned_tag
-        if seen.digest == inputs.digest and (pinned or seen.image == inputs.reference):
+        if seen.deployment and seen.digest == inputs.digest and (pinned or seen.image == inputs.reference):
             return Nothing(outputs=Outputs(deployment=seen.deployment, task_definition=seen.task_definition))
         return Change(
             summary=f"deploy {inputs.service} {inputs.digest[:19]}",
@@ -100,6 +98,11 @@ class DeployService(Action[Inputs, Seen, Outputs]):
             return
         revision = seen.task_definition
         if service.pinned_tag:
+            if not seen.digest:
+                raise PermanentError(
+                    f"Which image of {inputs.service} ran before is not known: no task of it ran.",
+                    resolution=f"Push it as {service.pinned_tag} again, and deploy that.",
+                )
             reference = self.ports.registry.reference(service.repository, seen.digest)
             revision = self.ports.host.revise(service.ecs_service, {service.container: reference})
         self.ports.host.update(service.ecs_service, task_definition=revision)
@@ -108,8 +111,10 @@ class DeployService(Action[Inputs, Seen, Outputs]):
         """Open once the earlier digest runs and its deployment is complete."""
         service = self.stack.service(inputs.service)
         state = self.ports.host.service(service.ecs_service)
-        if not state.deployment:
+        if not state.deployment and self._is_back(inputs, seen):
             return Open(outputs=None)
+        if not state.deployment:
+            return Waiting(reason=f"{inputs.service} has no deployment; going back to {seen.digest[:19]}")
         deployment = self.ports.rollouts.deployment(state.deployment)
         digest = deployment.digests.get(service.container, "")[:19] or "no image yet"
         now = f"{inputs.service} is on {digest}, {deployment.status}"
@@ -127,8 +132,7 @@ class DeployService(Action[Inputs, Seen, Outputs]):
         earlier = [
             task
             for task in self.ports.rollouts.tasks(service.ecs_service)
-            if task.status == "running"
-            and any(each.name == service.container and each.digest == seen.digest for each in task.containers)
+            if task.status == "running" and _is_of(task, service, seen)
         ]
         answering = sum(self._answers(task, service, seen.path) for task in earlier)
         if answering >= state.desired:
@@ -151,3 +155,10 @@ class DeployService(Action[Inputs, Seen, Outputs]):
         if state.task_definition == seen.task_definition and not service.pinned_tag:
             return True
         return bool(seen.digest) and state.images.get(service.container, "").endswith(f"@{seen.digest}")
+
+
+def _is_of(task: TaskState, service: Service, seen: Seen) -> bool:
+    """Whether the task is of the image that was seen; where its digest is not known, of its task definition."""
+    if seen.digest:
+        return task.digest_of(service.container) == seen.digest
+    return task.task_definition == seen.task_definition and not service.pinned_tag

@@ -14,6 +14,7 @@ from lgtm_deploy.core.step import Action, Change, Effect, Nothing, Part, Proposa
 from lgtm_deploy.core.trial import how_ended, lacks, losses, questions, table
 from lgtm_deploy.steps.abreast import Abreast
 from lgtm_deploy.steps.build_image import build_request
+from lgtm_deploy.steps.rollouts import running_digest
 from lgtm_deploy.steps.trying import PATIENCE, Subject, Tried, try_out
 
 _NEW, _OLD = "new image", "running image"
@@ -65,9 +66,7 @@ class ProbeImage(Action[Inputs, Seen, Outputs]):
         """Raises NotFoundError: no such service, target group or repository."""
         service = self.stack.service(inputs.service)
         state = self.ports.host.service(service.ecs_service)
-        running = ""
-        if state.deployment:
-            running = self.ports.rollouts.deployment(state.deployment).digests.get(service.container, "")
+        running = running_digest(self.ports.rollouts, service, state)
         check = self.ports.balancer.target_group(service.target_group).health_check
         digest = self.ports.registry.digest_of(service.repository, inputs.tag)
         return Seen(digest=digest or "", running=running, path=check.path, matcher=check.matcher)

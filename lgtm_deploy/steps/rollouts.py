@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from lgtm_deploy.core.ports import Balancer, DeploymentState, RolloutView, ServiceHost, TaskState
+from lgtm_deploy.core.ports import Balancer, DeploymentState, RolloutView, ServiceHost, ServiceState, TaskState
 from lgtm_deploy.core.rollout import Rollout, all_running
 from lgtm_deploy.core.stack import Service
 
@@ -71,6 +71,25 @@ def look_at(ports: RolloutPorts, service: Service, watched: Watched) -> Rollout:
     if "health checks" in last.stopped_reason:
         checked = ports.balancer.target_group(service.target_group).health_check.path
     return replace(seen, last_lines={last.arn: lines}, checked=checked)
+
+
+def running_digest(rollouts: RolloutView, service: Service, state: ServiceState) -> str:
+    """The digest that the service is on; empty when nobody can tell.
+
+    Its newest service deployment says so, but ECS lists those of the last 90 days only, and tells digests once it has
+    resolved them (AWS: ECS developer guide, service deployments; container image resolution). Else the image reference
+    itself may have it, or the task that was started last.
+    """
+    listed = rollouts.deployment(state.deployment).digests.get(service.container, "") if state.deployment else ""
+    if found := listed or state.images.get(service.container, "").partition("@")[2]:
+        return found
+    tasks = [
+        task
+        for task in rollouts.tasks(service.ecs_service)
+        if task.status == "running" and task.task_definition == state.task_definition
+    ]
+    tasks.sort(key=lambda task: task.started_at.timestamp() if task.started_at else 0.0)
+    return next((digest for task in reversed(tasks) if (digest := task.digest_of(service.container))), "")
 
 
 def _newest(ports: RolloutPorts, newest: str, watched: DeploymentState) -> str:

@@ -11,6 +11,7 @@ from lgtm_deploy.core.preflight.images import version_hint
 from lgtm_deploy.core.stack import Service, Stack
 from lgtm_deploy.steps.build_image import build_request, tag_of
 from lgtm_deploy.steps.preflight.looks import Looked, looked
+from lgtm_deploy.steps.rollouts import running_digest
 
 # A tag that no image has: asking for it tells whether the repository is there.
 _NO_TAG = "lgtm-deploy-preflight"
@@ -75,9 +76,9 @@ def _explained(service: Service, version: str, look: Callable[[], str]) -> Calla
 
 def _running(ports: Ports, service: Service, state: ServiceState | None) -> RunningImage | None:
     """The image that runs, where it is one of the service's own repository and anything runs."""
-    if state is None or not state.deployment or not _is_own(state.images.get(service.container, ""), service):
+    if state is None or not _is_own(state.images.get(service.container, ""), service):
         return None
-    digest = ports.rollouts.deployment(state.deployment).digests.get(service.container, "")
+    digest = running_digest(ports.rollouts, service, state)
     if not digest:
         return None
     try:
