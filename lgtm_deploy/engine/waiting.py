@@ -8,6 +8,7 @@ from lgtm_deploy.core.gate import Gate, Open, Shut, Waiting
 
 # So many looks in a row may fail in a way that can pass: reads already have the SDK's own adaptive retries behind them.
 PATIENCE = 5
+_SHORTEST = 0.05
 
 
 def poll(
@@ -39,4 +40,11 @@ def poll(
         if monotonic() >= deadline:
             return Shut(reason=f"after {seconds:g} s still: {gate.reason}", kind="timed-out")
         tell(gate.reason)
-        pause(min(gate.poll_seconds, max(deadline - monotonic(), 0.05)))
+        pause(min(_to_the_beat(gate.poll_seconds, monotonic()), max(deadline - monotonic(), _SHORTEST)))
+
+
+def _to_the_beat(seconds: float, now: float) -> float:
+    """How long until the next multiple of so many seconds, which is the same moment for all who wait: then they ask at
+    once, and one call to AWS answers all of them (adapters/ecs/together.py)."""
+    left = seconds - now % seconds
+    return left if left >= _SHORTEST else left + seconds

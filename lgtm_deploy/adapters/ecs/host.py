@@ -1,14 +1,17 @@
 """What an ECS service is, and how it is changed."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lgtm_deploy.adapters.aws import Aws, changing, reading
 from lgtm_deploy.adapters.ecs.records import Record, container_spec, service_state
+from lgtm_deploy.adapters.ecs.together import Together
 from lgtm_deploy.core.errors import DeployError, InDoubtError, NotFoundError, PermanentError
 from lgtm_deploy.core.ports import ContainerSpec, ServiceState
 
+# AWS: DescribeServices takes up to 10 names.
+SERVICES_PER_CALL = 10
 # ECS is eventually consistent: a new service deployment is listed a moment after UpdateService answered.
 LISTED_WITHIN = 15.0
 LOOK_EVERY = 0.25
@@ -22,6 +25,7 @@ class EcsHost:
         self._cluster = cluster
         self._pause = pause
         self._definitions: dict[str, Record] = {}
+        self._services = Together(self._described_together, limit=SERVICES_PER_CALL, pause=pause)
 
     def service(self, name: str) -> ServiceState:
         """The service now. Raises NotFoundError (no such cluster or service)."""
@@ -112,9 +116,7 @@ class EcsHost:
         return any(item.get("taskDefinition") == task_definition for item in found["serviceRevisions"])
 
     def _described(self, name: str) -> Record:
-        with reading(f"ECS service {name} in cluster {self._cluster}"):
-            answer = self._aws.reader("ecs").describe_services(cluster=self._cluster, services=[name])
-        found: Record | None = next(iter(answer["services"]), None)
+        found = self._services.one(name)
         # Deleted services stay visible for a while (AWS: DescribeServices, status INACTIVE).
         if found is None or found.get("status") == "INACTIVE":
             raise NotFoundError(
@@ -122,6 +124,11 @@ class EcsHost:
                 resolution="Check `ecs_service` and `cluster` in the stack file.",
             )
         return found
+
+    def _described_together(self, names: Sequence[str]) -> Mapping[str, Record]:
+        with reading(f"ECS service {', '.join(names)} in cluster {self._cluster}"):
+            answer = self._aws.reader("ecs").describe_services(cluster=self._cluster, services=list(names))
+        return {service["serviceName"]: service for service in answer["services"]}
 
     def _known_definition(self, arn: str) -> Record:
         """A revision of a task definition never changes, so it is asked for once (AWS: task definition revisions)."""

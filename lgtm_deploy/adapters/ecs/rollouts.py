@@ -1,15 +1,21 @@
 """How a rollout on ECS goes: its service deployment, its tasks and what they wrote."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from lgtm_deploy.adapters.aws import Aws, reading
 from lgtm_deploy.adapters.ecs.records import Record, deployment_state, digests_of, task_state
+from lgtm_deploy.adapters.ecs.together import Together
 from lgtm_deploy.core.errors import AccessError, NotFoundError
 from lgtm_deploy.core.ports import DeploymentState, TaskState
 
 # AWS: DescribeTasks takes up to 100 ARNs.
 TASKS_PER_CALL = 100
+# AWS: DescribeServiceDeployments takes up to 20 ARNs.
+DEPLOYMENTS_PER_CALL = 20
+# One list of all tasks of a cluster serves any number of services.
+_ANY_NUMBER = 1_000
 
 
 class LogReader(Protocol):
@@ -21,37 +27,52 @@ class LogReader(Protocol):
 
 
 class EcsRollouts:
-    """Looks at the services of one cluster."""
+    """Looks at the services of one cluster. `pause` waits for so many seconds."""
 
-    def __init__(self, aws: Aws, *, cluster: str, logs: LogReader) -> None:
+    def __init__(self, aws: Aws, *, cluster: str, logs: LogReader, pause: Callable[[float], None] = time.sleep) -> None:
         self._aws = aws
         self._cluster = cluster
         self._logs = logs
         self._revisions: dict[str, Record] = {}
         self._log_options: dict[str, Mapping[str, Mapping[str, str]]] = {}
+        self._deployments = Together(self._described_together, limit=DEPLOYMENTS_PER_CALL, pause=pause)
+        self._tasks = Together(self._tasks_together, limit=_ANY_NUMBER, pause=pause)
 
     def deployment(self, arn: str) -> DeploymentState:
         """The service deployment of that ARN (AWS: DescribeServiceDeployments). Raises NotFoundError."""
-        with reading(f"Service deployment {arn}"):
-            found = self._aws.reader("ecs").describe_service_deployments(serviceDeploymentArns=[arn])
-        if not found["serviceDeployments"]:
+        deployment = self._deployments.one(arn)
+        if deployment is None:
             raise NotFoundError(f"There is no service deployment {arn}.")
-        deployment: Record = found["serviceDeployments"][0]
         target = self._revision(deployment.get("targetServiceRevision", {}).get("arn", ""))
         back = deployment.get("rollback", {}).get("serviceRevisionArn", "")
         return deployment_state(deployment, target, running=self._revision(back) if back else target)
 
     def tasks(self, service: str) -> Sequence[TaskState]:
         """Tasks that run, and those that stopped within about an hour (AWS: ListTasks keeps them that long)."""
-        arns = dict.fromkeys(arn for status in ("RUNNING", "STOPPED") for arn in self._listed(service, status))
+        return self._tasks.one(service) or ()
+
+    def _described_together(self, arns: Sequence[str]) -> Mapping[str, Record]:
+        with reading(f"Service deployment {', '.join(arns)}"):
+            found = self._aws.reader("ecs").describe_service_deployments(serviceDeploymentArns=list(arns))
+        return {deployment["serviceDeploymentArn"]: deployment for deployment in found["serviceDeployments"]}
+
+    def _tasks_together(self, services: Sequence[str]) -> Mapping[str, Sequence[TaskState]]:
+        """The tasks by service. For one service only its own are listed, for more those of the whole cluster."""
+        what = f"The tasks of ECS service {', '.join(services)}"
+        only = {"serviceName": services[0]} if len(services) == 1 else {}
+        arns = dict.fromkeys(arn for status in ("RUNNING", "STOPPED") for arn in self._listed(what, status, only))
         ordered = list(arns)
-        found: list[TaskState] = []
+        found: dict[str, list[TaskState]] = {service: [] for service in services}
         for start in range(0, len(ordered), TASKS_PER_CALL):
-            with reading(f"The tasks of ECS service {service}"):
+            with reading(what):
                 described = self._aws.reader("ecs").describe_tasks(
                     cluster=self._cluster, tasks=ordered[start : start + TASKS_PER_CALL]
                 )
-            found += (task_state(task) for task in described["tasks"])
+            for task in described["tasks"]:
+                # AWS: the group of a service's task is `service:` and its name.
+                service = services[0] if only else str(task.get("group", "")).removeprefix("service:")
+                if service in found:
+                    found[service].append(task_state(task))
         return found
 
     def last_lines(self, task: TaskState, container: str, limit: int) -> Sequence[str]:
@@ -67,11 +88,11 @@ class EcsRollouts:
         except (NotFoundError, AccessError):
             return ()
 
-    def _listed(self, service: str, status: str) -> list[str]:
+    def _listed(self, what: str, status: str, only: Mapping[str, str]) -> list[str]:
         found: list[str] = []
-        asked: dict[str, Any] = {"cluster": self._cluster, "serviceName": service, "desiredStatus": status}
+        asked: dict[str, Any] = {"cluster": self._cluster, "desiredStatus": status, **only}
         while True:
-            with reading(f"The tasks of ECS service {service}"):
+            with reading(what):
                 answer = self._aws.reader("ecs").list_tasks(**asked)
             found += answer["taskArns"]
             if not answer.get("nextToken"):
