@@ -1,12 +1,12 @@
 """deploy-service: the service on another image, by digest."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import ClassVar
 
 from lgtm_deploy.core.errors import PermanentError, TransientError
 from lgtm_deploy.core.gate import Gate, Open, Shut, Waiting
-from lgtm_deploy.core.ports import Progress, TaskState
+from lgtm_deploy.core.ports import DeploymentState, Progress, ServiceState, TaskState
 from lgtm_deploy.core.stack import Service
 from lgtm_deploy.core.step import Action, Change, Nothing, Part, Proposal
 from lgtm_deploy.steps.rollouts import running_digest
@@ -14,6 +14,9 @@ from lgtm_deploy.steps.rollouts import running_digest
 _POLL = 0.5
 # How old an earlier task must be before it counts where it cannot be asked, in seconds.
 _UNSEEN_SECONDS = 60.0
+# AWS: ServiceDeployment, status.
+_CAME_TO_NOTHING = ("STOPPED", "ROLLBACK_FAILED")
+_GOES_FORWARD = ("PENDING", "IN_PROGRESS", "SUCCESSFUL")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,13 +31,19 @@ class Inputs:
 @dataclass(frozen=True, kw_only=True)
 class Seen:
     """The service's task definition, its image, its newest service deployment (empty: none is listed), the digest that
-    it is on (empty: not known), and the path that the load balancer checks."""
+    it is on (empty: not known), and the path that the load balancer checks.
+
+    `ended` is how that deployment ended, where it came to nothing. `begun`: it has begun since this step's first look,
+    and is this step's own.
+    """
 
     task_definition: str
     image: str
     deployment: str
     digest: str
     path: str = ""
+    ended: str = ""
+    begun: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,18 +71,26 @@ class DeployService(Action[Inputs, Seen, Outputs]):
         """Raises NotFoundError when there is no such service."""
         service = self.stack.service(inputs.service)
         state = self.ports.host.service(service.ecs_service)
+        newest = self._newest(state)
         return Seen(
             task_definition=state.task_definition,
             image=state.images.get(service.container, ""),
             deployment=state.deployment,
             digest=running_digest(self.ports.rollouts, service, state),
             path=self.ports.balancer.target_group(service.target_group).health_check.path,
+            ended=newest.status if newest is not None and newest.status in _CAME_TO_NOTHING else "",
         )
+
+    def recall(self, seen: Seen, first: Seen) -> Seen:
+        """A deployment by force leaves no trace but itself: its digest is not known at once."""
+        return replace(seen, begun=seen.deployment != first.deployment)
 
     def propose(self, inputs: Inputs, seen: Seen) -> Proposal[Outputs]:
         """Nothing when the service is on this digest. Gates go by its deployment: without one it is made."""
         pinned = self.stack.service(inputs.service).pinned_tag
-        if seen.deployment and seen.digest == inputs.digest and (pinned or seen.image == inputs.reference):
+        there = (seen.digest == inputs.digest or seen.begun) if pinned else seen.image == inputs.reference
+        # What became of this step's own deployment is for the gates to say.
+        if seen.deployment and there and (seen.begun or not seen.ended):
             return Nothing(outputs=Outputs(deployment=seen.deployment, task_definition=seen.task_definition))
         return Change(
             summary=f"deploy {inputs.service} {inputs.digest[:19]}",
@@ -94,7 +111,10 @@ class DeployService(Action[Inputs, Seen, Outputs]):
     def compensate(self, inputs: Inputs, seen: Seen, progress: Progress) -> None:
         """Deploys the earlier revision, unless ECS's own rollback has done so; a mutable tag comes back by digest."""
         service = self.stack.service(inputs.service)
-        if self._is_back(inputs, seen):
+        state = self.ports.host.service(service.ecs_service)
+        newest = self._newest(state)
+        ended = newest is not None and newest.status in _CAME_TO_NOTHING
+        if self._is_back(inputs, seen) and not ended:
             return
         revision = seen.task_definition
         if service.pinned_tag:
@@ -105,7 +125,9 @@ class DeployService(Action[Inputs, Seen, Outputs]):
                 )
             reference = self.ports.registry.reference(service.repository, seen.digest)
             revision = self.ports.host.revise(service.ecs_service, {service.container: reference})
-        self.ports.host.update(service.ecs_service, task_definition=revision)
+        # Where ECS has it back in name only, the same revision has to be deployed once more.
+        force = ended and revision == state.task_definition
+        self.ports.host.update(service.ecs_service, task_definition=revision, force=force)
 
     def restored(self, inputs: Inputs, seen: Seen) -> Gate[None]:
         """Open once the earlier digest runs and its deployment is complete."""
@@ -120,7 +142,7 @@ class DeployService(Action[Inputs, Seen, Outputs]):
         now = f"{inputs.service} is on {digest}, {deployment.status}"
         if deployment.status in ("ROLLBACK_SUCCESSFUL", "SUCCESSFUL") and self._is_back(inputs, seen):
             return Open(outputs=None, since=deployment.finished_at)
-        if deployment.status in ("STOPPED", "ROLLBACK_FAILED"):
+        if deployment.status in _CAME_TO_NOTHING:
             return Shut(reason=f"{now}; it was on {seen.digest[:19]}")
         return Waiting(reason=f"{now}; going back to {seen.digest[:19]}")
 
@@ -138,6 +160,17 @@ class DeployService(Action[Inputs, Seen, Outputs]):
         if answering >= state.desired:
             return Open(outputs=None)
         return Waiting(reason=f"{answering}/{state.desired} earlier tasks answer on {seen.path}", poll_seconds=_POLL)
+
+    def _newest(self, state: ServiceState) -> DeploymentState | None:
+        """Its newest deployment, None where none is listed. Raises TransientError: ECS does not list it yet."""
+        if not state.deployment:
+            return None
+        newest = self.ports.rollouts.deployment(state.deployment)
+        # ECS goes back to an earlier task definition by itself; else the newest deployment is the one of the newest.
+        other = newest.task_definition not in ("", state.task_definition)
+        if other and newest.status in _GOES_FORWARD:
+            raise TransientError(f"ECS does not list the newest deployment of {state.name} yet.")
+        return newest
 
     def _answers(self, task: TaskState, service: Service, path: str) -> bool:
         if not self.ports.task_probe.reaches(task.address, service.port):
