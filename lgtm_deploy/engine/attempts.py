@@ -204,7 +204,12 @@ class Attempts:
 
     def _compensate(self, step: Action[Any, Any, Any], before: Any) -> None:
         self._guard()
-        step.compensate(self._work.inputs, before, self._progress(step))
+        try:
+            step.compensate(self._work.inputs, before, self._progress(step))
+        except InDoubtError as error:
+            # A rollback goes on: look whether it is back after all, and otherwise send it again, which does no harm.
+            if not isinstance(step.restored(self._work.inputs, before), Open):
+                raise TransientError(error.message) from error
 
     def _progress(self, step: Action[Any, Any, Any]) -> Callable[[str], None]:
         def progress(message: str) -> None:
@@ -229,7 +234,7 @@ class Attempts:
     def _look_again(self, step: Action[Any, Any, Any], error: InDoubtError) -> Outcome:
         """A change was sent and its answer never came: look whether it is there before it is sent again."""
         try:
-            proposal = step.propose(self._work.inputs, self._observe(step))
+            proposal = step.propose(self._work.inputs, self._repeatedly(lambda: self._observe(step)))
         except TransientError:
             raise error from None
         if isinstance(proposal, Nothing):

@@ -102,6 +102,25 @@ def test_a_lost_change_that_cannot_be_looked_at_stays_in_doubt() -> None:
     assert run.reason == "a: The answer was lost."
 
 
+def test_a_lost_change_is_looked_at_until_that_can_be_seen() -> None:
+    class Blinded(Toy):
+        blinks = 2
+
+        def observe(self, inputs):  # type: ignore[no-untyped-def]
+            if self.applied and self.blinks:
+                self.blinks -= 1
+                raise THROTTLED
+            return super().observe(inputs)
+
+    step = Blinded(World(), "a", after=fails(LOST))
+    stage = alone(step)
+
+    run = act(stage)
+
+    assert step.applied == 1
+    assert run.verdict == "deployed"
+
+
 def test_a_change_that_an_earlier_attempt_made_counts_as_made() -> None:
     step = Toy(World(), "a", after=fails(THROTTLED))
     stage = alone(step)

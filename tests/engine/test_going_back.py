@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lgtm_deploy.core.errors import PermanentError, TransientError
+from lgtm_deploy.core.errors import InDoubtError, PermanentError, TransientError
 from lgtm_deploy.core.event import (
     CompensationFailed,
     Event,
@@ -51,6 +51,27 @@ def test_exactly_what_acted_is_undone_last_first() -> None:
     assert world.state == {"local": "new", "idle": "new", "a": "old", "b": "old"}
     assert (run.verdict, run.reason) == ("rolled-back", "broken: It broke.")
     assert run.steps["broken"].kind == "failed"
+
+
+def test_an_undoing_whose_answer_was_lost_is_looked_at_and_sent_again_where_it_had_no_effect() -> None:
+    lost = InDoubtError("The answer was lost.")
+
+    class Heard(Toy):
+        def compensate(self, inputs, seen, progress):  # type: ignore[no-untyped-def]
+            super().compensate(inputs, seen, progress)
+            raise lost
+
+    world = World()
+    unheard = Toy(world, "unheard", undo=fails(lost))
+    broken = Toy(world, "broken", before=fails(BROKEN))
+    stage = Stage(
+        {"heard": [], "unheard": ["heard"], "broken": ["unheard"]}, Heard(world, "heard"), unheard, broken, world=world
+    )
+
+    run = act(stage)
+
+    assert world.what_was("undo") == ["unheard", "unheard", "heard"]
+    assert (run.verdict, run.differs) == ("rolled-back", ())
 
 
 def test_independent_chains_are_undone_each_in_its_own_order() -> None:
