@@ -29,20 +29,11 @@ MANIFEST_TYPES = [
 ]
 
 
-class EcrRegistry:
-    """ECR repositories of one account and region; the engine pushes to them, and pulls from them.
+class EcrTags:
+    """What tags name, for those who need no engine."""
 
-    `process` is who borrows images, so that they go when it is killed.
-    """
-
-    def __init__(self, aws: Aws, engine: docker.DockerClient, clock: Clock, *, process: Identity | None = None) -> None:
+    def __init__(self, aws: Aws) -> None:
         self._aws = aws
-        self._engine = engine
-        self._clock = clock
-        self._addresses: dict[str, str] = {}
-        self._token: tuple[Mapping[str, str], datetime] | None = None
-        self._lock = threading.Lock()
-        self._leavings = Leavings(engine, process or Identity())
 
     def digest_of(self, repository: str, tag: str) -> str | None:
         """The digest that a tag names, or None. Raises NotFoundError when there is no such repository."""
@@ -56,6 +47,22 @@ class EcrRegistry:
                     return None
                 raise
         return str(found[0]["imageDigest"]) if found else None
+
+
+class EcrRegistry(EcrTags):
+    """ECR repositories of one account and region; the engine pushes to them, and pulls from them.
+
+    `process` is who borrows images, so that they go when it is killed.
+    """
+
+    def __init__(self, aws: Aws, engine: docker.DockerClient, clock: Clock, *, process: Identity | None = None) -> None:
+        super().__init__(aws)
+        self._engine = engine
+        self._clock = clock
+        self._addresses: dict[str, str] = {}
+        self._token: tuple[Mapping[str, str], datetime] | None = None
+        self._lock = threading.Lock()
+        self._leavings = Leavings(engine, process or Identity())
 
     def tags_of(self, repository: str, digest: str) -> tuple[str, ...]:
         """The tags that name that image (AWS: DescribeImages). Raises NotFoundError: no such repository or image."""

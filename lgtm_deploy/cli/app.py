@@ -22,6 +22,7 @@ from lgtm_deploy.cli import (
     show,
     status,
     validate,
+    verify,
     wait,
 )
 from lgtm_deploy.cli.settings import Settings
@@ -76,7 +77,7 @@ def options(
     context.obj = Settings(stack=stack, environment=env, output=(output or fitting).value, verbose=verbose)
 
 
-for verb in (plans, validate, doctor, graph, plan, apply, resume, runs, show, status, wait, lock, schema):
+for verb in (plans, validate, doctor, graph, plan, apply, resume, runs, show, status, wait, verify, lock, schema):
     verb.register(app)
 app.add_typer(sandbox.app, name="sandbox")
 

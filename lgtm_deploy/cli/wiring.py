@@ -117,6 +117,7 @@ def ports(stack: Stack, seen: Sights, workspace: Path) -> Ports:
     from lgtm_deploy.adapters.elb_shadow import ElbShadowTargets
     from lgtm_deploy.adapters.http import HttpStackProbe, HttpTaskProbe
     from lgtm_deploy.adapters.terraform import TerraformInfrastructure
+    from lgtm_deploy.adapters.web import HttpWeb
     from lgtm_deploy.storage.process import Process, has_ended
 
     environment = stack.environment
@@ -142,6 +143,7 @@ def ports(stack: Stack, seen: Sights, workspace: Path) -> Ports:
         stack_probe=HttpStackProbe(
             lambda: environment.url or seen.balancer.address(environment.load_balancer), tenant=environment.tenant
         ),
+        web=HttpWeb(),
         caller=seen.caller,
         clock=clock,
         workspace=workspace,

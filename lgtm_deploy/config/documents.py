@@ -80,6 +80,7 @@ class RehearsalDocument(Document):
 class ServiceDocument(Document):
     """One service."""
 
+    kind: Literal["", "grafana", "mimir", "loki", "tempo", "pyroscope", "other"] = ""
     context: str
     dockerfile: str = "Dockerfile"
     version: str = ""
@@ -118,6 +119,7 @@ class EnvironmentDocument(Document):
     endpoint: str = ""
     url: str = ""
     tenant: str = ""
+    traces: Annotated[str, Field(pattern=r"^(direct|https?://\S+)?$")] = ""
     state: StateLocation = "local"
     task_probe: Literal["auto", "direct", "shadow"] = "auto"
     build_args: dict[str, str] = {}

@@ -66,6 +66,7 @@ def _service(source: Source, environment: str, name: str, document: ServiceDocum
     _there(source, ("services", name, "dockerfile"), document.dockerfile, directory / document.context)
     return Service(
         name=name,
+        kind=document.kind,
         context=document.context,
         dockerfile=document.dockerfile,
         version=document.version,
@@ -110,6 +111,7 @@ def _environment(source: Source, name: str, document: EnvironmentDocument, direc
         endpoint=document.endpoint,
         url=document.url,
         tenant=document.tenant,
+        traces=document.traces,
         state=document.state,
         task_probe=document.task_probe,
         build_args=document.build_args,

@@ -67,9 +67,11 @@ class Service:
     `pinned_tag` is set where the task definition names a mutable tag that is to be redeployed as it is.
     `probes` are asked through the load balancer, `expects` of the image itself while it is tried out.
     `hosts` are the names that other services reach it by; its own name always counts.
+    `kind` is the program that `verify` asks: grafana, mimir, loki, tempo, pyroscope or other; empty: as its name says.
     """
 
     name: str = ""
+    kind: str = ""
     context: str = ""
     dockerfile: str = "Dockerfile"
     version: str = ""
@@ -108,6 +110,8 @@ class Environment:
     `url` is where users reach the load balancer; empty: its own address is asked for.
     `task_probe` is how new tasks are asked past the load balancer's own check: at their address, by way of a shadow
     target group, or whichever works.
+    `traces` is where spans are written to by OTLP over HTTP: a URL, or `direct` for port 4318 of Tempo's own tasks;
+    empty: nowhere from here.
     `state` is where runs are remembered and the lock is: `local`, or `s3://bucket/prefix` for everybody.
     """
 
@@ -119,6 +123,7 @@ class Environment:
     endpoint: str = ""
     url: str = ""
     tenant: str = ""
+    traces: str = ""
     state: str = "local"
     task_probe: Literal["auto", "direct", "shadow"] = "auto"
     build_args: Mapping[str, str] = field(default_factory=dict)

@@ -19,6 +19,7 @@ from lgtm_deploy.fakes.script import Call, Fault, Script
 from lgtm_deploy.fakes.services import FakeBalancer, FakeHost, FakeRollouts
 from lgtm_deploy.fakes.shadow import FakeShadowTargets
 from lgtm_deploy.fakes.targets import FakeTarget, FakeTargetGroup
+from lgtm_deploy.fakes.web import FakeWeb
 
 __all__ = [
     "Call",
@@ -47,6 +48,7 @@ __all__ = [
     "FakeTargetGroup",
     "FakeTask",
     "FakeTaskProbe",
+    "FakeWeb",
     "Fault",
     "Script",
     "Source",
@@ -69,6 +71,7 @@ def fake_ports(stack: Stack, cloud: FakeCloud, workspace: Path) -> Ports:  # noq
         task_probe=FakeTaskProbe(cloud),
         shadow=FakeShadowTargets(cloud),
         stack_probe=FakeStackProbe(cloud),
+        web=FakeWeb(cloud),
         caller=FakeCaller(cloud),
         clock=cloud.clock,
         workspace=workspace,

@@ -23,6 +23,7 @@ VERBS = [
     "show",
     "status",
     "wait",
+    "verify",
     "lock",
     "unlock",
     "sandbox",

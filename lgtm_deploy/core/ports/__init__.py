@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lgtm_deploy.core.ports.balancer import Balancer, HealthCheck, ListenerRule, Target, TargetGroup, TargetStatus
 from lgtm_deploy.core.ports.image_probe import ContainerSpec, Ended, ImageProbe, RunningImage, Ulimit
-from lgtm_deploy.core.ports.images import BuildRequest, BuiltImage, ImageBuilder, Registry
+from lgtm_deploy.core.ports.images import BuildRequest, BuiltImage, ImageBuilder, Registry, Tags
 from lgtm_deploy.core.ports.infrastructure import Infrastructure, PlannedChanges, ResourceChange
 from lgtm_deploy.core.ports.memory import Journal, Lease, Lock, LockHolder, RunSummary
 from lgtm_deploy.core.ports.objects import ObjectStore, StoredObject
@@ -29,6 +29,7 @@ from lgtm_deploy.core.ports.services import (
 )
 from lgtm_deploy.core.ports.shadow import Shadow, ShadowRequest, ShadowTargets
 from lgtm_deploy.core.ports.surroundings import Caller, Clock, Permission
+from lgtm_deploy.core.ports.web import NoReply, Question, Reply, Web
 
 __all__ = [
     "Answer",
@@ -51,12 +52,15 @@ __all__ = [
     "ListenerRule",
     "Lock",
     "LockHolder",
+    "NoReply",
     "ObjectStore",
     "Permission",
     "PlannedChanges",
     "Ports",
     "Progress",
+    "Question",
     "Registry",
+    "Reply",
     "ResourceChange",
     "RolloutView",
     "RunSummary",
@@ -69,6 +73,7 @@ __all__ = [
     "ShadowTargets",
     "StackProbe",
     "StoredObject",
+    "Tags",
     "Target",
     "TargetGroup",
     "TargetStatus",
@@ -76,6 +81,7 @@ __all__ = [
     "TaskState",
     "TaskStatus",
     "Ulimit",
+    "Web",
 ]
 
 
@@ -93,6 +99,7 @@ class Ports:
     task_probe: TaskProbe
     shadow: ShadowTargets
     stack_probe: StackProbe
+    web: Web
     caller: Caller
     clock: Clock
     workspace: Path

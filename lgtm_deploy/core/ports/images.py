@@ -49,12 +49,16 @@ class ImageBuilder(Protocol):
         ...
 
 
-class Registry(Protocol):
-    """Keeps images under tags and digests."""
+class Tags(Protocol):
+    """What tags name in a registry."""
 
     def digest_of(self, repository: str, tag: str) -> str | None:
         """The digest (`sha256:…`) that a tag names, or None. Raises NotFoundError when there is no such repository."""
         ...
+
+
+class Registry(Tags, Protocol):
+    """Keeps images under tags and digests."""
 
     def tags_of(self, repository: str, digest: str) -> tuple[str, ...]:
         """The tags that name that image; none: it is untagged. Raises NotFoundError when the repository or the image

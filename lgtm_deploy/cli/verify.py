@@ -1,0 +1,54 @@
+"""verify: is the whole stack really working?"""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from lgtm_deploy.cli.settings import settings_of
+
+_FAILED = 1
+
+
+class Format(StrEnum):
+    """How the findings are written."""
+
+    TABLE = "table"
+    MARKDOWN = "markdown"
+    JUNIT = "junit"
+    JSON = "json"
+
+
+def verify(
+    context: typer.Context,
+    services: Annotated[list[str] | None, typer.Argument(help="Services of the stack file; else all.")] = None,
+    *,
+    form: Annotated[
+        Format | None, typer.Option("--format", envvar="LGTM_DEPLOY_FORMAT", help="table, markdown, junit or json.")
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", envvar="LGTM_DEPLOY_STRICT", help="Degraded counts as failed.")
+    ] = False,
+) -> None:
+    """Ask every service through the stack's endpoint, and say what works and what does not."""
+    import sys
+
+    from lgtm_deploy.cli import loading
+    from lgtm_deploy.cli.verifying import verification
+    from lgtm_deploy.render.findings import write_findings
+
+    settings = settings_of(context)
+    stack = loading.load_stack(settings)
+    named = [stack.service(name) for name in dict.fromkeys(services or stack.services)]
+    asking = verification(stack)
+    findings = asking.read(named)
+    wanted = form or (Format.JSON if settings.output == "json" else Format.TABLE)
+    write_findings(findings, wanted.value, sys.stdout, environment=stack.environment.name, url=asking.url)
+    bad = {"failed", "degraded"} if strict else {"failed"}
+    if any(finding.level in bad for finding in findings):
+        raise typer.Exit(_FAILED)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verb."""
+    app.command()(verify)

@@ -1,0 +1,82 @@
+"""The world of a verification: its ports, Grafana's login, and what AWS can be asked."""
+
+import base64
+import os
+from dataclasses import dataclass
+
+from lgtm_deploy.cli import wiring
+from lgtm_deploy.core.errors import AccessError, MissingToolError, UsageError
+from lgtm_deploy.core.ports import Balancer, Clock, RolloutView, ServiceHost, Tags, Web
+from lgtm_deploy.core.stack import Stack
+from lgtm_deploy.steps.verification import Login, Verification
+
+_NO_NAMES = "the sandbox has no service discovery: names such as http://mimir:8080 do not resolve in it"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Eyes:
+    """The ports of a verification; it needs neither Docker nor Terraform."""
+
+    web: Web
+    host: ServiceHost
+    rollouts: RolloutView
+    balancer: Balancer
+    registry: Tags
+    clock: Clock
+
+
+def verification(stack: Stack) -> Verification:
+    """The verification of a stack that need not be settled yet.
+
+    Raises UsageError: credentials of another account. Without credentials, a stack that has a `url` is asked all the
+    same: what only AWS can tell is left out.
+    """
+    from lgtm_deploy.adapters.aws import Aws
+    from lgtm_deploy.adapters.clock import SystemClock
+    from lgtm_deploy.adapters.ecr import EcrTags
+    from lgtm_deploy.adapters.web import HttpWeb
+
+    is_sandbox = stack.environment.endpoint == wiring.SANDBOX
+    stack = wiring.settled(stack)
+    seen = wiring.sights(stack)
+    asks_aws = _asks_aws(stack, seen)
+    environment = stack.environment
+    eyes = Eyes(
+        web=HttpWeb(),
+        host=seen.host,
+        rollouts=seen.rollouts,
+        balancer=seen.balancer,
+        registry=EcrTags(Aws(region=environment.region, endpoint_url=environment.endpoint)),
+        clock=SystemClock(),
+    )
+    return Verification(stack, eyes, login=_login(is_sandbox=is_sandbox), aws=asks_aws)
+
+
+def _asks_aws(stack: Stack, seen: wiring.Sights) -> bool:
+    try:
+        wiring.guard_account(stack, seen.caller)
+    except UsageError:
+        raise
+    except (AccessError, MissingToolError):
+        if stack.environment.url:
+            return False
+        raise
+    return True
+
+
+def _login(*, is_sandbox: bool) -> Login:
+    token = os.environ.get("LGTM_DEPLOY_GRAFANA_TOKEN", "")
+    user = os.environ.get("LGTM_DEPLOY_GRAFANA_USER", "")
+    password = os.environ.get("LGTM_DEPLOY_GRAFANA_PASSWORD", "")
+    if token:
+        return Login(headers={"Authorization": f"Bearer {token}"})
+    if user and password:
+        return Login(headers=_basic(user, password))
+    if is_sandbox:
+        # Its Grafana has the login that every new Grafana has.
+        return Login(headers=_basic("admin", "admin"), no_sources=_NO_NAMES)
+    return Login()
+
+
+def _basic(user: str, password: str) -> dict[str, str]:
+    return {"Authorization": f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"}

@@ -1,0 +1,52 @@
+"""Any HTTP request, and what came of it: an answer that can be judged, or the reason why there is none."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+Trouble = Literal[
+    "dns", "refused", "unreachable", "tls", "timeout", "redirect-loop", "truncated", "closed", "not-http", "bad-url"
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """A request. It is given up after so many `seconds`, however slowly it is being answered."""
+
+    url: str
+    method: str = "GET"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    seconds: float = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """An answer. Names of `headers` are in lower case; `seconds` is how long it took, redirects included.
+
+    `body` is at most its first 4 MiB; `whole` says that nothing was left out. `url` is who answered in the end.
+    """
+
+    status: int
+    body: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    url: str = ""
+    whole: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoReply:
+    """No answer. `detail` is the cause in the words of whoever noticed it."""
+
+    trouble: Trouble
+    detail: str = ""
+    seconds: float = 0.0
+
+
+class Web(Protocol):
+    """Asks over HTTP. May be used by many threads at once."""
+
+    def ask(self, question: Question) -> Reply | NoReply:
+        """Follows redirects of a GET on the same host. Never raises for what the other side does."""
+        ...

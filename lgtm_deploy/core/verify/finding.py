@@ -1,0 +1,75 @@
+"""What a check found, in words that somebody can act on."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Level = Literal["ok", "degraded", "failed", "not-configured"]
+
+# How bad it is. What cannot be asked says nothing against a service.
+_WEIGHT: dict[Level, int] = {"not-configured": 0, "ok": 1, "degraded": 2, "failed": 3}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """What an answer means: what came back (`got`), what that `means` and what to do about it (`todo`).
+
+    degraded: the program works, but not all that it should do does. failed: it does not do its job, or not safely.
+    """
+
+    level: Level
+    got: str
+    means: str = ""
+    todo: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One check of one service. `asked` is the request in short; `seconds` is how long the check took."""
+
+    service: str
+    check: str
+    level: Level
+    asked: str = ""
+    got: str = ""
+    means: str = ""
+    todo: str = ""
+    seconds: float = 0.0
+
+    @property
+    def id(self) -> str:
+        """What names the check in every run."""
+        return f"{self.service}: {self.check}"
+
+    @property
+    def why(self) -> str:
+        """What was asked, what came back and what it means, in a line."""
+        said = f"{self.asked}: {self.got}" if self.asked else self.got
+        return f"{self.id}: {said}" + (f" ({self.means})" if self.means else "")
+
+
+def finding(service: str, check: str, judgement: Judgement, *, asked: str = "", seconds: float = 0.0) -> Finding:
+    """The judgement as a finding of that check."""
+    return Finding(
+        service=service,
+        check=check,
+        level=judgement.level,
+        asked=asked,
+        got=judgement.got,
+        means=judgement.means,
+        todo=judgement.todo,
+        seconds=round(seconds, 3),
+    )
+
+
+def worst(levels: Iterable[Level]) -> Level:
+    """The worst of them; not-configured when there is none."""
+    return max(levels, key=_WEIGHT.__getitem__, default="not-configured")
+
+
+def by_service(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
+    """The findings of each service, in the order in which services first appear."""
+    found: dict[str, list[Finding]] = {}
+    for each in findings:
+        found.setdefault(each.service, []).append(each)
+    return found

@@ -1,0 +1,121 @@
+"""What is asked of Grafana."""
+
+from typing import Any
+from urllib.parse import quote
+
+from lgtm_deploy.core.ports.web import Reply
+from lgtm_deploy.core.verify.check import Check, Place
+from lgtm_deploy.core.verify.finding import Finding, Judgement
+from lgtm_deploy.core.verify.troubles import parsed, said, wrong_with
+
+NAME = "grafana"
+HEALTH = "/api/health"
+SOURCES = "/api/datasources"
+_NO_LOGIN = "Set LGTM_DEPLOY_GRAFANA_TOKEN, or LGTM_DEPLOY_GRAFANA_USER and LGTM_DEPLOY_GRAFANA_PASSWORD."
+
+
+def checks(place: Place) -> list[Check]:
+    """What anybody may ask."""
+    return [
+        Check(service=place.service, name="health", question=place.get(HEALTH), judge=judge_health),
+        Check(service=place.service, name="login page", question=place.get("/login"), judge=judge_login),
+    ]
+
+
+def judge_health(reply: Reply) -> Judgement:
+    """Grafana: "Other HTTP API", health: `{"commit": …, "database": "ok", "version": …}`; 503 when it has no database.
+
+    The answer is judged before its code: 503 tells what is wrong in its body.
+    """
+    content = parsed(reply)
+    health: dict[str, Any] = content if isinstance(content, dict) else {}
+    if "database" not in health:
+        wrong = wrong_with(reply, NAME)
+        return wrong or Judgement(
+            level="failed", got=said(reply), means="it is not Grafana's health", todo="Check what answers there."
+        )
+    version = f", version {health['version']}" if "version" in health else ""
+    if health["database"] == "ok" and reply.status == 200:  # noqa: PLR2004 - HTTP OK
+        return Judgement(level="ok", got=f"database ok{version}")
+    return Judgement(
+        level="failed",
+        got=f"{reply.status}, database {health['database']}{version}",
+        means="Grafana runs and cannot use its database",
+        todo="Look at its database: reachable, not full, not locked.",
+    )
+
+
+def judge_login(reply: Reply) -> Judgement:
+    """The page on which people begin."""
+    wrong = wrong_with(reply, NAME, ours=True)
+    if wrong:
+        return wrong
+    if "grafana" not in reply.body.lower():
+        return Judgement(
+            level="failed",
+            got=said(reply),
+            means="it is not Grafana's page",
+            todo="Check the load balancer's default rule.",
+        )
+    return Judgement(level="ok", got="the login page")
+
+
+def source_list(place: Place, login: dict[str, str]) -> Check:
+    """Asks which data sources there are."""
+
+    def judge(reply: Reply) -> Judgement:
+        wrong = wrong_with(reply, NAME)
+        if reply.status in (401, 403):
+            return Judgement(
+                level="failed",
+                got=said(reply),
+                means="the login is not accepted",
+                todo="Check LGTM_DEPLOY_GRAFANA_TOKEN, or user and password; a token needs the role Editor.",
+            )
+        content = None if wrong else parsed(reply)
+        if isinstance(content, list):
+            return Judgement(level="ok", got=f"{len(content)} data sources")
+        return wrong or Judgement(level="failed", got=said(reply), means="it is no list", todo="Check its version.")
+
+    return Check(service=place.service, name="data sources", question=place.get(SOURCES, login), judge=judge)
+
+
+def source_checks(place: Place, login: dict[str, str], listed: Reply) -> list[Check]:
+    """One check for each data source that is listed."""
+    content = parsed(listed)
+    uids = (
+        [each["uid"] for each in content if isinstance(each, dict) and each.get("uid")] if type(content) is list else []
+    )
+    return [
+        Check(
+            service=place.service,
+            name=f"data source {uid}",
+            question=place.get(f"{SOURCES}/uid/{quote(uid, safe='')}/health", login),
+            judge=_judge_source,
+        )
+        for uid in uids
+    ]
+
+
+def _judge_source(reply: Reply) -> Judgement:
+    """Grafana: "Data source HTTP API", health by uid: 200 `{"status": "OK"}`, 400 `{"status": "ERROR", …}`."""
+    content = parsed(reply)
+    health: dict[str, Any] = content if isinstance(content, dict) else {}
+    if reply.status == 404:  # noqa: PLR2004 - Not Found
+        return Judgement(
+            level="not-configured", got=said(reply), means="this kind of data source cannot be checked by Grafana"
+        )
+    if str(health.get("status", "")).upper() == "OK":
+        return Judgement(level="ok", got=str(health.get("message") or "OK"))
+    wrong = wrong_with(reply, NAME)
+    return Judgement(
+        level="degraded",
+        got=str(health.get("message") or said(reply)),
+        means="Grafana does not reach it, or gets no good answer from it" if health else (wrong.means if wrong else ""),
+        todo="Check its URL (with its prefix, if it has one) and its tenant header in Grafana.",
+    )
+
+
+def unasked(place: Place, check: str, *, why: str = "it takes a login", todo: str = _NO_LOGIN) -> Finding:
+    """That something was not asked, for want of a login or as `why` says."""
+    return Finding(service=place.service, check=check, level="not-configured", got="not asked", means=why, todo=todo)

@@ -1,0 +1,28 @@
+"""What is asked of a service that is none of the five: the probes of its own that the stack file has."""
+
+from lgtm_deploy.core.ports.web import Reply
+from lgtm_deploy.core.stack import Probe, Service
+from lgtm_deploy.core.verify.check import JSON, Check, Place
+from lgtm_deploy.core.verify.finding import Judgement
+from lgtm_deploy.core.verify.troubles import said, wrong_with
+
+
+def checks(place: Place, service: Service) -> list[Check]:
+    """One check for each probe."""
+    return [_check(place, probe) for probe in service.probes]
+
+
+def _check(place: Place, probe: Probe) -> Check:
+    def judge(reply: Reply) -> Judgement:
+        if reply.status == probe.status and probe.body in reply.body:
+            return Judgement(level="ok", got=said(reply))
+        wrong = wrong_with(reply, place.service, prefix=place.prefix)
+        return wrong or Judgement(
+            level="failed",
+            got=said(reply),
+            means=f"{probe.status}" + (f" with '{probe.body}'" if probe.body else "") + " was expected",
+            todo=f"Look at {place.service}'s log.",
+        )
+
+    question = place.post(probe.path, probe.send.encode(), JSON) if probe.send else place.get(probe.path)
+    return Check(service=place.service, name=f"probe {probe.path}", question=question, judge=judge)

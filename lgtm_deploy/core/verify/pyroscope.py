@@ -1,0 +1,55 @@
+"""What is asked of Pyroscope."""
+
+import json
+
+from lgtm_deploy.core.ports.web import Question, Reply
+from lgtm_deploy.core.verify.check import JSON, Check, Place
+from lgtm_deploy.core.verify.finding import Judgement
+from lgtm_deploy.core.verify.tenancy import without_tenant
+from lgtm_deploy.core.verify.troubles import parsed, said, wrong_with
+
+QUERIER = "/querier.v1.QuerierService"
+HOUR_MILLISECONDS = 3_600_000
+
+
+def checks(place: Place, now: float) -> list[Check]:
+    """Readiness and label names, and that they are not for everybody (Pyroscope: "Server HTTP API"). `now` is in
+    seconds since 1970."""
+
+    def judge_ready(reply: Reply) -> Judgement:
+        wrong = wrong_with(reply, place.service, prefix=place.prefix)
+        if wrong:
+            return wrong
+        if reply.body.strip() != "ready":
+            return Judgement(
+                level="failed",
+                got=said(reply),
+                means="it is not Pyroscope's readiness",
+                todo="Check what answers there.",
+            )
+        return Judgement(level="ok", got="ready")
+
+    def judge_names(reply: Reply) -> Judgement:
+        wrong = wrong_with(reply, place.service, prefix=place.prefix)
+        content = wrong or parsed(reply)
+        if isinstance(content, Judgement):
+            return content
+        # Protobuf's JSON leaves out what is empty.
+        if not isinstance(content, dict) or not content.keys() <= {"names"}:
+            return Judgement(
+                level="failed", got=said(reply), means="it is no list of label names", todo="Check what answers there."
+            )
+        return Judgement(level="ok", got=f"{len(content.get('names') or ())} labels")
+
+    ready = Check(service=place.service, name="ready", question=place.get(f"{place.prefix}/ready"), judge=judge_ready)
+    names = Check(
+        service=place.service, name="label names", question=query(place, "LabelNames", now), judge=judge_names
+    )
+    return [ready, names, *([without_tenant(names, place.prefix)] if place.tenant else [])]
+
+
+def query(place: Place, method: str, now: float, **fields: object) -> Question:
+    """A call of the querier by the Connect protocol, over the last hour and the next minute. Times are in ms."""
+    end = int(now * 1000) + 60_000
+    body = {"start": end - HOUR_MILLISECONDS, "end": end, **fields}
+    return place.post(f"{place.prefix}{QUERIER}/{method}", json.dumps(body).encode(), JSON)

@@ -1,0 +1,117 @@
+"""Is what the load balancer sends requests to healthy, alive, and the image that it should be?"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lgtm_deploy.core.ports import DeploymentState, ServiceState, Target, TaskState
+from lgtm_deploy.core.verify.finding import Finding, Judgement, finding
+
+TARGETS = "targets"
+IMAGE = "image"
+_DIGEST = 19
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """What AWS tells of a service. `path` is what the load balancer asks; `tagged` is the digest that the registry has
+    under the tag of the task definition's image, empty where it names a digest or could not be asked."""
+
+    service: str
+    container: str
+    path: str
+    targets: Sequence[Target]
+    tasks: Sequence[TaskState]
+    state: ServiceState
+    deployment: DeploymentState | None = None
+    tagged: str = ""
+
+
+def running_findings(seen: Running) -> list[Finding]:
+    """Two checks: the targets, and the image that is behind them."""
+    asked = f"targets on {seen.path}"
+    return [
+        finding(seen.service, TARGETS, judge_targets(seen), asked=asked),
+        finding(seen.service, IMAGE, judge_image(seen), asked="digest of each task"),
+    ]
+
+
+def judge_targets(seen: Running) -> Judgement:
+    """Every target is healthy, and is a task that runs. One that leaves does not count."""
+    staying = [target for target in seen.targets if target.status not in ("draining", "unused")]
+    healthy = [target for target in staying if target.status == "healthy"]
+    counts = Counter(target.status for target in staying)
+    got = ", ".join(f"{count} {status}" for status, count in sorted(counts.items())) or "no targets"
+    addresses = {task.address for task in seen.tasks if task.status == "running"}
+    # Instances register by their id, tasks by their address.
+    stale = [target for target in staying if _is_address(target.address) and target.address not in addresses]
+    sick = next((target for target in staying if target.status == "unhealthy"), None)
+    if not healthy:
+        why = f": {sick.description or sick.reason}" if sick and (sick.description or sick.reason) else ""
+        return Judgement(
+            level="failed",
+            got=f"{got}{why}",
+            means=f"no target passes the health check {seen.path}" if staying else "nothing is registered",
+            todo=f"See `lgtm-deploy wait {seen.service}`, and the log of its tasks.",
+        )
+    if stale:
+        return Judgement(
+            level="degraded",
+            got=f"{got}; {stale[0].address}:{stale[0].port} is no running task of it",
+            means="requests go to an address that is nobody's, or somebody else's",
+            todo=f"Deregister {stale[0].address} from its target group.",
+        )
+    if len(healthy) < len(staying):
+        why = f": {sick.description or sick.reason}" if sick else ""
+        return Judgement(
+            level="degraded",
+            got=f"{got}{why}",
+            means="some of its tasks get no requests",
+            todo=f"Wait, if a deployment is under way (`lgtm-deploy wait {seen.service}`); else look at its log.",
+        )
+    if len(healthy) < seen.state.desired:
+        return Judgement(
+            level="degraded",
+            got=f"{got}, {seen.state.desired} desired",
+            means="fewer tasks run than should",
+            todo=f"See `lgtm-deploy wait {seen.service}`.",
+        )
+    return Judgement(level="ok", got=got)
+
+
+def judge_image(seen: Running) -> Judgement:
+    """Every running task runs the digest that its task definition names or, where that names a tag, the one that the
+    tag names in the registry (ECS resolves a tag once for each deployment)."""
+    tasks = [task for task in seen.tasks if task.status == "running"]
+    found = {task.digest_of(seen.container) for task in tasks} - {""}
+    named = seen.state.images.get(seen.container, "").partition("@")[2]
+    deployed = seen.deployment.digests.get(seen.container, "") if seen.deployment else ""
+    wanted = named or deployed
+    if not tasks:
+        return Judgement(
+            level="failed",
+            got="no task runs",
+            means="there is nothing to answer",
+            todo=f"See `lgtm-deploy wait {seen.service}`.",
+        )
+    if not found or not wanted:
+        return Judgement(level="not-configured", got="not known", means="ECS tells no digest for its tasks")
+    if wrong := sorted(found - {wanted}):
+        return Judgement(
+            level="failed",
+            got=f"{wrong[0][:_DIGEST]} runs, {wanted[:_DIGEST]} is deployed",
+            means="a task runs another image than the one that was deployed",
+            todo=f"See `lgtm-deploy wait {seen.service}`: a deployment may be under way, or have been rolled back.",
+        )
+    if seen.tagged and seen.tagged != wanted:
+        return Judgement(
+            level="degraded",
+            got=f"{wanted[:_DIGEST]} runs, its tag names {seen.tagged[:_DIGEST]}",
+            means="the tag was moved after the deployment: the next task may be another image",
+            todo="Deploy by digest (`lgtm-deploy apply`), or start a new deployment.",
+        )
+    return Judgement(level="ok", got=f"{wanted[:_DIGEST]}")
+
+
+def _is_address(text: str) -> bool:
+    return "." in text or ":" in text

@@ -1,0 +1,218 @@
+"""What is wrong with an answer, or with the lack of one, whichever service was asked."""
+
+import json
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+from lgtm_deploy.core.ports.web import NoReply, Question, Reply, Trouble
+from lgtm_deploy.core.verify.finding import Judgement, Level
+
+_BODY = 80
+_PROGRAMS = ("grafana", "mimir", "loki", "tempo", "pyroscope")
+_HTML = re.compile(r"^\s*(<!doctype html|<html)", re.IGNORECASE)
+_TITLE = re.compile(r"<title>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+# Go's http.NotFound: what these programs answer to a path that they have no route for.
+_NO_ROUTE = "404 page not found"
+# The load balancer answers so itself (AWS: ELB user guide, "Load balancer generates an HTTP error").
+_BALANCER_ERRORS = {
+    HTTPStatus.BAD_GATEWAY: "the task closed the connection or sent no HTTP",
+    HTTPStatus.SERVICE_UNAVAILABLE: "the target group has no registered target",
+    HTTPStatus.GATEWAY_TIMEOUT: "the task did not answer in time",
+}
+
+_SILENCE: Mapping[Trouble, tuple[str, str]] = {
+    "dns": (
+        "the load balancer's name does not resolve",
+        "Check `url` of the environment, or its DNS record; a private name needs the VPC's resolver.",
+    ),
+    "refused": (
+        "nothing listens there",
+        "Check that the load balancer has a listener on that port, and `url` of the environment.",
+    ),
+    "unreachable": (
+        "no connection could be made: a security group, a route or a firewall is in between",
+        "Check the load balancer's security groups, and whether it is internal while this is asked from outside.",
+    ),
+    "tls": (
+        "the certificate or the handshake is not accepted",
+        "Check the listener's certificate: its names, its dates, its chain; or whether `url` should be http://.",
+    ),
+    "timeout": (
+        "a connection, but no complete answer in time",
+        "Look at the tasks behind it: CPU, memory, storage; and at the load balancer's idle timeout.",
+    ),
+    "redirect-loop": (
+        "it is sent in circles, as when a proxy and the load balancer disagree about HTTPS",
+        "Check the redirect action of the listener on port 80, and Grafana's `root_url` and `serve_from_sub_path`.",
+    ),
+    "truncated": (
+        "the answer broke off in the middle",
+        "Look at the task's log: it was killed or crashed while it answered.",
+    ),
+    "closed": (
+        "the connection was closed without an answer",
+        "Look at the task's log: it crashes on the request, or something in between drops it.",
+    ),
+    "not-http": (
+        "what came back is no HTTP",
+        "Check the port: this may be a gRPC or TLS port.",
+    ),
+    "bad-url": ("it is no URL", "Correct `url` of the environment in the stack file."),
+}
+
+
+def judge_silence(nothing: NoReply, question: Question) -> Judgement:
+    """No answer is always a failure; which one tells where to look."""
+    means, todo = _SILENCE[nothing.trouble]
+    where = urlsplit(question.url).netloc if nothing.trouble != "bad-url" else question.url
+    said = {"timeout": f"no answer within {question.seconds:g} s"}.get(nothing.trouble, nothing.detail)
+    return Judgement(
+        level="failed", got=f"{nothing.trouble}: {said}".rstrip(": "), means=f"{where}: {means}", todo=todo
+    )
+
+
+def wrong_with(reply: Reply, service: str, *, prefix: str = "", ours: bool = False) -> Judgement | None:
+    """What is wrong with an answer, whatever was asked; None: it is a 2xx that nobody else has given.
+
+    `ours` says that an HTML page is what was asked for.
+    """
+    service = titled(service)
+    if not ours and _from_somebody_else(reply):
+        return _somebody_else(reply, service)
+    if 200 <= reply.status < 300:  # noqa: PLR2004 - success, as HTTP has it
+        return None
+    return _by_status(reply, service, prefix)
+
+
+def titled(service: str) -> str:
+    """A program's name as people write it; that of another service as it is."""
+    return service.capitalize() if service in _PROGRAMS else service
+
+
+def said(reply: Reply) -> str:
+    """The answer in short: status and the beginning of its body."""
+    text = " ".join(reply.body.split())
+    if _HTML.match(reply.body):
+        title = _TITLE.search(reply.body)
+        text = f"HTML page '{' '.join(title[1].split())}'" if title else "an HTML page"
+        return f"{reply.status}, {text}"
+    if not text:
+        return f"{reply.status} with an empty body"
+    return f"{reply.status} '{text[:_BODY]}{'…' if len(text) > _BODY else ''}'"
+
+
+def parsed(reply: Reply) -> Any | Judgement:
+    """The JSON of a 2xx, or what is wrong with it."""
+    try:
+        return json.loads(reply.body)
+    except ValueError as error:
+        begins = reply.body.lstrip()[:1] in ("{", "[")
+        cut = begins and reply.whole
+        return Judgement(
+            level="failed",
+            got=said(reply),
+            means="the JSON breaks off in the middle" if cut else f"it is not JSON ({error})",
+            todo="Look at its log, and at proxies between it and here: somebody cuts answers off."
+            if cut
+            else "Check what answers there.",
+        )
+
+
+def _from_somebody_else(reply: Reply) -> bool:
+    """A page for people where a program was asked: Grafana takes whatever no rule of the load balancer took."""
+    if urlsplit(reply.url).path == "/login" or reply.headers.get("location", "").partition("?")[0].endswith("/login"):
+        return True
+    if _HTML.match(reply.body):
+        return not _from_balancer(reply)
+    # Grafana: its API's own answer to a path that it does not know.
+    return reply.status == HTTPStatus.NOT_FOUND and reply.body.lstrip().startswith('{"message":')
+
+
+def _somebody_else(reply: Reply, service: str) -> Judgement:
+    grafana = "grafana" in reply.body.lower() or '"message"' in reply.body or "/login" in reply.url
+    answered = "Grafana answered" if grafana else "a web page answered"
+    return Judgement(
+        level="failed",
+        got=said(reply) + (" at /login" if urlsplit(reply.url).path == "/login" else ""),
+        means=f"{answered}, not {service}: no listener rule sends this path to {service}, so the default rule took it",
+        todo=f"Check the load balancer's rules for {service}: their paths, their order, their target group.",
+    )
+
+
+def _by_status(reply: Reply, service: str, prefix: str) -> Judgement:
+    status = reply.status
+    if status == HTTPStatus.NOT_FOUND:
+        return _missing(reply, service, prefix)
+    got = said(reply)
+    if 300 <= status < 400:  # noqa: PLR2004 - redirects, as HTTP has them
+        got = f"{status} to {reply.headers.get('location', 'nowhere')}"
+    if _from_balancer(reply) and status in _BALANCER_ERRORS:
+        means = f"the load balancer answers itself: {_BALANCER_ERRORS[HTTPStatus(status)]}"
+        todo = "See `lgtm-deploy status` and {service}'s log."
+    elif "no org id" in reply.body:
+        means, todo = _LOST_TENANT
+    else:
+        means, todo = _MEANINGS.get(status) or _MEANINGS.get(status // 100 * 100, _MEANINGS[100])
+    level: Level = "degraded" if status == HTTPStatus.TOO_MANY_REQUESTS else "failed"
+    return Judgement(level=level, got=got, means=means.format(service=service), todo=todo.format(service=service))
+
+
+_LOST_TENANT = (
+    "the tenant's header did not reach {service}, or there is none",
+    "Set `tenant` of the environment; if it is set, look at what stands in between and drops the header.",
+)
+_REFUSED = (
+    "the tenant that was sent is not accepted",
+    "Check `tenant` of the environment, and what stands between here and {service}.",
+)
+# By status, else by its hundred.
+_MEANINGS: Mapping[int, tuple[str, str]] = {
+    100: ("it is no answer", "Check what answers there."),
+    300: ("it sends whoever asks elsewhere", "Let `url` of the environment be where it leads, if that is the stack."),
+    400: ("{service} refuses the request", "Compare its version with what it is asked."),
+    401: _REFUSED,
+    403: _REFUSED,
+    429: (
+        "it works, but a limit of this tenant, or of everybody, is reached",
+        "Look at {service}'s limits, and at who sends so much.",
+    ),
+    500: ("{service} fails on the request", "Look at {service}'s log."),
+    503: ("{service} says that it is not ready", "Wait, if it has just been started; else look at its log."),
+}
+
+
+def _missing(reply: Reply, service: str, prefix: str) -> Judgement:
+    if _NO_ROUTE in reply.body:
+        why = (
+            f"the route does not exist: the load balancer forwards {prefix}/* as it is, and this {service} does not "
+            f"serve the prefix {prefix}"
+            if prefix
+            else f"the route does not exist in this {service}"
+        )
+        todo = (
+            f"Give {service} its prefix (`lgtm-deploy plan prefix-change`), or let the load balancer rewrite the path."
+            if prefix
+            else f"Compare {service}'s version and configuration with the path."
+        )
+        return Judgement(level="degraded", got=said(reply), means=why, todo=todo)
+    if "404 Not Found" in reply.body:
+        # connect's words for a 404 that it got itself (run against Pyroscope 1.13.5 under a prefix).
+        return Judgement(
+            level="failed",
+            got=said(reply),
+            means=f"{service}'s own parts do not find each other: they ask without the prefix what is served under it",
+            todo=f"Take the prefix away again, or use a version of {service} whose parts follow it.",
+        )
+    return Judgement(
+        level="degraded",
+        got=said(reply),
+        means=f"{service} has nothing there",
+        todo=f"Compare {service}'s version and configuration with the path.",
+    )
+
+
+def _from_balancer(reply: Reply) -> bool:
+    return reply.headers.get("server", "").startswith("awselb")

@@ -1,0 +1,68 @@
+"""Checks over HTTP, at the same time, and again where the trouble may pass."""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from lgtm_deploy.core.ports import Clock, NoReply, Question, Reply, Web
+from lgtm_deploy.core.verify.check import Check, judged, recovered
+from lgtm_deploy.core.verify.clock import skew
+from lgtm_deploy.core.verify.finding import Finding
+
+WORKERS = 32
+AGAIN_AFTER = (0.5, 1.5)
+_PASSING_STATUS = frozenset({429, 500, 502, 503, 504})
+_PASSING_TROUBLE = frozenset({"refused", "closed", "truncated"})
+
+ThingT = TypeVar("ThingT")
+ResultT = TypeVar("ResultT")
+
+
+class Asker:
+    """Asks, and notes by how much the clocks of those who answer are ahead of ours."""
+
+    def __init__(self, web: Web, clock: Clock, pause: Callable[[float], None]) -> None:
+        self._web = web
+        self._clock = clock
+        self._lock = threading.Lock()
+        self.pause = pause
+        self.skews: list[float] = []
+
+    def ask(self, question: Question) -> Reply | NoReply:
+        """One request."""
+        heard = self._web.ask(question)
+        if isinstance(heard, Reply):
+            ahead = skew(heard, self._clock.now())
+            if ahead is not None:
+                with self._lock:
+                    self.skews.append(ahead)
+        return heard
+
+    def check(self, check: Check) -> Finding:
+        """What came of a check."""
+        return self.hear(check)[0]
+
+    def hear(self, check: Check) -> tuple[Finding, Reply | NoReply]:
+        """What came of a check, and the last answer."""
+        heard = self.ask(check.question)
+        first = result = judged(check, heard)
+        for seconds in AGAIN_AFTER:
+            if result.level == "ok" or not _may_pass(heard):
+                break
+            self.pause(seconds)
+            heard = self.ask(check.question)
+            result = judged(check, heard)
+        return recovered(result, first), heard
+
+
+def each(act: Callable[[ThingT], ResultT], things: Sequence[ThingT]) -> list[ResultT]:
+    """What `act` makes of each, all at the same time, in order."""
+    with ThreadPoolExecutor(max_workers=WORKERS, thread_name_prefix="verify") as workers:
+        return list(workers.map(act, things))
+
+
+def _may_pass(heard: Reply | NoReply) -> bool:
+    if isinstance(heard, NoReply):
+        return heard.trouble in _PASSING_TROUBLE
+    return heard.status in _PASSING_STATUS

@@ -1,0 +1,178 @@
+"""One round of read-only checks of services, everything at the same time."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from lgtm_deploy.core.errors import AccessError, NotFoundError
+from lgtm_deploy.core.ports import Balancer, Clock, ListenerRule, Reply, RolloutView, ServiceHost, Tags, Web
+from lgtm_deploy.core.stack import Service, Stack
+from lgtm_deploy.core.verify import grafana
+from lgtm_deploy.core.verify.check import Check, Place, summed_up
+from lgtm_deploy.core.verify.clock import skew_finding
+from lgtm_deploy.core.verify.finding import Finding, Level
+from lgtm_deploy.core.verify.reads import kind_of, read_checks
+from lgtm_deploy.core.verify.routes import Group, arrives_at, route_groups
+from lgtm_deploy.core.verify.running import Running, running_findings
+from lgtm_deploy.steps.verification.asking import Asker, each
+
+Work = Callable[[], list[Finding]]
+
+
+class VerificationPorts(Protocol):
+    """The ports that a verification looks through."""
+
+    @property
+    def web(self) -> Web:
+        """Requests."""
+        ...
+
+    @property
+    def host(self) -> ServiceHost:
+        """Services."""
+        ...
+
+    @property
+    def rollouts(self) -> RolloutView:
+        """Their tasks."""
+        ...
+
+    @property
+    def balancer(self) -> Balancer:
+        """Their targets, and the listener's rules."""
+        ...
+
+    @property
+    def registry(self) -> Tags:
+        """What their tags name."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """The time."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Login:
+    """Headers that log in to Grafana; none: nobody gave any. `no_sources` says why data sources are not asked."""
+
+    headers: Mapping[str, str] = field(default_factory=dict)
+    no_sources: str = ""
+
+
+class Verification:
+    """Checks services of a settled stack. Services, and their checks, are asked at the same time."""
+
+    def __init__(
+        self,
+        stack: Stack,
+        ports: VerificationPorts,
+        *,
+        login: Login | None = None,
+        pause: Callable[[float], None] = time.sleep,
+        aws: bool = True,
+    ) -> None:
+        self.stack = stack
+        self.ports = ports
+        self.login = login or Login()
+        self.asker = Asker(ports.web, ports.clock, pause)
+        self._aws = aws
+        self._url = ""
+
+    @property
+    def url(self) -> str:
+        """The stack's URL: as the stack file says, else the load balancer's own. Raises NotFoundError."""
+        if not self._url:
+            environment = self.stack.environment
+            found = environment.url or self.ports.balancer.address(environment.load_balancer)
+            self._url = found.rstrip("/")
+        return self._url
+
+    def place(self, service: Service) -> Place:
+        """Where a service is asked."""
+        return Place.of(service, self.url, self.stack.environment.tenant)
+
+    def read(self, services: Sequence[Service]) -> list[Finding]:
+        """All findings that need nothing to be written, by service in the order given.
+
+        Raises NotFoundError (no load balancer) and TransientError (AWS does not answer).
+        """
+        works = [work for service in services for work in self._works(service)]
+        findings = [finding for found in each(lambda work: work(), works) for finding in found]
+        ahead = skew_finding(self.asker.skews)
+        return [*findings, *([ahead] if ahead else [])]
+
+    def _works(self, service: Service) -> list[Work]:
+        place = self.place(service)
+        checks = read_checks(service, place, self.ports.clock.now().timestamp())
+        works = [self._asking(check) for check in checks]
+        if kind_of(service) == "grafana":
+            works.append(lambda: self._data_sources(place))
+        if self._aws:
+            works += [lambda: self._running(service), lambda: self._routes(service, place)]
+        return works
+
+    def _asking(self, check: Check) -> Work:
+        return lambda: [self.asker.check(check)]
+
+    def _data_sources(self, place: Place) -> list[Finding]:
+        if not self.login.headers:
+            return [grafana.unasked(place, "data sources")]
+        if self.login.no_sources:
+            return [grafana.unasked(place, "data sources", why=self.login.no_sources, todo="")]
+        login = dict(self.login.headers)
+        listed, heard = self.asker.hear(grafana.source_list(place, login))
+        if listed.level != "ok" or not isinstance(heard, Reply):
+            return [listed]
+        return [listed, *each(self.asker.check, grafana.source_checks(place, login, heard))]
+
+    def _running(self, service: Service) -> list[Finding]:
+        try:
+            return running_findings(self._seen(service))
+        except (NotFoundError, AccessError) as error:
+            level: Level = "failed" if isinstance(error, NotFoundError) else "not-configured"
+            return [
+                Finding(
+                    service=service.name, check="targets", level=level, asked=service.target_group, got=error.message,
+                    todo=error.resolution,
+                )
+            ]  # fmt: skip
+
+    def _seen(self, service: Service) -> Running:
+        ports = self.ports
+        state = ports.host.service(service.ecs_service)
+        group = ports.balancer.target_group(service.target_group)
+        image = state.images.get(service.container, "")
+        tag = "" if "@" in image else image.rpartition(":")[2]
+        return Running(
+            service=service.name,
+            container=service.container,
+            path=group.health_check.path,
+            targets=ports.balancer.targets(group.arn),
+            tasks=ports.rollouts.tasks(service.ecs_service),
+            state=state,
+            deployment=ports.rollouts.deployment(state.deployment) if state.deployment else None,
+            tagged=(ports.registry.digest_of(service.repository, tag) or "") if tag and "/" not in tag else "",
+        )
+
+    def _routes(self, service: Service, place: Place) -> list[Finding]:
+        if not (service.paths.moves or service.paths.keeps or service.paths.drops):
+            return []
+        rules: Sequence[ListenerRule]
+        try:
+            rules = self.ports.balancer.rules(self.stack.environment.load_balancer)
+            group = self.ports.balancer.target_group(service.target_group)
+        except (NotFoundError, AccessError) as error:
+            return [
+                Finding(
+                    service=service.name, check="paths", level="not-configured", asked="listener rules",
+                    got=error.message, means="which paths reach it is not known", todo=error.resolution,
+                )
+            ]  # fmt: skip
+        groups = route_groups(service, place, arrives_at(group.arn, rules, self.url))
+        return each(self._group, groups)
+
+    def _group(self, group: Group) -> Finding:
+        return summed_up(group.service, group.name, each(self.asker.check, group.checks), group.fine)
