@@ -44,6 +44,8 @@ def _cut(line: str, signs: tuple[str, ...], *, blocks: bool) -> tuple[str, str, 
 
     A sign counts at the start of a line or after a space, and not within quotes: `//` stands in every URL.
     """
+    if not any(sign in line for sign in signs) and not (blocks and "/*" in line):
+        return line, "", False
     quote = ""
     before = " "
     for at, sign in enumerate(line):

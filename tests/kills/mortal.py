@@ -1,0 +1,233 @@
+"""A deployment in memory whose process can be killed at any of its moments, and begun again by another process.
+
+What a process has written and what the cloud has done outlive it; nothing else does, and after its end it neither
+writes nor calls anything, whichever of its threads would like to.
+"""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+from lgtm_deploy.config import plan_file, stack_file
+from lgtm_deploy.core.event import Event, Record
+from lgtm_deploy.core.graph import Graph, expand
+from lgtm_deploy.core.plan import Plan
+from lgtm_deploy.core.run import Run
+from lgtm_deploy.core.stack import Stack
+from lgtm_deploy.core.wire import decode, encode
+from lgtm_deploy.engine.conduct import Decisions, conduct
+from lgtm_deploy.engine.executor import Job
+from lgtm_deploy.engine.ledger import Ledger
+from lgtm_deploy.fakes import FakeClock, FakeCloud, FakeJournal, fake_ports, lay
+from lgtm_deploy.steps.catalog import CATALOG
+from tests.steps.simulation import EXAMPLE, EventfulClock, SimulatedStop, no_hook
+
+RUN = "7f3a"
+CHANGES = frozenset(
+    {
+        "registry.push",
+        "host.update",
+        "host.revise",
+        "infrastructure.apply",
+        "shadow.create",
+        "shadow.remove",
+    }
+)
+"""Calls that change something outside."""
+
+
+class Killed(BaseException):
+    """The process ended here."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """A point in a process's life: around its n-th durable write, or around its n-th change of the outside."""
+
+    what: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.number}"
+
+
+MOMENTS = ("before write", "after write", "before change", "after change")
+
+
+class Life:
+    """A process, until it is killed `at` one of its moments; never when there is none."""
+
+    def __init__(self, at: Moment | None = None) -> None:
+        self.at = at
+        self.ended = False
+        self.passed: dict[str, int] = dict.fromkeys(MOMENTS, 0)
+        self._lock = threading.RLock()
+
+    def alive(self) -> None:
+        """Raises Killed when the process has ended."""
+        if self.ended:
+            raise Killed
+
+    def at_moment(self, what: str) -> None:
+        """The process comes to its next moment of that kind. Raises Killed when it is its last."""
+        with self._lock:
+            self.alive()
+            self.passed[what] += 1
+            if self.at == Moment(what=what, number=self.passed[what]):
+                self.ended = True
+                raise Killed
+
+
+class MortalJournal:
+    """A process's hand on the journal. Every event is a write of its own, so that a kill may come between any two."""
+
+    def __init__(self, kept: FakeJournal, life: Life) -> None:
+        self._kept = kept
+        self._life = life
+
+    def append(self, run: str, fence: int, events: Sequence[Event]) -> Sequence[Record]:
+        written: list[Record] = []
+        for event in events:
+            self._life.at_moment("before write")
+            written += self._kept.append(run, fence, [event])
+            self._life.at_moment("after write")
+        return written
+
+
+class MortalCloud:
+    """A process's hand on the cloud."""
+
+    def __init__(self, cloud: FakeCloud, life: Life) -> None:
+        self._cloud = cloud
+        self._life = life
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cloud, name)
+
+    def perform(self, name: str, act: Callable[[], Any], /, **arguments: Any) -> Any:
+        if name not in CHANGES:
+            self._life.alive()
+            return self._cloud.perform(name, act, **arguments)
+        self._life.at_moment("before change")
+        done = self._cloud.perform(name, act, **arguments)
+        self._life.at_moment("after change")
+        return done
+
+
+class MortalStop(SimulatedStop):
+    """Waits no longer than its process lives."""
+
+    def __init__(self, clock: FakeClock, life: Life, parent: "MortalStop | None" = None) -> None:
+        super().__init__(clock, parent)
+        self._life = life
+
+    def child(self) -> "MortalStop":
+        return MortalStop(self._clock, self._life, self)
+
+    def apart(self) -> "MortalStop":
+        return MortalStop(self._clock, self._life)
+
+    def pause(self, seconds: float) -> None:
+        self._life.alive()
+        super().pause(seconds)
+        self._life.alive()
+
+
+@cache
+def example(plan: str) -> tuple[Stack, Plan, Graph]:
+    stack = stack_file.load(EXAMPLE, "prod")
+    found = plan_file.load(plan_file.find(plan, EXAMPLE.parent), CATALOG, stack)
+    return stack, found, expand(found)
+
+
+@dataclass
+class World:
+    """The example stack, and a run of a plan on it that may take several processes."""
+
+    workspace: Path
+    plan: str = "prefix-change"
+    shadowed: bool = False
+    """Whether only the load balancer can reach the tasks."""
+    parallelism: int = 10
+    clock: EventfulClock = field(default_factory=EventfulClock)
+    journal: FakeJournal = field(default_factory=FakeJournal)
+    lives: list[Life] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        stack, self.made, self.graph = example(self.plan)
+        if self.shadowed:
+            stack = replace(stack, environment=replace(stack.environment, task_probe="shadow"))
+        self.stack = stack
+        self.cloud: FakeCloud = lay(stack, self.clock)
+        self.laid = {name: len(service.deployments) for name, service in self.cloud.services.items()}
+
+    @property
+    def run(self) -> Run:
+        """As a process that has just begun reads it."""
+        records = [decode(encode(record)) for record in self.journal.records(RUN)]
+        return Run(id=RUN).folded(record.event for record in records)
+
+    @property
+    def events(self) -> list[Event]:
+        return [record.event for record in self.journal.records(RUN)]
+
+    def job(self, life: Life) -> Job:
+        """What the next process has to work with."""
+        self.lives.append(life)
+        fence = len(self.lives)
+        self.journal.fences[self.stack.environment.name] = fence
+        ports = fake_ports(self.stack, cast("FakeCloud", MortalCloud(self.cloud, life)), self.workspace)
+        return Job(
+            plan=self.made,
+            graph=self.graph,
+            steps={node.id: CATALOG[node.spec.uses](self.stack, ports) for node in self.graph.nodes.values()},
+            ledger=Ledger(self.run, cast("FakeJournal", MortalJournal(self.journal, life)), fence),
+            clock=self.clock,
+            stop=MortalStop(self.clock, life),
+            environment=self.stack.environment.name,
+            parallelism=self.parallelism,
+        )
+
+    def apply(self, at: Moment | None = None) -> Life:
+        """A process begins the run or goes on with it, until it has its verdict or is killed. Says how it lived."""
+        return self.process(at, lambda job: conduct(job, Decisions(approve=lambda _: True), no_hook, stack="l", by="m"))
+
+    def process(self, at: Moment | None, does: Callable[[Job], object]) -> Life:
+        """The same for whatever it does with the job."""
+        life = Life(at)
+        if self.run.verdict is None:
+            with suppress(Killed):
+                does(self.job(life))
+        return life
+
+    # -- what is there afterwards --------------------------------------------------------------------------------------
+    def state(self) -> Mapping[str, object]:
+        """Everything that the plan is about, as it is outside."""
+        services = self.cloud.services.values()
+        return {
+            "checks": {name: group.health_check for name, group in self.cloud.groups.items()},
+            "running": {
+                each.name: sorted(task.deployment.digests[each.container] for task in each.tasks if task.is_wanted)
+                for each in services
+            },
+            "healthy": {each.name: len(each.healthy) for each in services},
+            "rollouts": {each.name: each.deployments[-1].status for each in services},
+            "grace": {each.name: each.grace_period for each in services},
+            "rules": (dict(self.cloud.rules), list(self.cloud.listener_rules)),
+            "shadows": set(self.cloud.shadows),
+        }
+
+    def changes(self) -> Mapping[str, int]:
+        """How often each change was made outside, by what it was made to."""
+        made: dict[str, int] = {}
+        for call in self.cloud.calls:
+            what = call.arguments.get("repository") or call.arguments.get("service") or ""
+            if call.name in CHANGES:
+                made[f"{call.name} {what}".strip()] = made.get(f"{call.name} {what}".strip(), 0) + 1
+        for name, service in self.cloud.services.items():
+            made[f"deployments {name}"] = len(service.deployments) - self.laid[name]
+        return made

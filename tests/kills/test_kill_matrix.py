@@ -1,0 +1,141 @@
+"""`prefix-change`, killed wherever it can be killed, and gone on with: always the goal, and nothing done twice.
+
+A kill comes before or after a durable write, or before or after a change of the outside (it landed, and nobody was
+told). Every one of them is tried, and a sample of all pairs of writes and of random kills: all of them are tried with
+the mark `torture`.
+"""
+
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from tests.kills.mortal import MOMENTS, Moment, World
+
+SHARDS = 8
+PAIRS, ALL_SHARDS = 64, 64
+"""So many pairs of all are tried in the fast suite."""
+RANDOM, ALL_RANDOM = 120, 500
+# Until somebody goes on: how often of 20, and at most so many seconds.
+PAUSES = [(14, 0.0), (5, 60.0), (1, 900.0)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """How a run goes that nobody kills."""
+
+    goal: Mapping[str, object]
+    changes: Mapping[str, int]
+    passed: Mapping[str, int]
+
+
+@cache
+def reference(*, shadowed: bool = False) -> Reference:
+    with TemporaryDirectory() as folder:
+        world = World(Path(folder), shadowed=shadowed, parallelism=1)
+        life = world.apply()
+        assert world.run.verdict == "deployed"
+        return Reference(goal=world.state(), changes=world.changes(), passed=life.passed)
+
+
+def every_moment() -> list[Moment]:
+    """Each moment of an undisturbed run."""
+    return [Moment(what=what, number=at) for what in MOMENTS for at in range(1, reference().passed[what] + 1)]
+
+
+def every_pair() -> Iterator[tuple[Moment, Moment]]:
+    """After each write, and then after each one that is still to come; a second process begins with two of its own."""
+    writes = reference().passed["after write"]
+    for first in range(1, writes + 1):
+        for second in range(1, writes - first + 3):
+            yield Moment(what="after write", number=first), Moment(what="after write", number=second)
+
+
+def assert_goal(world: World) -> None:
+    """The run says that it is done, it is, and nothing was done twice."""
+    wanted = reference(shadowed=world.shadowed)
+    told = f"killed {', '.join(str(life.at) for life in world.lives if life.at)}: {world.run.reason}"
+    assert world.run.verdict == "deployed", told
+    assert world.state() == wanted.goal, told
+    made = world.changes()
+    for what in wanted.changes:
+        if what.startswith(("registry.push", "deployments", "infrastructure.apply")):
+            assert made.get(what, 0) == wanted.changes[what], f"{what}: {told}"
+        if what.startswith("host.revise"):
+            # One that was made and of which nobody was told is never used.
+            assert made.get(what, 0) <= len(world.lives), f"{what}: {told}"
+
+
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_killed_at_any_moment_it_is_gone_on_with_to_the_goal(shard: int, tmp_path: Path) -> None:
+    for index, moment in enumerate(every_moment()[shard::SHARDS]):
+        world = World(tmp_path / str(index), parallelism=1)
+
+        killed = world.apply(moment)
+        world.apply()
+
+        assert killed.ended, f"{moment} never came"
+        assert_goal(world)
+
+
+def pairs(chosen: list[tuple[Moment, Moment]], folder: Path) -> None:
+    for index, moments in enumerate(chosen):
+        world = World(folder / str(index), parallelism=1)
+        for moment in moments:
+            assert world.apply(moment).ended, f"{moment} never came"
+        world.apply()
+        assert_goal(world)
+
+
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_killed_twice_it_is_gone_on_with_to_the_goal(shard: int, tmp_path: Path) -> None:
+    chosen = random.Random(PAIRS).sample(list(every_pair()), PAIRS)
+    pairs(chosen[shard::SHARDS], tmp_path)
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("shard", range(ALL_SHARDS))
+def test_killed_at_any_pair_of_writes_it_is_gone_on_with_to_the_goal(shard: int, tmp_path: Path) -> None:
+    pairs(list(every_pair())[shard::ALL_SHARDS], tmp_path)
+
+
+def chance(seed: int) -> tuple[list[tuple[Moment, float]], bool]:
+    """Up to three kills, each with the pause until somebody goes on, and whether tasks are asked through a shadow."""
+    dice = random.Random(seed)
+    shadowed = dice.random() < 0.5
+    passed = reference(shadowed=shadowed).passed
+    longest = [seconds for often, seconds in PAUSES for _ in range(often)]
+    kills = []
+    for _ in range(dice.randint(1, 3)):
+        what = dice.choice(MOMENTS)
+        at = dice.randint(1, passed[what])
+        kills.append((Moment(what=what, number=at), dice.uniform(0, dice.choice(longest))))
+    return kills, shadowed
+
+
+def random_kills(seeds: range, folder: Path) -> None:
+    for seed in seeds:
+        kills, shadowed = chance(seed)
+        world = World(folder / str(seed), shadowed=shadowed)
+        for moment, pause in kills:
+            world.apply(moment)
+            world.cloud.advance(pause)
+        world.apply()
+        assert_goal(world)
+
+
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_killed_at_random_again_and_again_it_is_gone_on_with_to_the_goal(shard: int, tmp_path: Path) -> None:
+    random_kills(range(shard, RANDOM, SHARDS), tmp_path)
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_killed_at_random_many_times_more_it_is_gone_on_with_to_the_goal(shard: int, tmp_path: Path) -> None:
+    random_kills(range(RANDOM + shard, ALL_RANDOM, SHARDS), tmp_path)
