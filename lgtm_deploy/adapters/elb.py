@@ -35,6 +35,9 @@ class ElbBalancer:
             name=group["TargetGroupName"],
             health_check=health_check(group),
             deregistration_delay=int(values.get("deregistration_delay.timeout_seconds", DEREGISTRATION_DELAY)),
+            check_port=int(port) if (port := str(group.get("HealthCheckPort", ""))).isdigit() else 0,
+            checks_http=group.get("HealthCheckProtocol", "HTTP") in USUAL_PORTS
+            and "GrpcCode" not in group.get("Matcher", {}),
         )
 
     def targets(self, arn: str) -> Sequence[Target]:

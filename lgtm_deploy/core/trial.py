@@ -33,17 +33,24 @@ class Questions:
     routed: tuple[str, ...]
 
 
-def questions(service: Service, old_path: str, rules: Sequence[ListenerRule], target_group: str) -> Questions:
+def questions(
+    service: Service,
+    old_path: str,
+    rules: Sequence[ListenerRule],
+    target_group: str,
+    further: Sequence[str] = (),
+) -> Questions:
     """All that is to be known of the service's image: both health paths, every path that the stack file names, with and
-    without its prefix, and every path that a listener rule sends to its `target_group` (an ARN)."""
+    without its prefix, every path that a listener rule sends to its `target_group` (an ARN), and the paths that
+    `further` target groups check."""
     checks = _once((old_path, service.health.path))
     expected = [probe.path for probe in service.expects]
     declared = _once((*_stated(service), *(probe.path for probe in service.probes), *expected, *checks))
     routed = _routed(declared, rules, target_group)
-    paths = _once((*_stated(service), *routed))
+    stated = [path for path in (*_stated(service), *routed) if path not in expected]
     return Questions(
         checks=checks,
-        paths=tuple(path for path in paths if path not in (*checks, *expected)),
+        paths=tuple(path for path in _once((*stated, *further)) if path not in checks),
         expects=service.expects,
         routed=routed,
     )

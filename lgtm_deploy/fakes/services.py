@@ -101,6 +101,7 @@ class FakeHost:
             maximum_percent=service.maximum_percent,
             circuit_breaker=service.circuit_breaker,
             target_groups=tuple(group.arn for group in service.groups),
+            registered_ports={group.arn: service.port for group in service.groups},
             platform=service.platform,
             deployment="" if service.deployments[-1].forgotten else service.deployments[-1].arn,
             events=tuple(service.events),

@@ -61,6 +61,8 @@ class FakeTargetGroup:
     account: str
     health_check: HealthCheck = FIVE_SECONDS
     deregistration_delay: int = 5
+    check_port: int = 0
+    checks_http: bool = True
     targets: dict[str, FakeTarget] = field(default_factory=dict)
 
     @property
@@ -75,6 +77,8 @@ class FakeTargetGroup:
             name=self.name,
             health_check=self.health_check,
             deregistration_delay=self.deregistration_delay,
+            check_port=self.check_port,
+            checks_http=self.checks_http,
         )
 
     def shown(self) -> list[Target]:

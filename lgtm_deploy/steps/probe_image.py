@@ -1,14 +1,15 @@
 """probe-image: what does the new image answer, beside the one that runs, before anybody depends on it?"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from lgtm_deploy.core.contract import Contract, Trial
 from lgtm_deploy.core.errors import PermanentError, RefusedError
+from lgtm_deploy.core.further_groups import asks_service, failed, further_names, paths_of
 from lgtm_deploy.core.handover import cause_of_silence
-from lgtm_deploy.core.ports import ContainerSpec, Progress
+from lgtm_deploy.core.ports import ContainerSpec, Progress, TargetGroup
 from lgtm_deploy.core.stack import Service
 from lgtm_deploy.core.step import Action, Change, Effect, Nothing, Part, Proposal
 from lgtm_deploy.core.trial import how_ended, lacks, losses, questions, table
@@ -85,7 +86,8 @@ class ProbeImage(Action[Inputs, Seen, Outputs]):
     def apply(self, inputs: Inputs, seen: Seen, progress: Progress) -> Outputs:
         """Raises RefusedError with what is wrong with the new image."""
         service = self.stack.service(inputs.service)
-        subject = self._subject(service, seen)
+        further = self._further(service)
+        subject = self._subject(service, seen, further)
         new, old = self._both(service, subject, inputs, seen, progress)
         if not isinstance(new, Tried):
             raise new
@@ -95,7 +97,11 @@ class ProbeImage(Action[Inputs, Seen, Outputs]):
             new=new.trial,
             old=old.trial if isinstance(old, Tried) else Trial(),
         )
-        wrong = [*new.unmet, *losses(service, contract, subject.questions.routed)]
+        wrong = [
+            *new.unmet,
+            *losses(service, contract, subject.questions.routed),
+            *failed(service, further, new.trial),
+        ]
         if new.fails:
             wrong = [self._not_running(service, subject.spec, new)]
         if wrong:
@@ -103,7 +109,14 @@ class ProbeImage(Action[Inputs, Seen, Outputs]):
             raise RefusedError(f"{service.name}'s new image: {'; '.join(wrong)}.", resolution=advice)
         return Outputs(contract=contract, told=_told(service, contract, old))
 
-    def _subject(self, service: Service, seen: Seen) -> Subject:
+    def _further(self, service: Service) -> tuple[TargetGroup, ...]:
+        """Target groups beside the stack file's that will ask the new image, too."""
+        balancer, state = self.ports.balancer, self.ports.host.service(service.ecs_service)
+        names = further_names(state, balancer.target_group(service.target_group))
+        groups = [balancer.target_group(name) for name in names]
+        return tuple(group for group in groups if asks_service(group, service, state))
+
+    def _subject(self, service: Service, seen: Seen, further: Sequence[TargetGroup]) -> Subject:
         balancer = self.ports.balancer
         group = balancer.target_group(service.target_group).arn
         environment = self.stack.environment
@@ -114,7 +127,7 @@ class ProbeImage(Action[Inputs, Seen, Outputs]):
             image="",
             spec=replace(spec, environment={**spec.environment, **service.rehearsal.environment}),
             port=service.port,
-            questions=questions(service, seen.path, rules, group),
+            questions=questions(service, seen.path, rules, group, paths_of(further)),
             health=service.health,
             matcher=seen.matcher,
             tenant=environment.tenant,

@@ -41,6 +41,29 @@ def on_paths(*paths: str) -> dict[str, Any]:
     return {"Field": "path-pattern", "Values": list(paths), "PathPatternConfig": {"Values": list(paths)}}
 
 
+@pytest.mark.parametrize(
+    ("described", "port", "http"),
+    [
+        ({"HealthCheckPort": "traffic-port", "HealthCheckProtocol": "HTTP", "Matcher": {"HttpCode": "200"}}, 0, True),
+        ({"HealthCheckPort": "4318", "HealthCheckProtocol": "HTTPS", "Matcher": {"HttpCode": "200"}}, 4318, True),
+        ({"HealthCheckPort": "traffic-port", "HealthCheckProtocol": "HTTP", "Matcher": {"GrpcCode": "12"}}, 0, False),
+        ({"HealthCheckPort": "traffic-port", "HealthCheckProtocol": "TCP"}, 0, False),
+    ],
+)
+def test_a_target_group_says_where_and_how_it_checks(
+    aws: Aws, described: dict[str, Any], port: int, http: bool
+) -> None:
+    numbers = dict.fromkeys(("HealthCheckIntervalSeconds", "HealthCheckTimeoutSeconds"), 5)
+    numbers |= dict.fromkeys(("HealthyThresholdCount", "UnhealthyThresholdCount"), 2)
+    with Stubber(aws.reader("elbv2")) as stub:
+        group = {"TargetGroupArn": TEMPO, "TargetGroupName": "tempo", **numbers, **described}
+        stub.add_response("describe_target_groups", {"TargetGroups": [group]}, {"Names": ["tempo"]})
+        stub.add_response("describe_target_group_attributes", {"Attributes": []}, {"TargetGroupArn": TEMPO})
+        found = ElbBalancer(aws).target_group("tempo")
+
+    assert (found.check_port, found.checks_http) == (port, http)
+
+
 def test_weighted_target_groups_all_count(aws: Aws) -> None:
     [rule] = described(
         aws, {"Priority": "30", "Conditions": [on_paths("/tempo/*", "/a?")], "Actions": forward(TEMPO, LOKI)}

@@ -20,6 +20,7 @@ def test_a_service_that_is_up_says_so(world: World) -> None:
     assert (state.name, state.desired, state.running, state.pending) == (served.name, 1, 1, 0)
     assert state.images[CONTAINER].endswith(f"/{REPOSITORY}:{GOOD}")
     assert state.target_groups == (world.balancer.target_group(served.name).arn,)
+    assert set(state.registered_ports) == set(state.target_groups)
     assert (state.minimum_healthy_percent, state.maximum_percent, state.circuit_breaker) == (100, 200, True)
     assert state.platform == "linux/amd64"
     assert state.deployment

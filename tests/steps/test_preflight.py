@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from lgtm_deploy.core.errors import AccessError, TransientError
 from lgtm_deploy.core.gate import Open, Shut
 from lgtm_deploy.core.ports import ListenerRule
 from lgtm_deploy.core.stack import Environment, Service
-from lgtm_deploy.fakes import FakeCloud, fake_ports, lay
+from lgtm_deploy.fakes import FakeCloud, FakeTargetGroup, fake_ports, lay
 from lgtm_deploy.steps.preflight import Preflight
 from lgtm_deploy.steps.preflight.step import Inputs, Outputs
 from tests.steps.simulation import EXAMPLE
@@ -171,6 +172,19 @@ def moved_check(here: Here) -> None:
     here.with_service("grafana", health=replace(here.service("grafana").health, path="/grafana/api/health"))
 
 
+def another_services_group(here: Here) -> None:
+    here.with_service("tempo", target_group="lgtm-prod-loki-tg")
+    here.cloud.groups["lgtm-prod-loki-tg"] = FakeTargetGroup(name="lgtm-prod-loki-tg", account=here.cloud.account)
+
+
+def inner_group(here: Here, path: str = "/ready", **changes: Any) -> None:
+    """Tempo's tasks are in a second target group, as behind an internal load balancer."""
+    check = replace(here.cloud.groups[here.service("tempo").target_group].health_check, path=path)
+    group = FakeTargetGroup(name="tempo-inner-tg", account=here.cloud.account, health_check=check, **changes)
+    here.cloud.groups[group.name] = group
+    here.cloud.services[here.service("tempo").ecs_service].groups.append(group)
+
+
 CASES: list[tuple[Callable[[Here], None], tuple[str, ...]]] = [
     (no_repository, ("lgtm-tempo",)),
     (no_service, ("lgtm-prod-pyroscope",)),
@@ -186,6 +200,11 @@ CASES: list[tuple[Callable[[Here], None], tuple[str, ...]]] = [
     (old_data_source, (f"{DATA_SOURCES}:29", "write http://tempo:3200/tempo")),
     (denied, ("ecs:UpdateService on arn:aws:ecs:", ":service/lgtm-prod-cluster/lgtm-prod-tempo")),
     (cut_off, ("cannot be reached from here", ":3200", "task_probe")),
+    (
+        another_services_group,
+        ("registers its tasks in lgtm-prod-tempo-tg and not in lgtm-prod-loki-tg", "Correct `tar"),
+    ),
+    (inner_group, ("tempo-inner-tg", "checks /ready, which is not there after the change", "a path that stays")),
     (moved_check, ("lgtm-prod-grafana-tg checks /api/health", "/grafana/api/health")),
 ]
 
@@ -200,6 +219,29 @@ def test_it_is_refused_by_name_with_what_to_do(
 
     for word in named:
         assert word in reason
+
+
+@pytest.mark.parametrize("changes", [{"check_port": 4318}, {"checks_http": False}, {"path": "/elsewhere"}])
+def test_a_further_target_group_that_asks_for_something_else_refuses_nothing(
+    here: Here, changes: dict[str, Any]
+) -> None:
+    inner_group(here, **changes)
+
+    told = "\n".join(here.outputs().told)
+
+    assert ("tempo-inner-tg checks tempo in a way that is not tried out here" in told) is ("path" not in changes)
+
+
+@pytest.mark.parametrize(("skip", "refused"), [("", False), ("it takes an hour", True)])
+def test_a_further_check_of_which_the_stack_file_says_nothing_is_left_to_the_trial(
+    here: Here, skip: str, refused: bool
+) -> None:
+    tempo = here.service("tempo")
+    moves = tuple(path for path in tempo.paths.moves if path != "/ready")
+    here.with_service("tempo", paths=replace(tempo.paths, moves=moves), rehearsal=replace(tempo.rehearsal, skip=skip))
+    inner_group(here)
+
+    assert isinstance(here.gate(), Shut) is refused
 
 
 def test_everything_is_said_at_once_and_once(here: Here) -> None:

@@ -10,7 +10,7 @@ from lgtm_deploy.core.errors import InterruptedRunError, RefusedError
 from lgtm_deploy.core.ports import ContainerSpec
 from lgtm_deploy.core.stack import Rehearsal
 from lgtm_deploy.core.step import Change, Nothing
-from lgtm_deploy.fakes import Contract, FakeImageProbe
+from lgtm_deploy.fakes import Contract, FakeImageProbe, FakeTargetGroup
 from lgtm_deploy.steps.probe_image import Inputs, Outputs, ProbeImage
 from tests.steps.simulation import Simulation
 
@@ -86,6 +86,33 @@ def test_a_path_that_the_load_balancer_sends_here_must_not_get_lost(pyroscope: T
     assert "/pyroscope/ingest, which the new image does not answer" in pyroscope.refusal(
         replace(pyroscope.contract, answers=answers)
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        (
+            "/ready",
+            "inner-tg has the tasks of tempo, too, and checks /ready for 200, which the new image answers with 404",
+        ),
+        ("/inner", "checks /inner for 200, which the new image answers with 404"),
+        ("/tempo/ready", ""),
+    ],
+)
+def test_the_checks_of_further_target_groups_must_pass(tempo: Trials, path: str, said: str) -> None:
+    cloud = tempo.world.cloud
+    check = replace(cloud.groups[tempo.world.service("tempo").target_group].health_check, path=path)
+    for group in (
+        FakeTargetGroup(name="inner-tg", account=cloud.account, health_check=check),
+        FakeTargetGroup(name="otlp-tg", account=cloud.account, check_port=4318),
+    ):
+        cloud.groups[group.name] = group
+        tempo.world.running("tempo").groups.append(group)
+
+    if said:
+        assert said in tempo.refusal(tempo.contract)
+    else:
+        assert tempo.apply().contract.new.on(path).healthy
 
 
 def test_an_image_that_is_never_ready_is_refused_with_what_each_path_answers(tempo: Trials) -> None:

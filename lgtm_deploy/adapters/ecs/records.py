@@ -35,6 +35,7 @@ _STATUSES: Mapping[str, TaskStatus] = {
 def service_state(service: Record, definition: Record, deployment: str) -> ServiceState:
     """From DescribeServices and DescribeTaskDefinition; `deployment` is the newest service deployment's ARN."""
     configuration = service.get("deploymentConfiguration", {})
+    balancers = [balancer for balancer in service.get("loadBalancers", []) if "targetGroupArn" in balancer]
     return ServiceState(
         name=service["serviceName"],
         task_definition=service["taskDefinition"],
@@ -47,9 +48,12 @@ def service_state(service: Record, definition: Record, deployment: str) -> Servi
         minimum_healthy_percent=configuration.get("minimumHealthyPercent", 100),
         maximum_percent=configuration.get("maximumPercent", 200),
         circuit_breaker=configuration.get("deploymentCircuitBreaker", {}).get("enable", False),
-        target_groups=tuple(
-            balancer["targetGroupArn"] for balancer in service.get("loadBalancers", []) if "targetGroupArn" in balancer
-        ),
+        target_groups=tuple(balancer["targetGroupArn"] for balancer in balancers),
+        registered_ports={
+            balancer["targetGroupArn"]: balancer["containerPort"]
+            for balancer in balancers
+            if "containerPort" in balancer
+        },
         platform=platform_of(definition),
         deployment=deployment,
         events=_events(service.get("events", [])),

@@ -19,12 +19,18 @@ class HealthCheck:
 
 @dataclass(frozen=True, kw_only=True)
 class TargetGroup:
-    """A target group and its health check. `deregistration_delay` is in seconds."""
+    """A target group and its health check. `deregistration_delay` is in seconds.
+
+    `check_port` is where its checks ask, 0: where each target is registered (AWS: HealthCheckPort, traffic-port).
+    `checks_http`: they ask for an HTTP code, and not for a connection or a gRPC code.
+    """
 
     arn: str
     name: str
     health_check: HealthCheck
     deregistration_delay: int
+    check_port: int = 0
+    checks_http: bool = True
 
 
 TargetStatus = Literal["initial", "healthy", "unhealthy", "draining", "unused", "unavailable"]

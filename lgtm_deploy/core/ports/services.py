@@ -37,6 +37,8 @@ class ServiceState:
     """Docker's spelling of the task definition's runtime platform; `linux/amd64` when it names none."""
     deployment: str
     """ARN of the newest service deployment, or empty."""
+    registered_ports: Mapping[str, int] = field(default_factory=dict)
+    """Target group's ARN -> the container's port that is registered there (AWS: LoadBalancer, containerPort)."""
     events: tuple[ServiceEvent, ...] = field(default=(), compare=False)
     """What the host has told lately, newest first (AWS keeps the last 100)."""
 

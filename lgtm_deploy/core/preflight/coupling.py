@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from lgtm_deploy.core.consumers import Named
+from lgtm_deploy.core.further_groups import asks_service, left_behind, stranger
 from lgtm_deploy.core.listener_rules import rule_findings
+from lgtm_deploy.core.ports import ServiceState, TargetGroup
 from lgtm_deploy.core.preflight.facts import Findings, ServiceFacts, Survey
 from lgtm_deploy.core.routes import Routes
 
@@ -54,6 +56,28 @@ def still_checked(survey: Survey) -> Findings:
             for facts in survey.coupled
             if facts.group and facts.group.health_check.path != facts.service.health.path
         )
+    )
+
+
+def target_groups(survey: Survey) -> Findings:
+    """Services whose tasks are not in the target group that would be watched, or in others that would fail them."""
+    found = Findings()
+    for facts in (*survey.services, *survey.coupled):
+        if facts.state and facts.group:
+            found += _groups_of(facts, facts.state, facts.group)
+    return found
+
+
+def _groups_of(facts: ServiceFacts, state: ServiceState, group: TargetGroup) -> Findings:
+    service, checked = facts.service, group.health_check.path
+    asking = [each for each in facts.further if asks_service(each, service, state)]
+    wrong = [stranger(service, state, group)]
+    if facts.changes:
+        wrong += [left_behind(service, checked, each) for each in asking]
+    unseen = ", ".join(each.name for each in facts.further if each not in asking)
+    return Findings(
+        wrong=tuple(filter(None, wrong)),
+        told=(f"target groups: {unseen} checks {service.name} in a way that is not tried out here",) if unseen else (),
     )
 
 

@@ -30,6 +30,8 @@ class ServiceFacts:
     missing: tuple[str, ...] = ()
     state: ServiceState | None = None
     group: TargetGroup | None = None
+    further: tuple[TargetGroup, ...] = ()
+    """Target groups that its tasks are in beside that one."""
     image: RunningImage | None = None
     committed: str | None = None
     tasks: tuple[str, ...] = ()

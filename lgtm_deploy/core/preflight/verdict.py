@@ -20,6 +20,6 @@ def findings(environment: Environment, survey: Survey) -> Findings:
         found += pinned_tag(facts) + way_back(facts)
     found += reachable(environment, survey.services, survey.shadow_obstacle)
     found += allowed(survey)
-    for judge in (coupling.still_checked, coupling.rules, coupling.files, coupling.outside):
+    for judge in (coupling.target_groups, coupling.still_checked, coupling.rules, coupling.files, coupling.outside):
         found += judge(survey)
     return Findings(wrong=tuple(dict.fromkeys(found.wrong)), told=tuple(dict.fromkeys(found.told)))

@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from lgtm_deploy.core.errors import AccessError, NotFoundError, PermanentError
-from lgtm_deploy.core.ports import Ports, ServiceState
+from lgtm_deploy.core.further_groups import further_names
+from lgtm_deploy.core.ports import Ports, ServiceState, TargetGroup
 from lgtm_deploy.core.preflight.facts import RunningImage, ServiceFacts
 from lgtm_deploy.core.preflight.images import version_hint
 from lgtm_deploy.core.stack import Service, Stack
@@ -27,6 +28,7 @@ def look_at(stack: Stack, ports: Ports, service: Service, *, probed: bool) -> Se
         committed = pool.submit(_committed, stack, ports, service, platform)
         image = pool.submit(looked, partial(_running, ports, service, state.value))
         asked = probed and state.value is not None
+        further = looked(partial(_further, ports, state.value, group.result().value))
         tasks = pool.submit(looked, partial(_tasks, ports, service) if asked else dict[str, bool])
         addresses = tasks.result().value or {}
         found = committed.result()
@@ -36,11 +38,13 @@ def look_at(stack: Stack, ports: Ports, service: Service, *, probed: bool) -> Se
                 *found.missing,
                 *state.missing,
                 *group.result().missing,
+                *further.missing,
                 *image.result().missing,
                 *tasks.result().missing,
             ),
             state=state.value,
             group=group.result().value,
+            further=further.value or (),
             image=image.result().value,
             committed=found.value,
             tasks=tuple(addresses),
@@ -72,6 +76,12 @@ def _explained(service: Service, version: str, look: Callable[[], str]) -> Calla
             raise PermanentError(f"{service.name}: {error.message}", resolution=error.resolution) from error
 
     return explained
+
+
+def _further(ports: Ports, state: ServiceState | None, group: TargetGroup | None) -> tuple[TargetGroup, ...]:
+    if state is None or group is None:
+        return ()
+    return tuple(ports.balancer.target_group(name) for name in further_names(state, group))
 
 
 def _running(ports: Ports, service: Service, state: ServiceState | None) -> RunningImage | None:
