@@ -1,7 +1,7 @@
 """How AWS is reached, and what its errors mean."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,6 +30,7 @@ from botocore.parsers import ResponseParserError
 from lgtm_deploy.core.errors import (
     AccessError,
     DeployError,
+    ExpiredCredentialsError,
     InDoubtError,
     NotFoundError,
     PermanentError,
@@ -60,8 +61,6 @@ DENIED = frozenset(
         "AccessDenied",
         "AccessDeniedException",
         "AuthFailure",
-        "ExpiredToken",
-        "ExpiredTokenException",
         "Forbidden",
         "IncompleteSignature",
         "InvalidAccessKeyId",
@@ -74,11 +73,11 @@ DENIED = frozenset(
         "RequestExpired",
         "RequestTimeTooSkewed",
         "SignatureDoesNotMatch",
-        "TokenRefreshRequired",
         "UnauthorizedOperation",
         "UnrecognizedClientException",
     }
 )
+EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"})
 MISSING = frozenset({"NoSuchBucket", "NoSuchKey", "ServiceNotActiveException"})
 MISSING_ENDINGS = ("NotFoundException", "NotFound")
 
@@ -100,7 +99,7 @@ TOO_MANY_REQUESTS = 429
 
 
 class Aws:
-    """Clients of one region, made once and shared between threads.
+    """Clients of one region, made once and shared between threads; made anew once AWS calls the credentials expired.
 
     An empty `endpoint_url` leaves the choice to boto3, which honours `AWS_ENDPOINT_URL`.
     """
@@ -141,9 +140,19 @@ class Aws:
         try:
             if self._session is None:
                 self._session = boto3.Session(region_name=self.region)
-            return self._session.client(service, endpoint_url=self._endpoint_url, config=config)  # type: ignore[call-overload]
+            client = self._session.client(service, endpoint_url=self._endpoint_url, config=config)  # type: ignore[call-overload]
         except BotoCoreError as error:
             raise translate(error, f"Cannot use AWS {service}", changing=False) from error
+        client.meta.events.register(f"after-call.{service}", self._forget_expired)
+        return client
+
+    def _forget_expired(self, parsed: Mapping[str, Any], **_: Any) -> None:
+        """Somebody may have logged in again meanwhile: a new session reads the credentials anew, where an old one
+        keeps those that it found first."""
+        if parsed.get("Error", {}).get("Code") in EXPIRED:
+            with self._lock:
+                self._session = None
+                self._clients.clear()
 
 
 @contextmanager
@@ -194,6 +203,8 @@ def _refusal(error: ClientError, what: str, *, changing: bool) -> DeployError:
     said = f"{what}: {text} ({code})." if text else f"{what}: {code}."
     if code in THROTTLED or status == TOO_MANY_REQUESTS:
         return TransientError(said)
+    if code in EXPIRED:
+        return ExpiredCredentialsError(said, resolution="Log in again.")
     if code in DENIED:
         return AccessError(said, resolution="Check the credentials in use and what they may do.")
     if status >= SERVER_ERROR:

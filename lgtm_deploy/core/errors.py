@@ -41,6 +41,10 @@ class AccessError(PermanentError):
     """No credentials, expired ones, or ones that may not do this."""
 
 
+class ExpiredCredentialsError(AccessError):
+    """Credentials that were good have expired: nothing was done, and fresh ones may be there at the next try."""
+
+
 class MissingToolError(PermanentError):
     """A program this tool needs is not on the machine, or does not answer."""
 

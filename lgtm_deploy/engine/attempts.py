@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from lgtm_deploy.core.errors import (
     DeadlineError,
     DeployError,
+    ExpiredCredentialsError,
     InDoubtError,
     InterruptedRunError,
     LockLostError,
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from tenacity import RetryCallState
 
 ValueT = TypeVar("ValueT")
+
+# Expired credentials too: a new session may find fresh ones (adapters/aws.py).
+_MAY_PASS = (TransientError, ExpiredCredentialsError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +89,10 @@ class Attempts:
             return Failed(reason=_defect(error), acted=self._acted)
 
     def _failure(self, error: DeployError) -> Outcome:
+        if isinstance(error, ExpiredCredentialsError):
+            # What was done cannot be undone without them either: the run waits for whoever logs in again.
+            self._stop.end_run(error.message)
+            error = InterruptedRunError(str(error))
         match error:
             case InterruptedRunError() | LockLostError() if self._acted:
                 return InDoubt(reason=f"stopped on the way: {error}")
@@ -100,7 +108,8 @@ class Attempts:
         """Compensates the step from what it had seen and waits until that is back, or has retreated; returns what is
         not, or nothing.
 
-        Raises LockLostError: nobody knows yet whether the rest can be put back, and this run may not find out.
+        Raises LockLostError, and DeadlineError when credentials have expired: nobody knows yet whether the rest can be
+        put back, and this run may not find out, or not now.
         """
         step, inputs = self._work.step, self._work.inputs
         if not isinstance(step, Action):
@@ -114,6 +123,8 @@ class Attempts:
             end = self._poll(lambda: back(inputs, before), deadline=deadline)
         except LockLostError:
             raise
+        except ExpiredCredentialsError as error:
+            raise DeadlineError(f"{error.message} The way back waits for that.", resolution=error.resolution) from error
         except DeployError as error:
             return str(error)
         except BaseException as error:  # the other steps must still be compensated
@@ -123,10 +134,10 @@ class Attempts:
     def _repeatedly(self, once: Callable[[], ValueT]) -> ValueT:
         try:
             return once()
-        except TransientError as error:
+        except _MAY_PASS as error:
             return self._again(once, error)
 
-    def _again(self, once: Callable[[], ValueT], first: TransientError) -> ValueT:
+    def _again(self, once: Callable[[], ValueT], first: DeployError) -> ValueT:
         from tenacity import (  # noqa: PLC0415 - only what fails in a way that may pass waits for it to load
             Retrying,
             retry_if_exception_type,
@@ -143,7 +154,7 @@ class Attempts:
 
         policy = self._work.retry
         retrying = Retrying(
-            retry=retry_if_exception_type(TransientError),
+            retry=retry_if_exception_type(_MAY_PASS),
             stop=stop_after_attempt(policy.attempts),
             wait=wait_exponential_jitter(
                 multiplier=policy.first_delay, max=policy.longest_delay, jitter=policy.first_delay

@@ -37,6 +37,13 @@ class Stop:
             self._late = late
             self._asked.set()
 
+    def end_run(self, reason: str) -> None:
+        """Stop the run that this one is part of at the next safe point: it cannot go on now, but later it can."""
+        if self._parent is not None:
+            self._parent.end_run(reason)
+        else:
+            self.ask(reason, late=True)
+
     def insist(self, reason: str, *, late: bool = False) -> None:
         """Stop changes that are under way, too."""
         self.ask(reason, late=late)

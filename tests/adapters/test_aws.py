@@ -4,6 +4,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from lgtm_deploy.adapters.aws import Aws, changing, reading, translate
 from lgtm_deploy.core.errors import (
     AccessError,
     DeployError,
+    ExpiredCredentialsError,
     InDoubtError,
     NotFoundError,
     PermanentError,
@@ -44,7 +46,7 @@ def refusal(code: str, status: int) -> ClientError:
         (refusal("Whatever", 429), TransientError, TransientError),
         (refusal("ServerException", 500), TransientError, InDoubtError),
         (refusal("503", 503), TransientError, InDoubtError),
-        (refusal("ExpiredTokenException", 400), AccessError, AccessError),
+        (refusal("ExpiredTokenException", 400), ExpiredCredentialsError, ExpiredCredentialsError),
         (refusal("AccessDeniedException", 400), AccessError, AccessError),
         (refusal("UnrecognizedClientException", 400), AccessError, AccessError),
         (refusal("ServiceNotFoundException", 400), NotFoundError, NotFoundError),
@@ -163,3 +165,22 @@ def test_nobody_there_is_transient_even_for_a_change() -> None:
         port = listener.getsockname()[1]
     with pytest.raises(TransientError, match="cannot be reached"), changing("The update"):
         Aws(region="eu-west-1", endpoint_url=f"http://127.0.0.1:{port}").writer("ecs").update_service(service="tempo")
+
+
+def test_clients_are_made_anew_once_the_credentials_have_expired(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    file = tmp_path / "credentials"
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    file.write_text("[default]\naws_access_key_id = EARLIER\naws_secret_access_key = x\n", encoding="utf-8")
+    expired = b'{"__type": "ExpiredTokenException", "message": "The security token included in the request is expired"}'
+    answer = b"HTTP/1.1 400 Bad Request\r\nContent-Length: %d\r\n\r\n%s" % (len(expired), expired)
+    with closing(Server(answer)) as server:
+        aws = Aws(region="eu-west-1", endpoint_url=server.url)
+        with pytest.raises(ExpiredCredentialsError, match="Log in again"), reading("The service"):
+            aws.reader("ecs").describe_services(services=["tempo"])
+
+    file.write_text(file.read_text(encoding="utf-8").replace("EARLIER", "LATER"), encoding="utf-8")
+    assert aws.reader("ecs")._request_signer._credentials.access_key == "LATER"

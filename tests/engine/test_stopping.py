@@ -6,14 +6,20 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lgtm_deploy.core.errors import InterruptedRunError, JournalError
+from lgtm_deploy.core.errors import (
+    DeadlineError,
+    ExpiredCredentialsError,
+    InterruptedRunError,
+    JournalError,
+    PermanentError,
+)
 from lgtm_deploy.core.event import Event, Record, RunFinished, StepInDoubt, StepProgressed, StepSkipped, StepStarted
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.engine.drive import Drive, Voice
 from lgtm_deploy.engine.ledger import Ledger
 from lgtm_deploy.engine.stop import Stop
 from tests.engine.acting import act
-from tests.engine.toys import Stage, Toy, Watch, WatchedJournal, World, for_ever
+from tests.engine.toys import Stage, Toy, Watch, WatchedJournal, World, fails, for_ever
 
 AT = datetime(2026, 1, 16, tzinfo=UTC)
 
@@ -38,6 +44,50 @@ def test_asked_to_stop_a_run_ends_what_waits_and_lets_changes_end() -> None:
     assert stage.told(StepSkipped) == ["later"]
     assert world.what_was("undo") == []
     assert exit_code(stage) == 130
+
+
+EXPIRED = ExpiredCredentialsError("The token has expired (ExpiredTokenException).", resolution="Log in again.")
+
+
+def test_with_expired_credentials_a_run_ends_resumable_and_undoes_nothing() -> None:
+    world = World()
+    stage = Stage({"a": [], "b": ["a"]}, world=world)
+    stage.replace_step(Toy(world, "b", before=fails(EXPIRED)))
+
+    run = act(stage)
+
+    assert run.verdict == "timed-out"
+    assert "The token has expired" in run.reason
+    assert "Log in again." in run.reason
+    assert world.what_was("undo") == []
+    assert stage.told(StepInDoubt) == ["b"]
+
+
+def test_credentials_that_are_fresh_again_at_the_next_try_end_a_run_well() -> None:
+    world = World()
+    stage = Stage({"a": []}, world=world)
+    expired = [EXPIRED]
+
+    def once(_toy: Toy, _progress: object) -> None:
+        if expired:
+            raise expired.pop()
+
+    stage.replace_step(Toy(world, "a", before=once))
+
+    assert act(stage).verdict == "deployed"
+
+
+def test_a_rollback_waits_for_credentials_that_have_expired() -> None:
+    world = World()
+    stage = Stage({"a": [], "b": ["a"]}, world=world)
+    stage.replace_step(Toy(world, "b", before=fails(PermanentError("It broke."))))
+    stage.replace_step(Toy(world, "a", undo=fails(EXPIRED)))
+
+    with pytest.raises(DeadlineError, match=r"has expired .* The way back waits for that\. Log in again\."):
+        act(stage)
+
+    assert stage.job.run.rolling_back
+    assert stage.job.run.verdict is None
 
 
 def exit_code(stage: Stage) -> int:
