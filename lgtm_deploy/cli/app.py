@@ -16,6 +16,7 @@ from lgtm_deploy.cli import (
     plan,
     plans,
     resume,
+    rollback,
     runs,
     sandbox,
     schema,
@@ -77,7 +78,10 @@ def options(
     context.obj = Settings(stack=stack, environment=env, output=(output or fitting).value, verbose=verbose)
 
 
-for verb in (plans, validate, doctor, graph, plan, apply, resume, runs, show, status, wait, verify, lock, schema):
+_AT_WORK = (apply, resume, rollback, lock)
+_LOOKING = (plans, validate, doctor, graph, plan, runs, show, status, wait, verify, schema)
+
+for verb in (*_AT_WORK, *_LOOKING):
     verb.register(app)
 app.add_typer(sandbox.app, name="sandbox")
 

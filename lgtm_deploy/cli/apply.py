@@ -46,9 +46,9 @@ def apply(
     """Apply a plan: show what changes, ask, do it, and on failure go back."""
     from lgtm_deploy.cli import loading
     from lgtm_deploy.cli import saved as saved_plans
+    from lgtm_deploy.cli.exits import exit_code_of
     from lgtm_deploy.cli.running import Wanted, run_plan
     from lgtm_deploy.core.errors import UsageError
-    from lgtm_deploy.core.event import EXIT_CODES
     from lgtm_deploy.core.graph import expand
 
     settings = settings_of(context)
@@ -71,7 +71,7 @@ def apply(
     if wanted.ask and not sys.stdin.isatty():
         raise UsageError("There is no terminal to ask for approval at.", resolution="Pass --yes to apply without it.")
     finished = run_plan(settings, stack, loaded, graph, wanted)
-    raise typer.Exit(EXIT_CODES[finished.verdict] if finished.verdict else 1)
+    raise typer.Exit(exit_code_of(finished))
 
 
 def register(app: typer.Typer) -> None:

@@ -11,8 +11,14 @@ from lgtm_deploy.core.errors import (
     RefusedError,
 )
 from lgtm_deploy.core.event import EXIT_CODES
+from lgtm_deploy.core.run import Run
 
 FAILED = 1
+
+
+def exit_code_of(run: Run) -> int:
+    """The exit code that its last event has."""
+    return FAILED if run.exit_code is None else run.exit_code
 
 
 def exit_code(error: DeployError) -> int:

@@ -27,9 +27,9 @@ def resume(
 ) -> None:
     """Go on with a run: what is done is not done again, what was under way is looked at first."""
     from lgtm_deploy.cli import loading, memory, wiring
+    from lgtm_deploy.cli.exits import exit_code_of
     from lgtm_deploy.cli.running import Wanted, resume_run
     from lgtm_deploy.core.errors import UsageError
-    from lgtm_deploy.core.event import EXIT_CODES
     from lgtm_deploy.core.run import Run
 
     settings = settings_of(context)
@@ -49,7 +49,7 @@ def resume(
         lock_wait=lock_wait,
     )
     finished = resume_run(settings, stack, plan, wanted, begun)
-    raise typer.Exit(EXIT_CODES[finished.verdict] if finished.verdict else 1)
+    raise typer.Exit(exit_code_of(finished))
 
 
 def register(app: typer.Typer) -> None:

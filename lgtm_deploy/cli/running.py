@@ -24,9 +24,11 @@ from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.engine.conduct import Decisions, conduct, foresee
 from lgtm_deploy.engine.executor import Job
+from lgtm_deploy.engine.history import refuse_when_changed_since
 from lgtm_deploy.engine.hold import Claim, held
 from lgtm_deploy.engine.ledger import Ledger, Listener
 from lgtm_deploy.engine.stop import Stop
+from lgtm_deploy.engine.undo import nothing_to_undo, undo
 from lgtm_deploy.fakes import FakeJournal
 from lgtm_deploy.steps.catalog import CATALOG
 
@@ -43,6 +45,8 @@ class Wanted:
     roll_back: bool
     anew: bool = False
     lock_wait: float = 0.0
+    undo: bool = False
+    """What the run has changed is to be brought back."""
     saved: SavedPlan | None = None
 
 
@@ -61,6 +65,20 @@ def resume_run(settings: Settings, stack: Stack, plan: Plan, wanted: Wanted, run
     Raises UsageError when it has its verdict, was for another environment, or its plan has changed since.
     """
     _check_open(run)
+    return _run(settings, _begun_with(stack, plan, run), wanted, run)
+
+
+def undo_run(settings: Settings, stack: Stack, plan: Plan, wanted: Wanted, run: Run) -> Run:
+    """Brings back what the run had found: a finished one as well as one that was stopped or killed.
+
+    Raises UsageError when it was for another environment, or its plan has changed since; RefusedError when somebody
+    has changed the environment since.
+    """
+    return _run(settings, _begun_with(stack, plan, run), wanted, run)
+
+
+def _begun_with(stack: Stack, plan: Plan, run: Run) -> "_Subject":
+    """What that run was begun with."""
     if run.environment != stack.environment.name:
         raise UsageError(
             f"Run {run.id} was on '{run.environment}', not on '{stack.environment.name}'.",
@@ -73,12 +91,13 @@ def resume_run(settings: Settings, stack: Stack, plan: Plan, wanted: Wanted, run
         )
     graph = expand(plan)
     kept = Graph({name: node for name, node in graph.nodes.items() if name in run.steps})
-    return _run(settings, _Subject(stack=stack, plan=plan, graph=kept), wanted, run)
+    return _Subject(stack=stack, plan=plan, graph=kept)
 
 
 def _run(settings: Settings, subject: "_Subject", wanted: Wanted, run: Run) -> Run:
-    # `--only` and `resume` run a part of the plan: it is held against the order as it is.
-    enforce(subject.plan, subject.graph, CATALOG)
+    if not wanted.undo:
+        # `--only` and `resume` run a part of the plan: it is held against the order as it is.
+        enforce(subject.plan, subject.graph, CATALOG)
     stack = wiring.settled(subject.stack)
     seen = wiring.sights(stack)
     wiring.guard_account(stack, seen.caller)
@@ -104,13 +123,19 @@ def _run(settings: Settings, subject: "_Subject", wanted: Wanted, run: Run) -> R
             )
             job = replace(subject, stack=stack).job(world, ledger, stop, wanted)
             job = replace(job, guard=hold.check, takeover=hold.lease.takeover)
-            run = conduct(job, decisions, run_hook, stack=stack.name, by=wiring.caller_name())
+            by = wiring.caller_name()
+            if wanted.undo and nothing_to_undo(run):
+                screen.notice(nothing_to_undo(run))
+            elif wanted.undo:
+                run = undo(job, decisions, run_hook, by=by)
+            else:
+                run = conduct(job, decisions, run_hook, stack=stack.name, by=by)
     except LockHeldError as error:
         _tell_locked(screen, world, run.id, error)
         raise
     finally:
         screen.close()
-    if run.verdict not in RESUMABLE:
+    if run.verdict and run.verdict not in RESUMABLE:
         workspace.remove()
     return run
 
@@ -120,6 +145,10 @@ def _begun(remembered: Journal, run: Run, wanted: Wanted, environment: str) -> R
     if run.started is not None:
         # Whoever held the environment until now may have gone on with it.
         run = Run(id=run.id).folded(record.event for record in remembered.records(run.id))
+    if wanted.undo:
+        refuse_when_changed_since(remembered, run)
+        return run
+    if run.started is not None:
         _check_open(run)
     half_way = wiring.half_way(remembered, environment)
     if half_way not in ("", run.id) and not wanted.anew:
@@ -218,7 +247,7 @@ class _Approval:
             return True
         with interruptible():
             try:
-                return typer.confirm("Apply this?", err=True)
+                return typer.confirm("Undo this?" if self._wanted.undo else "Apply this?", err=True)
             except (typer.Abort, KeyboardInterrupt):
                 sys.stderr.write("\n")
                 self._stop.ask("interrupted at the question")

@@ -58,9 +58,10 @@ class RunStarted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RunResumed(Event):
-    """A run that had stopped went on."""
+    """A run that had stopped went on, or (`undo`) somebody asked for all that it had changed to be undone."""
 
     by: str
+    undo: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,6 +27,8 @@ class Preview:
 
     plan: str
     environment: str
+    heading: str = ""
+    """What would change it all, where that is not the plan."""
     lines: tuple[PreviewLine, ...] = ()
     unchanged: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()

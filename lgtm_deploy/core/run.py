@@ -67,7 +67,10 @@ class Run:
     finished: datetime | None = None
     steps: Mapping[str, StepRun] = field(default_factory=lambda: PersistentMap({}))
     rolling_back: bool = False
+    undo: bool = False
+    """Whether somebody asked for it to be rolled back: then its start state is what is wanted."""
     verdict: Verdict | None = None
+    exit_code: int | None = None
     seconds: float = 0.0
     reason: str = ""
     differs: tuple[str, ...] = ()
@@ -117,12 +120,25 @@ def _(happened: events.RunStarted, run: Run) -> Run:
 
 @_after.register
 def _(happened: events.RunResumed, run: Run) -> Run:
+    undo = run.undo or happened.undo
+    run = _changed(run, by=happened.by, verdict=None, exit_code=None, finished=None, undo=undo)
+    if happened.undo or run.rolling_back:
+        # It goes back: how its steps ended stays known.
+        steps = {name: _left(step) if step.status == "running" else step for name, step in run.steps.items()}
+        return _changed(run, rolling_back=True, steps=PersistentMap(steps))
     # What did not end well is to be taken up again; what it had seen and changed stays known.
     steps = {
         name: _changed(step, status="waiting", kind="", reason="", message="") if step.status in _OPEN else step
         for name, step in run.steps.items()
     }
-    return _changed(run, by=happened.by, verdict=None, finished=None, reason="", steps=PersistentMap(steps))
+    return _changed(run, reason="", steps=PersistentMap(steps))
+
+
+def _left(step: StepRun) -> StepRun:
+    """A step whose process is gone, in a run that goes back."""
+    if step.acted:
+        return _changed(step, status="in-doubt", reason="its process ended on the way")
+    return _changed(step, status="waiting", message="")
 
 
 @_after.register
@@ -240,7 +256,8 @@ def _(happened: events.CompensationFailed, run: Run) -> Run:
 
 @_after.register
 def _(happened: events.RollbackFinished, run: Run) -> Run:
-    return _changed(run, rolling_back=False, differs=tuple(happened.differs))
+    # It stays one that goes back until it has its verdict: killed in between, it must not go forwards again.
+    return _changed(run, differs=tuple(happened.differs))
 
 
 @_after.register
@@ -251,5 +268,11 @@ def _(happened: events.HookFinished, run: Run) -> Run:
 @_after.register
 def _(happened: events.RunFinished, run: Run) -> Run:
     return _changed(
-        run, verdict=happened.verdict, finished=happened.at, seconds=happened.seconds, reason=happened.reason
+        run,
+        rolling_back=False,
+        verdict=happened.verdict,
+        exit_code=happened.exit_code,
+        finished=happened.at,
+        seconds=happened.seconds,
+        reason=happened.reason,
     )

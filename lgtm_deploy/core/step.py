@@ -100,6 +100,12 @@ class Action(ABC, Generic[InputsT, SeenT, OutputsT]):
         when somebody has thought about their outputs for a while and before anything is done with them."""
         return ""
 
+    def superseded(self, inputs: InputsT, seen: SeenT, outputs: OutputsT | None) -> str:  # noqa: ARG002
+        """Who has changed since what this step had changed; empty when nobody has, or it is back already. Asked before
+        a person has a finished run undone: what others have done is not undone with it. `outputs` are None when the
+        step did not get that far."""
+        return ""
+
     def compensate(self, inputs: InputsT, seen: SeenT, progress: Progress) -> None:
         """Restores what was seen, from what was journaled alone. Safe to repeat; not asked for what is back already."""
 

@@ -63,6 +63,14 @@ def conclude(run: Run, end: Ending, *, rolled_back: bool, stopped: str = "") -> 
     return Conclusion(verdict=verdict, reason=reason)
 
 
+def went_back(run: Run) -> Conclusion:
+    """The verdict of a run whose rollback is over. Its reason is why it was rolled back, and what is not as it was."""
+    if not run.differs:
+        return Conclusion(verdict="rolled-back", reason=run.reason)
+    differs = f"not as it was: {'; '.join(run.differs)}"
+    return Conclusion(verdict="rollback-failed", reason=f"{run.reason}; {differs}" if run.reason else differs)
+
+
 def cause(run: Run) -> str:
     """The step that failed first, and why; empty when none did."""
     return next(

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from lgtm_deploy.core import event as events
 from lgtm_deploy.core.errors import DeadlineError, DeployError, InterruptedRunError, RefusedError
-from lgtm_deploy.core.event import EXIT_CODES, Event, Verdict
+from lgtm_deploy.core.event import Verdict
 from lgtm_deploy.core.preview import Preview
 from lgtm_deploy.core.run import Run
-from lgtm_deploy.core.verdict import Conclusion, conclude, ending
+from lgtm_deploy.core.verdict import Conclusion, conclude, ending, went_back
+from lgtm_deploy.engine.closing import HookRunner, finish, lock_taken, run_hooks, skip_rest
 from lgtm_deploy.engine.executor import Job, execute
 from lgtm_deploy.engine.foresight import beforehand, preview
 from lgtm_deploy.engine.freshness import outdated, reopen
@@ -19,14 +20,6 @@ _ENDED_EARLY: Mapping[Verdict, type[DeployError]] = {"interrupted": InterruptedR
 
 # How often a person is asked anew because what they approved was out of date by then.
 _QUESTIONS = 3
-
-
-class HookRunner(Protocol):
-    """Runs a command of the plan's hooks."""
-
-    def __call__(self, words: tuple[str, ...], environment: Mapping[str, str], timeout: float) -> tuple[int, str]:
-        """Its exit code, and why it failed (empty when it did not). Never raises for a command that fails."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,32 +43,22 @@ def conduct(job: Job, decisions: Decisions, hook: HookRunner, *, stack: str, by:
     began = clock.monotonic()
     if job.run.started is None:
         _begin(job, stack, by)
-        _lock_taken(job)
+        lock_taken(job)
         _take_over(job, decisions.prepared)
-        _hooks(job, hook, "before", job.plan.hooks.before)
+        run_hooks(job, hook, "before", job.plan.hooks.before)
     else:
         # The time since it first began, the pause included.
         began -= (clock.now() - job.run.started).total_seconds()
         job.ledger.write(events.RunResumed(at=clock.now(), by=by))
-        _lock_taken(job)
+        lock_taken(job)
     if job.run.rolling_back:
-        run = roll_back(job, job.run.reason)
-        conclusion = conclude(run, "failed", rolled_back=True)
+        conclusion = went_back(roll_back(job, job.run.reason or f"asked for by {by}"))
     else:
         conclusion = _decided(job, decisions) or _act(job, decisions)
     succeeded = conclusion.verdict in ("deployed", "unchanged")
     after = job.plan.hooks.succeeded if succeeded else job.plan.hooks.failed
-    _hooks(job, hook, "succeeded" if succeeded else "failed", after, conclusion)
-    job.ledger.write(
-        events.RunFinished(
-            at=clock.now(),
-            verdict=conclusion.verdict,
-            exit_code=EXIT_CODES[conclusion.verdict],
-            seconds=round(clock.monotonic() - began, 3),
-            reason=conclusion.reason,
-        )
-    )
-    return job.run
+    run_hooks(job, hook, "succeeded" if succeeded else "failed", after, conclusion)
+    return finish(job, conclusion, began)
 
 
 def foresee(job: Job, *, stack: str, by: str) -> Preview:
@@ -103,13 +86,6 @@ def _begin(job: Job, stack: str, by: str) -> None:
             steps={node.id: node.needs for node in job.graph.nodes.values()},
         )
     )
-
-
-def _lock_taken(job: Job) -> None:
-    # A run that takes over from itself has it in its journal: there it is written by the lock, before anybody can act.
-    if job.takeover is not None and job.takeover.from_run != job.run.id:
-        job.ledger.note(job.takeover)
-    job.ledger.write(events.LockTaken(at=job.clock.now(), environment=job.environment, fence=job.ledger.fence))
 
 
 def _take_over(job: Job, prepared: Mapping[str, Mapping[str, Any]]) -> None:
@@ -140,7 +116,7 @@ def _decided(job: Job, decisions: Decisions) -> Conclusion | None:
     """A conclusion when the run ends before it acts."""
     conclusion = _asked(job, decisions)
     if conclusion is not None:
-        _skip_rest(job, "the run ended before it")
+        skip_rest(job, "the run ended before it")
     return conclusion
 
 
@@ -184,7 +160,7 @@ def _act(job: Job, decisions: Decisions) -> Conclusion:
     end = ending(run, asked_to_stop=job.stop.asked, late=job.stop.late)
     rolled_back = False
     if end != "done":
-        _skip_rest(job, f"{end} before it")
+        skip_rest(job, f"{end} before it")
     acted = any(step.acted for step in run.steps.values())
     if end == "failed" and acted and decisions.roll_back and job.plan.on_failure == "rollback":
         reason = conclude(run, end, rolled_back=True).reason
@@ -193,37 +169,3 @@ def _act(job: Job, decisions: Decisions) -> Conclusion:
     elif end in ("failed", "superseded"):
         tidy(job)
     return conclude(job.run, end, rolled_back=rolled_back, stopped=job.stop.reason)
-
-
-def _skip_rest(job: Job, reason: str) -> None:
-    at = job.clock.now()
-    waiting = [step.id for step in job.run.steps.values() if step.status == "waiting"]
-    job.ledger.write(*(events.StepSkipped(at=at, step=step, reason=reason) for step in waiting))
-
-
-def _hooks(
-    job: Job,
-    hook: HookRunner,
-    when: str,
-    commands: tuple[tuple[str, ...], ...],
-    conclusion: Conclusion | None = None,
-) -> None:
-    environment = {
-        "LGTM_DEPLOY_HOOK_RUN": job.run.id,
-        "LGTM_DEPLOY_HOOK_PLAN": job.plan.name,
-        "LGTM_DEPLOY_HOOK_ENV": job.environment,
-        "LGTM_DEPLOY_HOOK_VERDICT": conclusion.verdict if conclusion else "",
-        "LGTM_DEPLOY_HOOK_REASON": conclusion.reason if conclusion else "",
-    }
-    for words in commands:
-        job.guard()
-        began = job.clock.monotonic()
-        code, why = hook(words, environment, job.plan.hooks.timeout)
-        finished: Event = events.HookFinished(
-            at=job.clock.now(),
-            hook=f"{when}: {words[0]}",
-            exit_code=code,
-            seconds=round(job.clock.monotonic() - began, 3),
-            reason=why,
-        )
-        job.ledger.write(finished)

@@ -74,7 +74,8 @@ def _(event: events.RunStarted, run: Run) -> list[str]:
 
 @_lines.register
 def _(event: events.RunResumed, run: Run) -> list[str]:
-    return [f"run {clean(run.id)} resumed by {clean(event.by)}, on {event.at:%Y-%m-%d} UTC"]
+    how = "is undone" if event.undo else "resumed"
+    return [f"run {clean(run.id)} {how} by {clean(event.by)}, on {event.at:%Y-%m-%d} UTC"]
 
 
 @_lines.register

@@ -27,7 +27,7 @@ def preview_lines(preview: Preview, width: int) -> list[Text]:
 
 
 def _lines(preview: Preview, width: int) -> Iterator[Text]:
-    where = f"{clean(preview.plan)} on {clean(preview.environment)}"
+    where = clean(preview.heading) or f"{clean(preview.plan)} on {clean(preview.environment)}"
     for finding in preview.findings:
         yield line(cell(clean(finding.step), width, "bold"))
         for told in finding.lines:

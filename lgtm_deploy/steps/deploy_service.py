@@ -108,6 +108,26 @@ class DeployService(Action[Inputs, Seen, Outputs]):
         deployment = host.update(service.ecs_service, task_definition=revision)
         return Outputs(deployment=deployment, task_definition=revision)
 
+    def superseded(self, inputs: Inputs, seen: Seen, outputs: Outputs | None) -> str:
+        """The newest deployment, when it is neither this step's own nor the one that was there before."""
+        service = self.stack.service(inputs.service)
+        state = self.ports.host.service(service.ecs_service)
+        if self._is_back(inputs, seen):
+            return ""
+        revisions = {seen.task_definition, outputs.task_definition if outputs else state.task_definition}
+        # AWS forgets old deployments, and lists a new one late.
+        deployments = {"", seen.deployment, outputs.deployment if outputs else ""}
+        if state.task_definition in revisions and state.deployment in deployments:
+            return ""
+        if outputs is None and running_digest(self.ports.rollouts, service, state) in ("", inputs.digest):
+            # Sent, and the answer never came.
+            return ""
+        which = state.deployment.rpartition("/")[2] or "a deployment that AWS no longer lists"
+        return (
+            f"{inputs.service} was deployed by somebody else since: {which},"
+            f" on {state.task_definition.rpartition('/')[2]}"
+        )
+
     def compensate(self, inputs: Inputs, seen: Seen, progress: Progress) -> None:
         """Deploys the earlier revision, unless ECS's own rollback has done so; a mutable tag comes back by digest."""
         service = self.stack.service(inputs.service)

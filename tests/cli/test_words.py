@@ -19,6 +19,8 @@ VERBS = [
     "graph",
     "plan",
     "apply",
+    "resume",
+    "rollback",
     "runs",
     "show",
     "status",

@@ -130,7 +130,10 @@ def test_a_rollback_is_known_from_its_start_to_what_differs() -> None:
 
     assert (going_back.rolling_back, going_back.reason) == (True, "a: it broke")
     assert (stuck.steps["a"].status, stuck.steps["a"].acted) == ("not-compensated", True)
-    assert (ended.rolling_back, ended.differs) == (False, ("a: stuck",))
+    assert ended.differs == ("a: stuck",)
+    assert ended.rolling_back, "killed before it has its verdict it must not go forwards again"
+    done = events.RunFinished(at=at(7), verdict="rollback-failed", exit_code=3, seconds=7.0, reason="")
+    assert not ended.folded([done]).rolling_back
 
 
 def test_the_end_has_a_verdict_and_hooks_are_kept() -> None:

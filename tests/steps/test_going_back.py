@@ -5,9 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from lgtm_deploy.core.errors import PermanentError
+from lgtm_deploy.core.errors import PermanentError, RefusedError
 from lgtm_deploy.core.event import RollbackStarted
-from tests.steps.simulation import BOTH, Simulation
+from lgtm_deploy.core.run import Run
+from lgtm_deploy.engine.conduct import Decisions
+from lgtm_deploy.engine.ledger import Ledger
+from lgtm_deploy.engine.undo import undo
+from lgtm_deploy.fakes import fake_ports
+from tests.steps.simulation import BOTH, Simulation, no_hook
 
 
 @pytest.fixture
@@ -76,3 +81,38 @@ def test_a_check_stays_where_it_is_when_the_earlier_image_cannot_come_back(world
     assert run.verdict == "rollback-failed"
     assert world.paths() == {"tempo": "/tempo/ready", "pyroscope": "/pyroscope/ready"}
     assert "flip: left as it is: deploy[" in run.reason
+
+
+def undone(world: Simulation) -> Run:
+    """Another process undoes the last run."""
+    job = world.job()
+    run = Run(id=world.last.id).folded(record.event for record in world.journal.records(world.last.id))
+    job = replace(job, ledger=Ledger(run, world.journal, 2))
+    return undo(job, Decisions(approve=lambda _: True), no_hook, by="me")
+
+
+def test_a_deployed_run_is_undone_without_a_gap(world: Simulation) -> None:
+    before = world.paths(), world.tags(), world.grace()
+    slow(world)
+    assert world.apply().verdict == "deployed"
+    watch = Watch(world)
+
+    run = undone(world)
+
+    assert (run.verdict, run.exit_code) == ("rolled-back", 0), run.reason
+    assert (world.paths(), world.tags(), world.grace()) == before
+    assert watch.fewest == dict.fromkeys(BOTH, 1)
+    assert watch.killed == []
+
+
+def test_a_run_is_not_undone_once_somebody_else_has_deployed(world: Simulation) -> None:
+    world.apply()
+    host = fake_ports(world.stack, world.cloud, Path()).host
+    theirs = host.update(world.service("tempo").ecs_service, force=True)
+    before = world.paths(), world.tags(), world.grace()
+
+    with pytest.raises(RefusedError, match="tempo was deployed by somebody else since") as refused:
+        undone(world)
+
+    assert theirs.rpartition("/")[2] in str(refused.value)
+    assert (world.paths(), world.tags(), world.grace()) == before

@@ -1,0 +1,80 @@
+"""What is the same at the beginning and at the end of every run, whichever way it goes."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from lgtm_deploy.core import event as events
+from lgtm_deploy.core.event import EXIT_CODES, Event
+from lgtm_deploy.core.run import Run
+from lgtm_deploy.core.verdict import Conclusion
+from lgtm_deploy.engine.executor import Job
+
+
+class HookRunner(Protocol):
+    """Runs a command of the plan's hooks."""
+
+    def __call__(self, words: tuple[str, ...], environment: Mapping[str, str], timeout: float) -> tuple[int, str]:
+        """Its exit code, and why it failed (empty when it did not). Never raises for a command that fails."""
+        ...
+
+
+def lock_taken(job: Job) -> None:
+    """Writes down that the run holds its environment, and from whom it took it."""
+    # A run that takes over from itself has it in its journal: there it is written by the lock, before anybody can act.
+    if job.takeover is not None and job.takeover.from_run != job.run.id:
+        job.ledger.note(job.takeover)
+    job.ledger.write(events.LockTaken(at=job.clock.now(), environment=job.environment, fence=job.ledger.fence))
+
+
+def skip_rest(job: Job, reason: str) -> None:
+    """Writes down that what has not run will not."""
+    at = job.clock.now()
+    waiting = [step.id for step in job.run.steps.values() if step.status == "waiting"]
+    job.ledger.write(*(events.StepSkipped(at=at, step=step, reason=reason) for step in waiting))
+
+
+def finish(job: Job, conclusion: Conclusion, began: float) -> Run:
+    """Writes the verdict down. `began` is on the monotonic clock."""
+    code = EXIT_CODES[conclusion.verdict]
+    if job.run.undo and conclusion.verdict == "rolled-back":
+        # Nothing failed: it is what was asked for.
+        code = 0
+    job.ledger.write(
+        events.RunFinished(
+            at=job.clock.now(),
+            verdict=conclusion.verdict,
+            exit_code=code,
+            seconds=round(job.clock.monotonic() - began, 3),
+            reason=conclusion.reason,
+        )
+    )
+    return job.run
+
+
+def run_hooks(
+    job: Job,
+    hook: HookRunner,
+    when: str,
+    commands: tuple[tuple[str, ...], ...],
+    conclusion: Conclusion | None = None,
+) -> None:
+    """Runs the commands one after the other. What fails is written down and changes nothing."""
+    environment = {
+        "LGTM_DEPLOY_HOOK_RUN": job.run.id,
+        "LGTM_DEPLOY_HOOK_PLAN": job.plan.name,
+        "LGTM_DEPLOY_HOOK_ENV": job.environment,
+        "LGTM_DEPLOY_HOOK_VERDICT": conclusion.verdict if conclusion else "",
+        "LGTM_DEPLOY_HOOK_REASON": conclusion.reason if conclusion else "",
+    }
+    for words in commands:
+        job.guard()
+        began = job.clock.monotonic()
+        code, why = hook(words, environment, job.plan.hooks.timeout)
+        finished: Event = events.HookFinished(
+            at=job.clock.now(),
+            hook=f"{when}: {words[0]}",
+            exit_code=code,
+            seconds=round(job.clock.monotonic() - began, 3),
+            reason=why,
+        )
+        job.ledger.write(finished)
