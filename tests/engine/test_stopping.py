@@ -52,7 +52,7 @@ EXPIRED = ExpiredCredentialsError("The token has expired (ExpiredTokenException)
 def test_with_expired_credentials_a_run_ends_resumable_and_undoes_nothing() -> None:
     world = World()
     stage = Stage({"a": [], "b": ["a"]}, world=world)
-    stage.replace_step(Toy(world, "b", before=fails(EXPIRED)))
+    stage.replace_step(Toy(world, "b", before=fails(EXPIRED, times=9)))
 
     run = act(stage)
 
@@ -81,7 +81,7 @@ def test_a_rollback_waits_for_credentials_that_have_expired() -> None:
     world = World()
     stage = Stage({"a": [], "b": ["a"]}, world=world)
     stage.replace_step(Toy(world, "b", before=fails(PermanentError("It broke."))))
-    stage.replace_step(Toy(world, "a", undo=fails(EXPIRED)))
+    stage.replace_step(Toy(world, "a", undo=fails(EXPIRED, times=9)))
 
     with pytest.raises(DeadlineError, match=r"has expired .* The way back waits for that\. Log in again\."):
         act(stage)
