@@ -20,6 +20,7 @@ from lgtm_deploy.core.errors import PermanentError
 from lgtm_deploy.core.ports import ContainerSpec, Progress, RunningImage
 
 REACH_SECONDS = 1.0
+_OWN = "AWS_"
 
 
 class DockerProbe:
@@ -27,7 +28,7 @@ class DockerProbe:
 
     It is asked at its own address; where that cannot be reached from here, as with Docker Desktop, at a port published
     on 127.0.0.1. What processes left here that are gone (`process` tells) is removed at the next start. Secrets are
-    taken from `environment`.
+    taken from `environment`, but for the `AWS_` variables: those are the caller's own.
     """
 
     def __init__(
@@ -35,13 +36,14 @@ class DockerProbe:
     ) -> None:
         self._engine = engine
         self._leavings = Leavings(engine, process)
-        self._environment = environment
+        # What this process signs its own calls with is for no program that is tried out.
+        self._known = {name: value for name, value in environment.items() if not name.startswith(_OWN)}
         self._is_far = False
 
     @contextlib.contextmanager
     def start(self, image: str, spec: ContainerSpec, port: int, progress: Progress) -> Iterator[RunningImage]:
         """The image, started. Raises PermanentError when it cannot be."""
-        secrets = {name: self._environment[name] for name in spec.secrets if name in self._environment}
+        secrets = {name: self._known[name] for name in spec.secrets if name in self._known}
         filled = replace(spec, environment={**secrets, **spec.environment})
         with engine_errors(f"The trial of image {image}"):
             self._leavings.sweep()
@@ -52,8 +54,8 @@ class DockerProbe:
                     yield running
 
     def unknown(self, secrets: Iterable[str]) -> tuple[str, ...]:
-        """Those that the caller's environment has no variable for."""
-        return tuple(name for name in secrets if name not in self._environment)
+        """Those that the caller's environment has no variable for, or one that is for the caller alone (`AWS_…`)."""
+        return tuple(name for name in secrets if name not in self._known)
 
     def pause(self, seconds: float) -> None:
         """Sleeps."""
