@@ -17,10 +17,9 @@ from lgtm_deploy.core.step import Step
 from lgtm_deploy.core.values import typed
 from lgtm_deploy.engine.attempts import Attempts, Telling, Work
 from lgtm_deploy.engine.drive import Drive, Voice
+from lgtm_deploy.engine.gates import DONE, doubtful
 from lgtm_deploy.engine.ledger import Ledger
 from lgtm_deploy.engine.stop import Stop
-
-DONE = ("succeeded", "unchanged")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,9 +96,14 @@ class Job:
 def execute(job: Job, within: Callable[[Node], bool] = lambda _: True) -> Run:
     """Runs every node that `within` admits and that is not done, and returns when none is under way.
 
+    Of a run that goes on, gates that somebody still depends on are looked through again.
+
     After a failure, or when asked to stop, nothing new starts, and what only waits or works on this machine ends.
     """
     halt = job.stop.child()
+    if again := doubtful(job.graph, job.run, job.steps):
+        at = job.clock.now()
+        job.ledger.write(*(events.StepOutdated(at=at, step=step, reason=why) for step, why in again.items()))
 
     def start(identifier: str) -> tuple[Event, Callable[[Voice], "_Ending"]]:
         node = job.graph.nodes[identifier]

@@ -9,7 +9,8 @@ from lgtm_deploy.core.reference import UnknownYetError, resolve
 from lgtm_deploy.core.step import Action, Change, Effect
 from lgtm_deploy.core.values import typed
 from lgtm_deploy.engine.attempts import plain
-from lgtm_deploy.engine.executor import DONE, Job
+from lgtm_deploy.engine.executor import Job
+from lgtm_deploy.engine.gates import DONE
 
 
 def beforehand(job: Job) -> frozenset[str]:

@@ -6,7 +6,8 @@ from lgtm_deploy.core import event as events
 from lgtm_deploy.core.reference import UnknownYetError, resolve
 from lgtm_deploy.core.step import Action, Effect
 from lgtm_deploy.core.values import typed
-from lgtm_deploy.engine.executor import DONE, Job
+from lgtm_deploy.engine.executor import Job
+from lgtm_deploy.engine.gates import DONE
 
 
 def outdated(job: Job) -> Mapping[str, str]:
