@@ -26,7 +26,7 @@ class DockerRunning:
         self._engine = engine
         self._container = container
         self._asker = HttpAsker(url)
-        self._secrets = [value for value in secrets if len(value) >= SHORTEST_SECRET]
+        self._secrets = _said(secrets)
         self._variables: frozenset[str] | None = None
 
     @property
@@ -70,3 +70,10 @@ class DockerRunning:
         with engine_errors("The trial's container"):
             found: Mapping[str, Any] = self._engine.api.inspect_container(self._container)
         return found
+
+
+def _said(secrets: Sequence[str]) -> list[str]:
+    """What a log or a body may show of these values: the whole, or a line of it, without the space around. The longest
+    first, so that none is left with its end showing."""
+    found = {part.strip() for value in secrets for part in (value, *value.splitlines())}
+    return sorted((part for part in found if len(part) >= SHORTEST_SECRET), key=lambda part: (-len(part), part))

@@ -31,3 +31,28 @@ def test_a_trial_never_gets_the_callers_own_credentials(engine: StubEngine, port
     with probe.start("sha256:new", spec, port, lambda _: None):
         assert engine.created[0]["environment"] == {"AWS_REGION": "eu-west-1", "TOKEN": "for trials"}
     assert probe.unknown(spec.secrets) == ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+
+
+@pytest.mark.parametrize(
+    ("secret", "log", "last"),
+    [
+        ("hunter22", b"token hunter22 refused", "token *** refused"),
+        ("hunter22\n", b"token hunter22 refused", "token *** refused"),
+        ("-----BEGIN KEY-----\nMIIEvQIBADANBg\n", b"cannot parse MIIEvQIBADANBg", "cannot parse ***"),
+        ("  first part\r\nsecond part", b"first part | second part", "*** | ***"),
+        ("abcd\nabcdefgh", b"abcdefgh", "***"),
+        ("x" * 400, b"x" * 400, "***"),
+        ("line\nab", b"line ab", "*** ab"),
+    ],
+)
+def test_a_secret_is_hushed_line_by_line_as_logs_show_it(
+    engine: StubEngine, port: int, secret: str, log: bytes, last: str
+) -> None:
+    engine.state, engine.log = {"Running": False, "ExitCode": 1}, log
+    probe = DockerProbe(engine, Identity(), {"TOKEN": secret})
+
+    with probe.start("sha256:new", ContainerSpec(secrets=("TOKEN",)), port, lambda _: None) as running:
+        ended = running.ended()
+
+    assert ended is not None
+    assert ended.log == (last,)
