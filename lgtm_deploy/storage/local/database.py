@@ -34,6 +34,8 @@ ALTER TABLE locks ADD COLUMN lease REAL;
 _STEPS = {0: _TABLES + _LEASES, 1: _LEASES}
 
 _FREE_SPACE = "Free some space, then apply again to go on."
+# https://www.sqlite.org/fileformat2.html: the smallest page there is. SQLite takes a shorter file for a new one.
+_SMALLEST = 512
 _RESTORE = "Move it away and start a new one, or restore a copy; do not edit it."
 # https://www.sqlite.org/rescode.html: the low byte is the kind, what is above it the detail.
 _TOLD: dict[int, tuple[str, str]] = {
@@ -100,6 +102,7 @@ class Database:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _alone_in(self.path.parent):
             self._create()
+            self._check_length()
             connection = sqlite3.connect(
                 self.path, timeout=self._patience, isolation_level=None, check_same_thread=False
             )
@@ -116,6 +119,13 @@ class Database:
         # (https://www.sqlite.org/howtocorrupt.html, 2.2).
         with suppress(FileExistsError):
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+    def _check_length(self) -> None:
+        """Raises JournalError for a file of which too little is left for SQLite to see that it was ever a journal."""
+        length = self.path.stat().st_size
+        log = self.path.with_name(f"{self.path.name}-wal")
+        if 0 < length < _SMALLEST or (length == 0 and log.exists() and log.stat().st_size > 0):
+            raise JournalError(f"The journal {self.path} cannot be used: it is cut off.", resolution=_RESTORE)
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA journal_mode=WAL")

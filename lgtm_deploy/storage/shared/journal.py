@@ -73,9 +73,19 @@ class SharedJournal:
         self._append(run, fence, [last])
 
     def records(self, run: str) -> Sequence[Record]:
-        """All of a run's records in order; empty when there is no such run. Raises JournalError."""
+        """All of a run's records in order; empty when there is no such run.
+
+        Raises JournalError, also when objects are missing between others or are damaged.
+        """
         with answered(f"run {run}"):
-            return tuple(record for records in self._side_by_side(self._read, self._names(run)) for record in records)
+            found = tuple(record for records in self._side_by_side(self._read, self._names(run)) for record in records)
+        for number, record in enumerate(found, start=1):
+            if record.seq != number:
+                raise JournalError(
+                    f"Records {number} to {record.seq - 1} of run {run} are missing in the shared state.",
+                    resolution=f"Restore the objects under runs/{run}/ from a copy: nothing may be removed there.",
+                )
+        return found
 
     def runs(self, limit: int, environment: str = "") -> Sequence[RunSummary]:
         """The newest runs first, of that environment alone where it is named. Raises JournalError."""
@@ -105,7 +115,9 @@ class SharedJournal:
 
     def _body(self, records: Sequence[Record]) -> bytes:
         # A body like no other writer's, so that one which arrived and was not answered is known again.
-        head = json.dumps({"schema": _SCHEMA, "writer": self._me, "sent": secrets.token_hex(4)})
+        head = json.dumps(
+            {"schema": _SCHEMA, "writer": self._me, "sent": secrets.token_hex(4), "records": len(records)}
+        )
         return "\n".join([head, *map(encode, records), ""]).encode()
 
     def _names(self, run: str) -> Sequence[str]:
@@ -129,8 +141,14 @@ class SharedJournal:
         found = self._objects.get(name)
         if found is None:
             raise JournalError(f"{name} was in the journal's list and is gone.", resolution="Nothing may be removed.")
-        lines = found.body.decode().splitlines()
-        return tuple(decode(line) for line in lines[1:])
+        try:
+            head, *lines = found.body.decode().splitlines()
+            expected = json.loads(head).get("records", len(lines))
+        except (ValueError, AttributeError) as error:
+            raise _damaged(name) from error
+        if not lines or len(lines) != expected:
+            raise _damaged(name)
+        return tuple(decode(line) for line in lines)
 
     # -- the list of runs ----------------------------------------------------------------------------------------------
     def _update(self, run: str, records: Sequence[Record]) -> None:
@@ -140,7 +158,7 @@ class SharedJournal:
                 return
             name = _listed(run, began)
             while found := self._objects.get(name):
-                known = json.loads(found.body)
+                known = _known(name, found.body)
                 if known["seq"] >= records[-1].seq:
                     return
                 summary = summarised(_parsed(known), run, (record.event for record in records))
@@ -149,7 +167,7 @@ class SharedJournal:
 
     def _summary(self, name: str) -> RunSummary | None:
         found = self._objects.get(name)
-        summary = _parsed(json.loads(found.body)) if found else None
+        summary = _parsed(_known(name, found.body)) if found else None
         if summary is None or summary.verdict:
             return summary
         # It goes on, or ended so suddenly that the list was not told: its journal knows.
@@ -161,6 +179,10 @@ class SharedJournal:
             return map(read, given)
         with ThreadPoolExecutor(max_workers=min(_AT_ONCE, len(given))) as readers:
             return readers.map(read, given)
+
+
+def _damaged(name: str) -> JournalError:
+    return JournalError(f"{name} of the shared state is damaged or cut off.", resolution="Restore it from a copy.")
 
 
 def _name(run: str, first: int) -> str:
@@ -178,6 +200,16 @@ def _line(summary: RunSummary | None, *, seq: int) -> bytes:
     written: dict[str, Any] = asdict(summary) | {"schema": _SCHEMA, "seq": seq, "started": moment(summary.started)}
     written["finished"] = moment(summary.finished) if summary.finished else None
     return json.dumps(written).encode()
+
+
+def _known(name: str, body: bytes) -> dict[str, Any]:
+    """A line of the list as it is written. Raises JournalError."""
+    try:
+        known: dict[str, Any] = json.loads(body)
+        _parsed(known)
+    except (ValueError, KeyError, TypeError) as error:
+        raise _damaged(name) from error
+    return known
 
 
 def _parsed(written: dict[str, Any]) -> RunSummary:
