@@ -10,6 +10,7 @@ import typer
 from lgtm_deploy import __version__
 from lgtm_deploy.cli import (
     apply,
+    cancel,
     doctor,
     graph,
     lock,
@@ -78,7 +79,7 @@ def options(
     context.obj = Settings(stack=stack, environment=env, output=(output or fitting).value, verbose=verbose)
 
 
-_AT_WORK = (apply, resume, rollback, lock)
+_AT_WORK = (apply, resume, rollback, cancel, lock)
 _LOOKING = (plans, validate, doctor, graph, plan, runs, show, status, wait, verify, schema)
 
 for verb in (*_AT_WORK, *_LOOKING):

@@ -30,13 +30,11 @@ def resume(
     from lgtm_deploy.cli.exits import exit_code_of
     from lgtm_deploy.cli.running import Wanted, resume_run
     from lgtm_deploy.core.errors import UsageError
-    from lgtm_deploy.core.run import Run
 
     settings = settings_of(context)
     remembered = memory.remembered(settings)
-    identifier = wiring.find_run(remembered, run)
-    begun = Run(id=identifier).folded(record.event for record in remembered.records(identifier))
-    stack = loading.load_stack(settings)
+    begun = wiring.run_so_far(remembered, wiring.find_run(remembered, run))
+    stack = loading.load_stack(settings.in_environment(begun.environment))
     plan = loading.load_plan(begun.plan, stack)
     if not yes and not sys.stdin.isatty():
         raise UsageError("There is no terminal to ask for approval at.", resolution="Pass --yes to go on without it.")

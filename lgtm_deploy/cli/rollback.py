@@ -23,18 +23,16 @@ def rollback(
     from lgtm_deploy.cli.exits import exit_code_of
     from lgtm_deploy.cli.running import Wanted, undo_run
     from lgtm_deploy.core.errors import UsageError
-    from lgtm_deploy.core.run import Run
     from lgtm_deploy.engine.undo import nothing_to_undo
 
     settings = settings_of(context)
     remembered = memory.remembered(settings)
-    identifier = wiring.find_run(remembered, run)
-    begun = Run(id=identifier).folded(record.event for record in remembered.records(identifier))
+    begun = wiring.run_so_far(remembered, wiring.find_run(remembered, run))
     nothing = nothing_to_undo(begun)
     if nothing and begun.verdict:
         typer.echo(nothing, err=True)
         return
-    stack = loading.load_stack(settings)
+    stack = loading.load_stack(settings.in_environment(begun.environment))
     plan = loading.load_plan(begun.plan, stack)
     if not yes and not sys.stdin.isatty():
         raise UsageError("There is no terminal to ask for approval at.", resolution="Pass --yes to undo without it.")

@@ -144,7 +144,7 @@ def _begun(remembered: Journal, run: Run, wanted: Wanted, environment: str) -> R
     """The run as its journal has it now that nobody else can write there, unless it may not go on or not begin."""
     if run.started is not None:
         # Whoever held the environment until now may have gone on with it.
-        run = Run(id=run.id).folded(record.event for record in remembered.records(run.id))
+        run = wiring.run_so_far(remembered, run.id)
     if wanted.undo:
         refuse_when_changed_since(remembered, run)
         return run

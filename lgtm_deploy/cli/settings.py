@@ -1,6 +1,6 @@
 """What was said before the verb."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import typer
@@ -15,6 +15,10 @@ class Settings:
     output: str
     """`live`, `plain` or `json`."""
     verbose: bool
+
+    def in_environment(self, environment: str) -> "Settings":
+        """These settings in that environment, unless one was named."""
+        return self if self.environment else replace(self, environment=environment)
 
 
 def settings_of(context: typer.Context) -> Settings:

@@ -37,6 +37,11 @@ def find_run(remembered: Journal, text: str) -> str:
     raise UsageError(f"More than one run begins with '{text}': {', '.join(found[:5])}.")
 
 
+def run_so_far(remembered: Journal, identifier: str) -> Run:
+    """What its journal tells of a run."""
+    return Run(id=identifier).folded(record.event for record in remembered.records(identifier))
+
+
 def half_way(remembered: Journal, environment: str) -> str:
     """The last run on the environment that changed anything, if it was stopped or killed on the way; else nothing.
 
@@ -49,7 +54,7 @@ def half_way(remembered: Journal, environment: str) -> str:
                 continue
             if each.verdict and each.verdict not in RESUMABLE:
                 return ""
-            run = Run(id=each.run).folded(record.event for record in remembered.records(each.run))
+            run = run_so_far(remembered, each.run)
             if any(step.acted for step in run.steps.values()):
                 return each.run
         if len(newest) < limit:

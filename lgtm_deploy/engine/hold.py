@@ -25,7 +25,8 @@ class Claim:
 
 
 class Hold:
-    """A lease while its run uses it: kept alive by a thread of its own, asked before every change.
+    """A lease while its run uses it: kept alive by a thread of its own, asked before every change; another thread looks
+    whether somebody wishes the run to stop, and `tell` hears of it.
 
     `since` is when it was asked for, on the clock's `monotonic`: the store counts from a later moment.
     """
@@ -40,6 +41,7 @@ class Hold:
         stop: Stop,
         beat: float = leases.BEAT_SECONDS,
         call: float = leases.CALL_SECONDS,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.lease = lease
         self._lock = lock
@@ -48,6 +50,7 @@ class Hold:
         self._stop = stop
         self._beat = beat
         self._call = call
+        self._tell = tell
         self._lost: LockLostError | None = None
         self._ended = threading.Event()
 
@@ -76,20 +79,37 @@ class Hold:
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Renews the lease while this is open. The thread ends with it, and with the process."""
-        thread = threading.Thread(target=self._keep, name="lease", daemon=True)
-        thread.start()
+        """Renews the lease while this is open, and looks for a wish to stop. The threads end with it, and with the
+        process."""
+        # Apart from each other: a slow look must not keep the lease from being renewed.
+        threads = [threading.Thread(target=work, name="lease", daemon=True) for work in (self._keep, self._heed_wishes)]
+        for thread in threads:
+            thread.start()
         try:
             yield
         finally:
             self._ended.set()
-            thread.join()
+            for thread in threads:
+                thread.join()
 
     def _keep(self) -> None:
         while not self._ended.wait(self._beat if self._left() > self.lease.seconds - self._beat else _AGAIN):
             if self._lost is not None:
                 return
             self.renew()
+
+    def look(self) -> None:
+        """Asks the run to stop, as a first Ctrl-C does, when somebody wishes it."""
+        # Without an answer the next look will tell.
+        with suppress(DeployError):
+            who = self._lock.cancelled(self.lease)
+            if who and not self._stop.asked:
+                self._stop.ask(f"cancelled by {who}")
+                self._tell(f"Cancelled by {who}: stopping at the next safe point.")
+
+    def _heed_wishes(self) -> None:
+        while not self._stop.asked and not self._ended.wait(self._lock.look_seconds):
+            self.look()
 
     def _left(self) -> float:
         return self._since + self.lease.seconds - self._clock.monotonic()
@@ -113,7 +133,7 @@ def held(
     asked to stop while it waited. `tell` hears whom it waits for.
     """
     lease, since = _taken(lock, claim, clock, stop, tell)
-    hold = Hold(lock, lease, since=since, clock=clock, stop=stop)
+    hold = Hold(lock, lease, since=since, clock=clock, stop=stop, tell=tell)
     try:
         with hold.kept():
             yield hold

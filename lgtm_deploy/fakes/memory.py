@@ -68,6 +68,8 @@ class _Held:
 class FakeLock:
     """Keeps holders in a dictionary; time is the `clock`'s, and takeovers are told to the `journal`."""
 
+    look_seconds = 1.0
+
     def __init__(
         self,
         clock: Clock | None = None,
@@ -81,6 +83,7 @@ class FakeLock:
         self._seconds = seconds
         self._grace = grace
         self._held: dict[str, _Held] = {}
+        self._wishes: dict[tuple[str, int], str] = {}
         self._lock = threading.Lock()
 
     def take(self, environment: str, run: str, holder: str) -> Lease:
@@ -145,6 +148,22 @@ class FakeLock:
             del self._held[environment]
             self._tell(held.holder, self._next(environment), "", by, f"unlocked by {by}")
             return held.holder
+
+    def cancel(self, environment: str, run: str, by: str) -> LockHolder:
+        """Leaves a wish that the run stop. Raises NotFoundError and LockHeldError."""
+        with self._lock:
+            held = self._held.get(environment)
+            if held is None:
+                raise leases.nobody(environment)
+            if held.holder.run != run:
+                raise leases.other_run(held.holder, run)
+            self._wishes[environment, held.holder.fence] = by
+            return held.holder
+
+    def cancelled(self, lease: Lease) -> str:
+        """Who wishes this lease's run to stop."""
+        with self._lock:
+            return self._wishes.get((lease.environment, lease.fence), "")
 
     def _of(self, lease: Lease) -> _Held | None:
         held = self._held.get(lease.environment)

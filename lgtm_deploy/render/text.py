@@ -104,7 +104,8 @@ def verdict_line(run: Run) -> str:
     again = f"lgtm-deploy resume {clean(run.id)} --env {clean(run.environment)}"
     if run.verdict is None:
         return f"no verdict: run {clean(run.id)} is still going, or was killed; then go on with: {again}"
-    line = f"{run.verdict} after {duration(run.seconds)} (exit {EXIT_CODES[run.verdict]})"
+    code = EXIT_CODES[run.verdict] if run.exit_code is None else run.exit_code
+    line = f"{run.verdict} after {duration(run.seconds)} (exit {code})"
     if run.reason:
         line += f": {clean(run.reason)}"
     if run.verdict in RESUMABLE:

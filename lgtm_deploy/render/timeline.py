@@ -127,8 +127,9 @@ def _rollback(run: Run, records: Sequence[Record], turned: datetime, width: int)
     ended = run.finished or records[-1].event.at
     began = run.started or turned
     yield line()
+    until = "undone" if run.undo else "failed"
     yield from folded(
-        f"failed after {duration((turned - began).total_seconds())},"
+        f"{until} after {duration((turned - began).total_seconds())},"
         f" rollback {duration((ended - turned).total_seconds())}",
         width,
     )

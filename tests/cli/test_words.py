@@ -21,6 +21,7 @@ VERBS = [
     "apply",
     "resume",
     "rollback",
+    "cancel",
     "runs",
     "show",
     "status",

@@ -262,3 +262,53 @@ def together(memory: Memory, round_: int) -> tuple[list, list[str]]:
     for thread in threads:
         thread.join()
     return won, refused
+
+
+def test_nobody_is_asked_to_stop_unless_somebody_wishes_it(memory: Memory) -> None:
+    lease = memory.lock.take("prod", "7f3a", "ci@runner-4")
+
+    assert memory.lock.cancelled(lease) == ""
+    assert 0 < memory.lock.look_seconds < 5
+
+
+def test_a_wish_that_the_run_stop_is_seen_by_its_holder(memory: Memory) -> None:
+    lease = memory.lock.take("prod", "7f3a", "ci@runner-4")
+    staging = memory.lock.take("staging", "91c2", "ci@runner-5")
+
+    holder = memory.other.cancel("prod", "7f3a", "ada@laptop")
+
+    assert (holder.run, holder.holder, holder.fence) == ("7f3a", "ci@runner-4", lease.fence)
+    assert memory.lock.cancelled(lease) == "ada@laptop"
+    assert memory.lock.cancelled(staging) == ""
+
+
+def test_a_wish_takes_nothing_from_the_holder(memory: Memory) -> None:
+    lease = memory.lock.take("prod", "7f3a", "ci@runner-4")
+    memory.other.cancel("prod", "7f3a", "ada@laptop")
+    memory.other.cancel("prod", "7f3a", "bob@laptop")
+
+    memory.lock.renew(lease)
+    memory.journal.append("7f3a", lease.fence, [started()])
+
+    assert memory.lock.cancelled(lease) == "bob@laptop"
+
+
+def test_an_old_wish_does_not_stop_who_holds_it_next(memory: Memory) -> None:
+    first = memory.lock.take("prod", "7f3a", "ci@runner-4")
+    memory.other.cancel("prod", "7f3a", "ada@laptop")
+    memory.lock.release(first)
+
+    resumed = memory.lock.take("prod", "7f3a", "ci@runner-4")
+
+    assert memory.lock.cancelled(resumed) == ""
+
+
+def test_a_run_that_does_not_hold_it_cannot_be_cancelled(memory: Memory) -> None:
+    with pytest.raises(NotFoundError, match="'prod' is not locked"):
+        memory.other.cancel("prod", "7f3a", "ada")
+    lease = memory.lock.take("prod", "7f3a", "ci@runner-4")
+
+    with pytest.raises(LockHeldError, match="locked by run 7f3a"):
+        memory.other.cancel("prod", "91c2", "ada")
+
+    assert memory.lock.cancelled(lease) == ""

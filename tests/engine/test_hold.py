@@ -31,7 +31,7 @@ from lgtm_deploy.fakes import FakeClock, FakeJournal, FakeLock
 from lgtm_deploy.storage.local import LocalLock
 from lgtm_deploy.storage.local.database import Database
 from tests.engine.acting import act
-from tests.engine.toys import Stage, Toy, World, fails
+from tests.engine.toys import Stage, Toy, Watch, World, fails, for_ever
 
 CLAIM = Claim(environment="prod", run="7f3a", holder="ci@runner-4")
 
@@ -120,13 +120,13 @@ def threads() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name == "lease"]
 
 
-def test_the_thread_that_renews_ends_with_the_run_and_the_lock_is_given_back() -> None:
+def test_the_threads_that_renew_and_look_end_with_the_run_and_the_lock_is_given_back() -> None:
     clock = FakeClock()
     lock = FakeLock(clock)
 
     with held(lock, CLAIM, clock=clock, stop=Stop()) as hold:
         hold.check()
-        assert threads() == ["lease"]
+        assert threads() == ["lease", "lease"]
 
     assert threads() == []
     assert lock.holder("prod") is None
@@ -343,3 +343,53 @@ def test_the_lease_counts_from_before_it_was_asked_for() -> None:
 
 def test_the_longest_call_is_as_long_as_the_clients_let_it_be() -> None:
     assert CALL_SECONDS >= CONNECT_TIMEOUT + READ_TIMEOUT
+
+
+def test_a_wish_to_stop_is_one_for_the_next_safe_point() -> None:
+    scene = Scene()
+    scene.hold.look()
+    assert not scene.stop.asked
+
+    scene.lock.cancel("prod", "7f3a", "ada@laptop")
+    scene.hold.look()
+
+    assert (scene.stop.asked, scene.stop.insisted, scene.stop.late) == (True, False, False)
+    assert scene.stop.reason == "cancelled by ada@laptop"
+    scene.hold.check()
+
+
+def test_a_store_that_does_not_tell_of_wishes_stops_nobody() -> None:
+    class Mute(FakeLock):
+        def cancelled(self, lease: Lease) -> str:
+            raise TransientError("S3 cannot be reached.")
+
+    lock, stop, clock = Mute(), Stop(), FakeClock()
+    lease = lock.take("prod", "7f3a", "ci")
+    hold = Hold(lock, lease, since=clock.monotonic(), clock=clock, stop=stop)
+
+    hold.look()
+
+    assert not stop.asked
+
+
+@pytest.mark.timeout(20)
+def test_a_run_that_is_cancelled_from_elsewhere_ends_as_by_ctrl_c() -> None:
+    world = World()
+    lock = FakeLock()
+    lock.look_seconds = 0.01
+    stage = Stage({"a": [], "gate": ["a"], "later": ["gate"]}, Watch(world, "gate", for_ever), world=world)
+    told: list[str] = []
+
+    def cancel(_toy: Toy, _progress: object) -> None:
+        lock.cancel("test", "7f3a", "ada@laptop")
+
+    stage.replace_step(Toy(world, "a", after=cancel))
+    claim = replace(CLAIM, environment="test")
+    with held(lock, claim, clock=stage.job.clock, stop=stage.stop, tell=told.append):
+        run = act(stage)
+
+    assert (run.verdict, run.exit_code) == ("interrupted", 130)
+    assert run.reason == "cancelled by ada@laptop; done so far: a"
+    assert told == ["Cancelled by ada@laptop: stopping at the next safe point."]
+    assert world.what_was("undo") == []
+    assert threads() == []

@@ -166,7 +166,7 @@ def test_a_lock_that_an_earlier_version_holds_ends_with_its_process(file: Path, 
     lock.take("prod", "7f3a", "ci")
     lock.close()
     earlier = sqlite3.connect(file)
-    for column in ("renewed", "renewed_at", "lease"):
+    for column in ("renewed", "renewed_at", "lease", "cancelled_by"):
         earlier.execute(f"ALTER TABLE locks DROP COLUMN {column}")
     earlier.execute("PRAGMA user_version = 1")
     earlier.commit()
@@ -178,6 +178,21 @@ def test_a_lock_that_an_earlier_version_holds_ends_with_its_process(file: Path, 
     assert held.run == "7f3a"
     with pytest.raises(LockHeldError):
         lock.take("prod", "91c2", "ci")
+
+
+def test_a_file_of_the_version_before_wishes_is_brought_up_to_date(file: Path, lock: LocalLock) -> None:
+    lease = lock.take("prod", "7f3a", "ci")
+    lock.close()
+    earlier = sqlite3.connect(file)
+    earlier.execute("ALTER TABLE locks DROP COLUMN cancelled_by")
+    earlier.execute("PRAGMA user_version = 2")
+    earlier.commit()
+    earlier.close()
+
+    lock.renew(lease)
+    lock.cancel("prod", "7f3a", "ada")
+
+    assert lock.cancelled(lease) == "ada"
 
 
 def test_the_refusal_says_who_since_when_and_what_to_do(lock: LocalLock, clock: Times) -> None:

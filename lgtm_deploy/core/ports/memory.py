@@ -72,6 +72,9 @@ class Journal(Protocol):
 class Lock(Protocol):
     """Lets one run at a time change an environment."""
 
+    look_seconds: float
+    """How often the holder looks whether somebody wishes it to stop, in seconds."""
+
     def take(self, environment: str, run: str, holder: str) -> Lease:
         """Takes the environment, or raises LockHeldError at once, naming run, holder, since when and until when.
 
@@ -97,4 +100,15 @@ class Lock(Protocol):
 
         Raises NotFoundError when nobody holds it, and LockHeldError when another run does.
         """
+        ...
+
+    def cancel(self, environment: str, run: str, by: str) -> LockHolder:
+        """Leaves a wish beside the lock that the run which holds it stop. Returns who holds it.
+
+        Raises NotFoundError when nobody does, and LockHeldError when another run does.
+        """
+        ...
+
+    def cancelled(self, lease: Lease) -> str:
+        """Who wishes this lease's run to stop; empty while nobody does. One cheap look, `look_seconds` apart."""
         ...

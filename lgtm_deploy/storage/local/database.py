@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lgtm_deploy.core.errors import JournalBusyError, JournalError
 
-VERSION = 2
+VERSION = 3
 
 _TABLES = """
 CREATE TABLE records (
@@ -31,7 +31,11 @@ ALTER TABLE locks ADD COLUMN renewed REAL;
 ALTER TABLE locks ADD COLUMN renewed_at TEXT;
 ALTER TABLE locks ADD COLUMN lease REAL;
 """
-_STEPS = {0: _TABLES + _LEASES, 1: _LEASES}
+# Who wishes the holder to stop.
+_WISHES = """
+ALTER TABLE locks ADD COLUMN cancelled_by TEXT;
+"""
+_STEPS = {0: _TABLES + _LEASES + _WISHES, 1: _LEASES + _WISHES, 2: _WISHES}
 
 _FREE_SPACE = "Free some space, then apply again to go on."
 # https://www.sqlite.org/fileformat2.html: the smallest page there is. SQLite takes a shorter file for a new one.

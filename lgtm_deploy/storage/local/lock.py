@@ -31,6 +31,8 @@ class LocalLock:
     each take and is never used again.
     """
 
+    look_seconds = 1.0
+
     def __init__(
         self,
         path: Path,
@@ -63,7 +65,8 @@ class LocalLock:
                 " VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT (environment) DO UPDATE SET fence = fence + 1, run = excluded.run,"
                 " holder = excluded.holder, since = excluded.since, process = excluded.process,"
-                " renewed = excluded.renewed, renewed_at = excluded.renewed_at, lease = excluded.lease RETURNING fence",
+                " renewed = excluded.renewed, renewed_at = excluded.renewed_at, lease = excluded.lease,"
+                " cancelled_by = NULL RETURNING fence",
                 (environment, run, holder, moment(now), str(self._process()), monotonic, moment(now), self._seconds),
             ).fetchall()
             takeover = None
@@ -125,6 +128,26 @@ class LocalLock:
             )
             self._tell(connection, held.holder, held.holder.fence + 1, run="", holder=by, reason=f"unlocked by {by}")
         return held.holder
+
+    def cancel(self, environment: str, run: str, by: str) -> LockHolder:
+        """Leaves a wish that the run stop. Raises NotFoundError, LockHeldError and JournalError."""
+        with self._database.writing() as connection:
+            held = _held(connection, environment)
+            if held is None or held.process.is_gone():
+                raise leases.nobody(environment)
+            if held.holder.run != run:
+                raise leases.other_run(held.holder, run)
+            connection.execute("UPDATE locks SET cancelled_by = ? WHERE environment = ?", (by, environment))
+        return held.holder
+
+    def cancelled(self, lease: Lease) -> str:
+        """Who wishes this lease's run to stop. Raises JournalError when the file is unusable."""
+        with self._database.reading() as connection:
+            row = connection.execute(
+                "SELECT cancelled_by FROM locks WHERE environment = ? AND fence = ? AND run = ?",
+                (lease.environment, lease.fence, lease.run),
+            ).fetchone()
+        return (row[0] or "") if row else ""
 
     def close(self) -> None:
         """Closes the file; the lock stays held. The next use opens it again."""
