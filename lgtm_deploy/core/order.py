@@ -16,6 +16,7 @@ from lgtm_deploy.core.tracing import Trace
 _EARLY = frozenset({"flip-first", "expand-contract"})
 # The AWS provider has the resource under both names.
 _TARGET_GROUPS = ("aws_lb_target_group", "aws_alb_target_group")
+_IN_PLACE = ("update",)
 _WILD = "*?["
 
 
@@ -207,6 +208,10 @@ def _reaches_health(allowance: Any) -> bool:
         return True
     if kind not in _TARGET_GROUPS:
         return False
+    actions = allowance.get("actions", _IN_PLACE)
+    # Attributes are those of an update: whatever is destroyed or made anew has its health check anew, too.
+    if not isinstance(actions, list | tuple) or not set(map(str, actions)) <= set(_IN_PLACE):
+        return True
     attributes = allowance.get("attributes")
     if not isinstance(attributes, list | tuple) or not attributes:
         return True
