@@ -58,12 +58,14 @@ def status(context: typer.Context) -> None:
 def _row(seen: "Sights", service: "Service") -> _Row:
     from collections import Counter
 
-    from lgtm_deploy.core.errors import NotFoundError
+    from lgtm_deploy.core.errors import AccessError, PermanentError
 
     try:
         state = seen.host.service(service.ecs_service)
         group = seen.balancer.target_group(service.target_group)
-    except NotFoundError as error:
+    except AccessError:
+        raise
+    except PermanentError as error:
         return _Row(
             service=service.name, revision="-", digest="-", tasks="-", targets="-", path="-", deployment=str(error)
         )

@@ -12,6 +12,7 @@ from lgtm_deploy.adapters.aws import Aws
 from lgtm_deploy.adapters.ecs import EcsHost, EcsRollouts
 from lgtm_deploy.adapters.ecs.host import LISTED_WITHIN, LOOK_EVERY
 from lgtm_deploy.adapters.ecs.records import platform_of, task_state
+from lgtm_deploy.adapters.ecs.together import GATHERING
 from lgtm_deploy.core.errors import AccessError, InDoubtError, NotFoundError, PermanentError
 
 CREATED = datetime(2026, 1, 16, tzinfo=UTC)
@@ -25,8 +26,13 @@ class Ecs:
     def __init__(self, aws: Aws, reads: Stubber, writes: Stubber) -> None:
         self.reads, self.writes = reads, writes
         self.pauses: list[float] = []
-        self.host = EcsHost(aws, cluster="lgtm", pause=self.pauses.append)
+        self.host = EcsHost(aws, cluster="lgtm", pause=self._pause)
         self.rollouts = EcsRollouts(aws, cluster="lgtm", logs=Unreadable())
+
+    def _pause(self, seconds: float) -> None:
+        # What gathers calls that are made at once is not what a change waits for.
+        if seconds != GATHERING:
+            self.pauses.append(seconds)
 
     def expect_service(self, **fields: Any) -> None:
         self.reads.add_response("describe_services", {"services": [{**SERVICE, **fields}]})
@@ -257,3 +263,39 @@ def test_a_tasks_address_is_that_of_its_interface() -> None:
 )
 def test_platforms_are_spelled_as_docker_does(platform: dict[str, str] | None, spelled: str) -> None:
     assert platform_of({"runtimePlatform": platform}) == spelled
+
+
+@pytest.mark.parametrize(
+    ("fields", "how"),
+    [
+        ({"deploymentController": {"type": "CODE_DEPLOY"}}, "is deployed by CODE_DEPLOY"),
+        ({"deploymentConfiguration": {"strategy": "BLUE_GREEN"}}, "is deployed by strategy BLUE_GREEN"),
+        ({"schedulingStrategy": "DAEMON"}, "is scheduled as DAEMON"),
+    ],
+)
+def test_a_service_that_is_not_rolled_out_by_ecs_is_refused(ecs: Ecs, fields: dict[str, Any], how: str) -> None:
+    ecs.expect_service(**fields)
+
+    with pytest.raises(PermanentError, match=f"ECS service tempo {how}, and only"):
+        ecs.host.service("tempo")
+
+
+def test_a_service_of_an_external_controller_has_no_task_definition_and_is_refused_all_the_same(ecs: Ecs) -> None:
+    service = {"serviceName": "tempo", "status": "ACTIVE", "deploymentController": {"type": "EXTERNAL"}}
+    ecs.reads.add_response("describe_services", {"services": [service]})
+
+    with pytest.raises(PermanentError, match="is deployed by EXTERNAL"):
+        ecs.host.service("tempo")
+
+
+def test_a_service_that_ecs_rolls_out_is_taken_as_it_is(ecs: Ecs) -> None:
+    ecs.expect_service(
+        deploymentController={"type": "ECS"},
+        deploymentConfiguration={"strategy": "ROLLING"},
+        schedulingStrategy="REPLICA",
+    )
+    definition = {"taskDefinitionArn": OLD, "containerDefinitions": [{"name": "tempo", "image": "tempo:2"}]}
+    ecs.reads.add_response("describe_task_definition", {"taskDefinition": definition})
+    ecs.expect_deployments(1)
+
+    assert ecs.host.service("tempo").deployment == "arn:deployment/1"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lgtm_deploy.adapters.aws import Aws, changing, reading
-from lgtm_deploy.adapters.ecs.records import Record, container_spec, service_state
+from lgtm_deploy.adapters.ecs.records import Record, container_spec, rolls_out_otherwise, service_state
 from lgtm_deploy.adapters.ecs.together import Together
 from lgtm_deploy.core.errors import DeployError, InDoubtError, NotFoundError, PermanentError
 from lgtm_deploy.core.ports import ContainerSpec, ServiceState
@@ -28,8 +28,15 @@ class EcsHost:
         self._services = Together(self._described_together, limit=SERVICES_PER_CALL, pause=pause)
 
     def service(self, name: str) -> ServiceState:
-        """The service now. Raises NotFoundError (no such cluster or service)."""
+        """The service now. Raises NotFoundError (no such cluster or service), PermanentError (it is not one that ECS
+        rolls out task by task)."""
         service = self._described(name)
+        if other := rolls_out_otherwise(service):
+            raise PermanentError(
+                f"ECS service {name} {other}, and only ECS's own rolling deployments are known here.",
+                resolution="Deploy it by the means it is made for, or have ECS roll it out (controller ECS, strategy "
+                "ROLLING, scheduling REPLICA).",
+            )
         definition = self._known_definition(service["taskDefinition"])
         deployments = self._deployments(name)
         newest = deployments[0]["serviceDeploymentArn"] if deployments else ""

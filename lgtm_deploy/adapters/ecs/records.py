@@ -60,6 +60,24 @@ def service_state(service: Record, definition: Record, deployment: str) -> Servi
     )
 
 
+def rolls_out_otherwise(service: Record) -> str:
+    """How the service is deployed, where ECS does not replace its tasks step by step within one target group; else
+    empty.
+
+    AWS: ECS API reference, Service, deploymentController and schedulingStrategy; DeploymentConfiguration, strategy.
+    CodeDeploy and external controllers refuse a task definition in UpdateService; blue/green, linear and canary
+    deployments move between two target groups; a daemon has no desired count.
+    """
+    controller = service.get("deploymentController", {}).get("type", "ECS")
+    if controller != "ECS":
+        return f"is deployed by {controller}"
+    strategy = service.get("deploymentConfiguration", {}).get("strategy", "ROLLING")
+    if strategy != "ROLLING":
+        return f"is deployed by strategy {strategy}"
+    scheduling = service.get("schedulingStrategy", "REPLICA")
+    return "" if scheduling == "REPLICA" else f"is scheduled as {scheduling}"
+
+
 def _events(told: Sequence[Record]) -> tuple[ServiceEvent, ...]:
     found = [ServiceEvent(at=each["createdAt"].astimezone(UTC), message=each.get("message", "")) for each in told]
     return tuple(sorted(found, key=lambda event: event.at, reverse=True))
