@@ -75,7 +75,8 @@ def foresee(job: Job, *, stack: str, by: str) -> Preview:
 
 
 def _begin(job: Job, stack: str, by: str) -> None:
-    job.ledger.write(
+    # What comes next is written down with it.
+    job.ledger.note(
         events.RunStarted(
             at=job.clock.now(),
             plan=job.plan.name,

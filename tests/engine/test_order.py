@@ -88,9 +88,9 @@ def test_one_step_ends_and_the_next_starts_with_one_sync() -> None:
     for name in names:
         stage.replace_step(LocalToy(stage.world, name))
     act(stage)
-    begin_and_end = 3
+    begin_and_verdict = 2
 
-    assert stage.journal.appends == len(names) + 1 + begin_and_end
+    assert stage.journal.appends == len(names) + 1 + begin_and_verdict
 
 
 def test_no_more_steps_act_at_once_than_allowed() -> None:
