@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -107,11 +108,17 @@ def test_who_holds_can_be_asked(memory: Memory) -> None:
 
 
 def test_a_lease_is_not_taken_over_before_it_and_the_longest_call_are_over(memory: Memory) -> None:
-    memory.lock.take("prod", "7f3a", "ci")
-    memory.pass_time(memory.lease + memory.grace / 2)
-
-    with pytest.raises(LockHeldError):
-        memory.other.take("prod", "91c2", "ci")
+    # Where time really passes, a busy machine may ask too late: then it proves nothing, and asks again.
+    for environment in ("prod", "staging", "test"):
+        began = time.monotonic()
+        memory.lock.take(environment, "7f3a", "ci")
+        memory.pass_time(memory.lease + memory.grace / 2)
+        try:
+            memory.other.take(environment, "91c2", "ci")
+        except LockHeldError:
+            return
+        assert time.monotonic() - began > memory.lease + memory.grace
+    pytest.fail("this machine was too slow three times")
 
 
 def test_a_renewed_lease_lasts_its_time_again(memory: Memory) -> None:
