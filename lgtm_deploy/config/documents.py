@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from lgtm_deploy.config.source import Source
 from lgtm_deploy.core.errors import UsageError
-from lgtm_deploy.core.plan import Hooks, RetryPolicy, SequenceName
+from lgtm_deploy.core.plan import Hooks, OnFailure, RetryPolicy, SequenceName
 from lgtm_deploy.core.stack import Health, Paths, Probe, Rehearsal
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
@@ -193,7 +193,7 @@ class PlanDocument(Document):
     steps: Annotated[dict[Name, StepDocument], Field(min_length=1)]
     hooks: HooksDocument = HooksDocument()
     timeout: Seconds = 3600.0
-    on_failure: Literal["rollback", "halt"] = "rollback"
+    on_failure: OnFailure = "rollback"
 
 
 def checked(kind: type[DocumentT], source: Source) -> DocumentT:

@@ -46,7 +46,7 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class RunStarted(Event):
-    """A run began. `steps` maps every step's id to the ids that it needs."""
+    """A run began. `steps` maps every step's id to the ids that it needs; `roll_back`: a failure may be rolled back."""
 
     plan: str
     plan_digest: str
@@ -54,6 +54,7 @@ class RunStarted(Event):
     environment: str
     by: str
     steps: Mapping[str, tuple[str, ...]]
+    roll_back: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

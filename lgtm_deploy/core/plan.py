@@ -7,6 +7,9 @@ from typing import Any, Literal
 # How the health check is moved from one path to another (core/handover.py).
 SequenceName = Literal["direct", "flip-first", "expand-contract", "grace-hold"]
 
+# Undo what was done; leave it as it is; or leave it and still do what needs no failed step.
+OnFailure = Literal["rollback", "halt", "continue"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class RetryPolicy:
@@ -57,5 +60,5 @@ class Plan:
     steps: Mapping[str, StepSpec]
     hooks: Hooks = field(default_factory=Hooks)
     timeout: float = 3600.0
-    on_failure: Literal["rollback", "halt"] = "rollback"
+    on_failure: OnFailure = "rollback"
     digest: str = ""

@@ -66,6 +66,8 @@ class Run:
     started: datetime | None = None
     finished: datetime | None = None
     steps: Mapping[str, StepRun] = field(default_factory=lambda: PersistentMap({}))
+    roll_back: bool = True
+    """Whether a failure may be rolled back: who began it without that need not say it again to go on."""
     rolling_back: bool = False
     undo: bool = False
     """Whether somebody asked for it to be rolled back: then its start state is what is wanted."""
@@ -114,6 +116,7 @@ def _(happened: events.RunStarted, run: Run) -> Run:
         environment=happened.environment,
         by=happened.by,
         started=happened.at,
+        roll_back=happened.roll_back,
         steps=PersistentMap({step: StepRun(id=step, needs=tuple(needs)) for step, needs in happened.steps.items()}),
     )
 

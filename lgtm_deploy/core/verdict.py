@@ -59,7 +59,8 @@ def conclude(run: Run, end: Ending, *, rolled_back: bool, stopped: str = "") -> 
         reason = "; ".join(_causes(run))
     else:
         verdict = "superseded" if end == "superseded" else "halted"
-        reason += f"; changed and left so: {', '.join(acted)}"
+        # One failure alone stops a run, unless its plan goes on as far as it can.
+        reason = f"{'; '.join(_causes(run)) or reason}; changed and left so: {', '.join(acted)}"
     return Conclusion(verdict=verdict, reason=reason)
 
 

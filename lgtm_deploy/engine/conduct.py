@@ -42,7 +42,7 @@ def conduct(job: Job, decisions: Decisions, hook: HookRunner, *, stack: str, by:
     clock = job.clock
     began = clock.monotonic()
     if job.run.started is None:
-        _begin(job, stack, by)
+        _begin(job, stack, by, roll_back=decisions.roll_back)
         lock_taken(job)
         _take_over(job, decisions.prepared)
         run_hooks(job, hook, "before", job.plan.hooks.before)
@@ -74,7 +74,7 @@ def foresee(job: Job, *, stack: str, by: str) -> Preview:
     return seen
 
 
-def _begin(job: Job, stack: str, by: str) -> None:
+def _begin(job: Job, stack: str, by: str, *, roll_back: bool = True) -> None:
     # What comes next is written down with it.
     job.ledger.note(
         events.RunStarted(
@@ -85,6 +85,7 @@ def _begin(job: Job, stack: str, by: str) -> None:
             environment=job.environment,
             by=by,
             steps={node.id: node.needs for node in job.graph.nodes.values()},
+            roll_back=roll_back,
         )
     )
 
@@ -157,13 +158,13 @@ def _approved(job: Job, decisions: Decisions, seen: Preview) -> Conclusion | Non
 
 
 def _act(job: Job, decisions: Decisions) -> Conclusion:
-    run = execute(job)
+    run = execute(job, go_on=job.plan.on_failure == "continue")
     end = ending(run, asked_to_stop=job.stop.asked, late=job.stop.late)
     rolled_back = False
     if end != "done":
         skip_rest(job, f"{end} before it")
     acted = any(step.acted for step in run.steps.values())
-    if end == "failed" and acted and decisions.roll_back and job.plan.on_failure == "rollback":
+    if end == "failed" and acted and decisions.roll_back and run.roll_back and job.plan.on_failure == "rollback":
         reason = conclude(run, end, rolled_back=True).reason
         run = roll_back(job, reason)
         rolled_back = True

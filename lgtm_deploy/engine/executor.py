@@ -93,12 +93,13 @@ class Job:
         return Attempts(work, clock=self.clock, stop=stop, tell=_telling(node.id, self.clock, voice), guard=self.guard)
 
 
-def execute(job: Job, within: Callable[[Node], bool] = lambda _: True) -> Run:
+def execute(job: Job, within: Callable[[Node], bool] = lambda _: True, *, go_on: bool = False) -> Run:
     """Runs every node that `within` admits and that is not done, and returns when none is under way.
 
     Of a run that goes on, gates that somebody still depends on are looked through again.
 
-    After a failure, or when asked to stop, nothing new starts, and what only waits or works on this machine ends.
+    After a failure, or when asked to stop, nothing new starts, and what only waits or works on this machine ends. With
+    `go_on` a failure keeps only what needs the failed step from starting, unless somebody else is at work there.
     """
     halt = job.stop.child()
     if again := doubtful(job.graph, job.run, job.steps):
@@ -115,7 +116,8 @@ def execute(job: Job, within: Callable[[Node], bool] = lambda _: True) -> Run:
 
     def end(identifier: str, ending: _Ending) -> tuple[Event, bool]:
         failed = isinstance(ending.outcome, Failed | InDoubt)
-        if failed and not job.stop.asked:
+        alone = not isinstance(ending.outcome, Failed) or ending.outcome.kind != "superseded"
+        if failed and not job.stop.asked and not (go_on and alone):
             halt.ask(f"{identifier} failed")
         return _event(job, identifier, ending), not failed
 

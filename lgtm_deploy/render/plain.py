@@ -145,7 +145,8 @@ def _(event: events.StepSkipped, run: Run) -> list[str]:  # noqa: ARG001
 
 @_lines.register
 def _(event: events.RollbackStarted, run: Run) -> list[str]:
-    return [f"rolling back: {brief_reason(event.reason, run)}"]
+    # What was asked for did not fail.
+    return [f"rolling back: {clean(event.reason) if run.undo else brief_reason(event.reason, run)}"]
 
 
 @_lines.register

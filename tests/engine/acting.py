@@ -1,9 +1,14 @@
 """One run of toys from beginning to end."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
+from lgtm_deploy.core.preview import Preview
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.engine.conduct import Decisions, conduct
+from lgtm_deploy.engine.ledger import Ledger
+from lgtm_deploy.engine.stop import Stop
+from lgtm_deploy.engine.undo import undo
 from tests.engine.toys import Stage
 
 
@@ -30,3 +35,19 @@ def act(stage: Stage, *, roll_back: bool = True, hooks: HookLog | None = None) -
 def act_if(stage: Stage, decisions: Decisions) -> Run:
     """Runs the stage's plan with those decisions."""
     return conduct(stage.job, decisions, HookLog(), stack="lgtm", by="me@here")
+
+
+def resumed(stage: Stage) -> None:
+    """Another process has the stage's run from here on, as its journal tells it."""
+    run = Run(id="7f3a").folded(stage.events)
+    fence = stage.job.ledger.fence + 1
+    stage.stop = Stop()
+    stage.job = replace(stage.job, ledger=Ledger(run, stage.journal, fence), stop=stage.stop)
+
+
+def taken_back(
+    stage: Stage, approve: Callable[[Preview], bool] = lambda _: True, *, hooks: HookLog | None = None
+) -> Run:
+    """Another process undoes the stage's run."""
+    resumed(stage)
+    return undo(stage.job, Decisions(approve=approve), hooks or HookLog(), by="you@there")

@@ -1,6 +1,6 @@
 """Undoing a run on request: finished, failed or killed half-way, back to the state that it found."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -27,23 +27,14 @@ from lgtm_deploy.core.gate import Gate
 from lgtm_deploy.core.plan import Hooks
 from lgtm_deploy.core.preview import Preview
 from lgtm_deploy.core.run import Run
-from lgtm_deploy.engine.conduct import Decisions
 from lgtm_deploy.engine.history import refuse_when_changed_since
-from lgtm_deploy.engine.ledger import Ledger
-from lgtm_deploy.engine.undo import nothing_to_undo, undo
+from lgtm_deploy.engine.undo import nothing_to_undo
 from lgtm_deploy.fakes import FakeJournal
-from tests.engine.acting import HookLog, act
+from tests.engine.acting import HookLog, act, resumed, taken_back
 from tests.engine.toys import Inputs, Outputs, Seen, Stage, Toy, Watch, WatchedJournal, World, fails, for_ever
 
 BROKEN = PermanentError("It broke.")
 CHAIN = {"a": [], "b": ["a"], "gate": ["b"], "c": ["gate"]}
-
-
-def taken_back(stage: Stage, approve: Callable[[Preview], bool] = lambda _: True, hooks: HookLog | None = None) -> Run:
-    """Another process undoes the stage's run."""
-    run = Run(id="7f3a").folded(stage.events)
-    stage.job = replace(stage.job, ledger=Ledger(run, stage.journal, 2))
-    return undo(stage.job, Decisions(approve=approve), hooks or HookLog(), by="you@there")
 
 
 def chain(world: World, **changes: Toy | Watch) -> Stage:
@@ -89,7 +80,6 @@ def test_an_interrupted_run_is_undone_and_what_never_ran_is_skipped() -> None:
     world = World()
     stage = chain(world, b=Toy(world, "b", after=lambda *_: stage.stop.ask("interrupted")))
     act(stage)
-    stage.job = replace(stage.job, stop=type(stage.stop)())
 
     run = taken_back(stage)
 
@@ -172,7 +162,7 @@ def test_an_undoing_that_was_killed_goes_on_with_resume_too_and_not_forwards(fir
     with pytest.raises(Killed):
         taken_back(stage)
     journal.left = 99
-    stage.job = replace(stage.job, ledger=Ledger(Run(id="7f3a").folded(stage.events), journal, 3))
+    resumed(stage)
 
     run = act(stage)
 
@@ -192,7 +182,7 @@ def test_a_rollback_after_a_failure_that_was_killed_keeps_its_reason_when_it_goe
             act(stage)
         except Killed:
             journal.left = 99
-            stage.job = replace(stage.job, ledger=Ledger(Run(id="7f3a").folded(stage.events), journal, 2))
+            resumed(stage)
             if stage.job.run.rolling_back:
                 run = act(stage)
                 gone_on += 1
