@@ -16,10 +16,12 @@ from docker.types import Ulimit as DockerUlimit
 from lgtm_deploy.adapters.docker_leavings import NAME, Identity, Leavings
 from lgtm_deploy.adapters.docker_running import DockerRunning
 from lgtm_deploy.adapters.docker_stream import engine_errors, one_line
-from lgtm_deploy.core.errors import PermanentError
+from lgtm_deploy.core.errors import MissingToolError, PermanentError
 from lgtm_deploy.core.ports import ContainerSpec, Progress, RunningImage
 
 REACH_SECONDS = 1.0
+# Engines in a virtual machine tell their host of a published port within a few seconds.
+PUBLISH_SECONDS, PUBLISH_EVERY = 5.0, 0.25
 _OWN = "AWS_"
 
 
@@ -38,11 +40,13 @@ class DockerProbe:
         self._leavings = Leavings(engine, process)
         # What this process signs its own calls with is for no program that is tried out.
         self._known = {name: value for name, value in environment.items() if not name.startswith(_OWN)}
+        self._where = environment.get("DOCKER_HOST") or str(engine.api.base_url)
         self._is_far = False
 
     @contextlib.contextmanager
     def start(self, image: str, spec: ContainerSpec, port: int, progress: Progress) -> Iterator[RunningImage]:
-        """The image, started. Raises PermanentError when it cannot be."""
+        """The image, started. Raises PermanentError when it cannot be, MissingToolError where this machine is not made
+        for it: the engine's containers cannot be reached from here, or it runs programs of other processors."""
         secrets = {name: self._known[name] for name in spec.secrets if name in self._known}
         filled = replace(spec, environment={**secrets, **spec.environment})
         with engine_errors(f"The trial of image {image}"):
@@ -73,7 +77,22 @@ class DockerProbe:
                     held.push(near.pop_all())
                     return container
             self._is_far = True
-        return self._started(held.enter_context(self._leavings.trial()), image, spec, port, progress)
+        container = self._started(held.enter_context(self._leavings.trial()), image, spec, port, progress)
+        self._await_published(container, port, progress)
+        return container
+
+    def _await_published(self, container: str, port: int, progress: Progress) -> None:
+        """The engine listens on a port that it publishes whether or not the program in it does; where nobody listens,
+        the engine is another machine's, or this is a container beside its containers."""
+        for _ in range(int(PUBLISH_SECONDS / PUBLISH_EVERY)):
+            if _accepts(self._published(container, port)) or not self._inspected(container)["State"]["Running"]:
+                return
+            progress("")
+            time.sleep(PUBLISH_EVERY)
+        raise MissingToolError(
+            f"The containers of the Docker Engine at {self._where} cannot be reached from here.",
+            resolution="Run this on that engine's own machine.",
+        )
 
     def _started(self, trial: str, image: str, spec: ContainerSpec, publish: int | None, progress: Progress) -> str:
         name, labels = f"{NAME}-{trial}", self._leavings.labels(trial)
@@ -136,8 +155,11 @@ class DockerProbe:
     def _url(self, container: str, port: int) -> str:
         if not self._is_far:
             return f"http://{self._address(container)}:{port}"
+        return f"http://127.0.0.1:{self._published(container, port)}"
+
+    def _published(self, container: str, port: int) -> int:
         published = self._inspected(container)["NetworkSettings"]["Ports"].get(f"{port}/tcp") or [{}]
-        return f"http://127.0.0.1:{published[0].get('HostPort', port)}"
+        return int(published[0].get("HostPort", port))
 
     def _address(self, container: str) -> str:
         [network] = self._inspected(container)["NetworkSettings"]["Networks"].values()
@@ -147,3 +169,11 @@ class DockerProbe:
     def _inspected(self, container: str) -> Mapping[str, Any]:
         found: Mapping[str, Any] = self._engine.api.inspect_container(container)
         return found
+
+
+def _accepts(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=REACH_SECONDS).close()
+    except OSError:
+        return False
+    return True

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from lgtm_deploy.core.contract import Contract, Trial
-from lgtm_deploy.core.errors import PermanentError, RefusedError
+from lgtm_deploy.core.errors import MissingToolError, PermanentError, RefusedError
 from lgtm_deploy.core.further_groups import asks_service, failed, further_names, paths_of
 from lgtm_deploy.core.handover import cause_of_silence
 from lgtm_deploy.core.ports import ContainerSpec, Progress, TargetGroup
@@ -19,6 +19,7 @@ from lgtm_deploy.steps.rollouts import running_digest
 from lgtm_deploy.steps.trying import PATIENCE, Subject, Tried, try_out
 
 _NEW, _OLD = "new image", "running image"
+_SKIP = "Or leave the trial out, with `rehearsal.skip` and a reason in the stack file."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +90,9 @@ class ProbeImage(Action[Inputs, Seen, Outputs]):
         further = self._further(service)
         subject = self._subject(service, seen, further)
         new, old = self._both(service, subject, inputs, seen, progress)
+        if isinstance(new, MissingToolError):
+            said = f"{service.name}'s new image cannot be tried out on this machine: {new.message}"
+            raise RefusedError(said, resolution=f"{new.resolution} {_SKIP}".lstrip()) from new
         if not isinstance(new, Tried):
             raise new
         contract = Contract(

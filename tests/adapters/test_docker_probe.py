@@ -7,6 +7,7 @@ import pytest
 
 from lgtm_deploy.adapters.docker_leavings import Identity
 from lgtm_deploy.adapters.docker_probe import DockerProbe
+from lgtm_deploy.core.errors import MissingToolError
 from lgtm_deploy.core.ports import ContainerSpec
 from tests.adapters.engine import StubEngine
 
@@ -56,3 +57,40 @@ def test_a_secret_is_hushed_line_by_line_as_logs_show_it(
 
     assert ended is not None
     assert ended.log == (last,)
+
+
+@pytest.fixture
+def far(engine: StubEngine, monkeypatch: pytest.MonkeyPatch) -> StubEngine:
+    """An engine whose containers have no address that can be reached from here."""
+    monkeypatch.setattr(DockerProbe, "_reaches", lambda *_: False)
+    monkeypatch.setattr("lgtm_deploy.adapters.docker_probe.PUBLISH_EVERY", 0.01)
+    monkeypatch.setattr("lgtm_deploy.adapters.docker_probe.PUBLISH_SECONDS", 0.05)
+    return engine
+
+
+def free_port() -> int:
+    """Where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
+def test_an_engine_whose_containers_cannot_be_reached_is_this_machines_lack(far: StubEngine) -> None:
+    far.bound = [{"HostIp": "127.0.0.1", "HostPort": str(free_port())}]
+    probe = DockerProbe(far, Identity(), {"DOCKER_HOST": "tcp://builder.internal:2375"})
+
+    with (
+        pytest.raises(MissingToolError, match=r"Engine at tcp://builder.internal:2375 cannot be reached from here"),
+        probe.start("sha256:new", ContainerSpec(), 8080, lambda _: None),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_a_published_port_that_listens_or_a_container_that_has_ended_is_no_lack(
+    far: StubEngine, port: int, runs: bool
+) -> None:
+    far.bound = [{"HostIp": "127.0.0.1", "HostPort": str(port if runs else free_port())}]
+    far.state = {"Running": runs, "ExitCode": 1}
+
+    with DockerProbe(far, Identity(), {}).start("sha256:new", ContainerSpec(), 8080, lambda _: None) as running:
+        assert (running.ended() is None) is runs

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lgtm_deploy.core.contract import Contract as Found
-from lgtm_deploy.core.errors import InterruptedRunError, RefusedError
+from lgtm_deploy.core.errors import InterruptedRunError, MissingToolError, RefusedError
 from lgtm_deploy.core.ports import ContainerSpec
 from lgtm_deploy.core.stack import Rehearsal
 from lgtm_deploy.core.step import Change, Nothing
@@ -166,6 +166,17 @@ def test_an_image_that_runs_and_cannot_be_tried_out_here_is_told_and_refuses_not
 
     assert found.contract.old.replies == ()
     assert "it exits with code 1: last log lines: no bucket" in found.told[-1]
+
+
+def test_what_this_machine_cannot_do_is_not_called_the_images_fault(tempo: Trials) -> None:
+    lack = MissingToolError("The containers of the engine at X cannot be reached from here.", resolution="Go there.")
+    tempo.world.cloud.script.fail_next("image_probe.start", lack, times=2)
+
+    with pytest.raises(RefusedError) as refused:
+        tempo.apply()
+
+    assert refused.value.message.startswith("tempo's new image cannot be tried out on this machine: The containers of")
+    assert refused.value.resolution.startswith("Go there. Or leave the trial out, with `rehearsal.skip`")
 
 
 def test_a_stop_on_the_way_leaves_nothing(tempo: Trials) -> None:

@@ -74,7 +74,8 @@ class ImageProbe(Protocol):
         """The image of that id in the local engine, started; `port` is where it listens.
 
         A secret gets its value from the caller's environment variable of the same name, where there is one. Leaving
-        removes everything that was made, whatever happened. Raises PermanentError when it cannot be started.
+        removes everything that was made, whatever happened. Raises PermanentError when it cannot be started,
+        MissingToolError when that is this machine's lack and not the image's.
         """
         ...
 
