@@ -33,10 +33,12 @@ class HttpWeb:
     def ask(self, question: Question) -> Reply | NoReply:
         """Follows redirects of a GET on the same host, also from http to https. Never raises for what the other side
         does."""
-        began = time.monotonic()
-        deadline = began + question.seconds
         if fault := _fault(question.url):
             return NoReply(trouble="bad-url", detail=fault)
+        # Making a client takes a while, which is not the other side's.
+        self._client(question.url)
+        began = time.monotonic()
+        deadline = began + question.seconds
         seen = [question.url]
         while True:
             heard = self._once(replace(question, url=seen[-1]), deadline)
@@ -58,9 +60,10 @@ class HttpWeb:
         except httpx.InvalidURL as error:
             return NoReply(trouble="bad-url", detail=str(error))
         except (httpx.HTTPError, OSError, ValueError) as error:
-            if guard.late:
-                return NoReply(trouble="timeout", detail="too slow")
-            return _cause(error, begun=begun[0])
+            cause = _cause(error, begun=begun[0])
+            # Looking a name up cannot be cut short.
+            late = guard.late and cause.trouble != "dns"
+            return NoReply(trouble="timeout", detail="too slow") if late else cause
 
     def _read(self, question: Question, trace: Callable[..., None], begun: list[bool]) -> Reply:
         left = max(question.seconds, 0.1)

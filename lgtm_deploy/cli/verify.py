@@ -23,9 +23,17 @@ def verify(
     context: typer.Context,
     services: Annotated[list[str] | None, typer.Argument(help="Services of the stack file; else all.")] = None,
     *,
+    write: Annotated[
+        bool,
+        typer.Option("--write", envvar="LGTM_DEPLOY_WRITE", help="Also write a record to each, and read it back."),
+    ] = False,
     form: Annotated[
         Format | None, typer.Option("--format", envvar="LGTM_DEPLOY_FORMAT", help="table, markdown, junit or json.")
     ] = None,
+    timeout: Annotated[
+        float,
+        typer.Option(min=0.1, max=300, envvar="LGTM_DEPLOY_TIMEOUT", help="Seconds for each request at the most."),
+    ] = 10,
     strict: Annotated[
         bool, typer.Option("--strict", envvar="LGTM_DEPLOY_STRICT", help="Degraded counts as failed.")
     ] = False,
@@ -34,14 +42,14 @@ def verify(
     import sys
 
     from lgtm_deploy.cli import loading
-    from lgtm_deploy.cli.verifying import verification
+    from lgtm_deploy.cli.verifying import examined, verification
     from lgtm_deploy.render.findings import write_findings
 
     settings = settings_of(context)
     stack = loading.load_stack(settings)
     named = [stack.service(name) for name in dict.fromkeys(services or stack.services)]
-    asking = verification(stack)
-    findings = asking.read(named)
+    asking = verification(stack, seconds=timeout)
+    findings = examined(asking, named, write=write)
     wanted = form or (Format.JSON if settings.output == "json" else Format.TABLE)
     write_findings(findings, wanted.value, sys.stdout, environment=stack.environment.name, url=asking.url)
     bad = {"failed", "degraded"} if strict else {"failed"}

@@ -2,12 +2,14 @@
 
 import base64
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lgtm_deploy.cli import wiring
 from lgtm_deploy.core.errors import AccessError, MissingToolError, UsageError
 from lgtm_deploy.core.ports import Balancer, Clock, RolloutView, ServiceHost, Tags, Web
-from lgtm_deploy.core.stack import Stack
+from lgtm_deploy.core.stack import Service, Stack
+from lgtm_deploy.core.verify.finding import Finding
 from lgtm_deploy.steps.verification import Login, Verification
 
 _NO_NAMES = "the sandbox has no service discovery: names such as http://mimir:8080 do not resolve in it"
@@ -25,7 +27,7 @@ class Eyes:
     clock: Clock
 
 
-def verification(stack: Stack) -> Verification:
+def verification(stack: Stack, *, seconds: float = 10.0) -> Verification:
     """The verification of a stack that need not be settled yet.
 
     Raises UsageError: credentials of another account. Without credentials, a stack that has a `url` is asked all the
@@ -49,7 +51,22 @@ def verification(stack: Stack) -> Verification:
         registry=EcrTags(Aws(region=environment.region, endpoint_url=environment.endpoint)),
         clock=SystemClock(),
     )
-    return Verification(stack, eyes, login=_login(is_sandbox=is_sandbox), aws=asks_aws)
+    return Verification(stack, eyes, login=_login(is_sandbox=is_sandbox), aws=asks_aws, seconds=seconds)
+
+
+def examined(asking: Verification, services: Sequence[Service], *, write: bool) -> list[Finding]:
+    """All findings of the services, each service's together. Reading and writing happen at the same time."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from lgtm_deploy.steps.verification.writing import write as write_and_read
+
+    with ThreadPoolExecutor() as workers:
+        written = workers.submit(write_and_read, asking, services) if write else None
+        findings = asking.read(services)
+        if written is not None:
+            findings += written.result()
+    order = [service.name for service in services]
+    return sorted(findings, key=lambda each: order.index(each.service) if each.service in order else len(order))
 
 
 def _asks_aws(stack: Stack, seen: wiring.Sights) -> bool:

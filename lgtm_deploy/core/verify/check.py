@@ -32,9 +32,10 @@ class Place:
     seconds: float = 10.0
 
     @classmethod
-    def of(cls, service: Service, url: str, tenant: str) -> "Place":
-        """The place of a service of the stack file behind the load balancer of that URL."""
-        return cls(service=service.name, url=url.rstrip("/"), tenant=tenant, prefix=service.prefix.rstrip("/"))
+    def of(cls, service: Service, url: str, tenant: str, seconds: float = 10.0) -> "Place":
+        """The place of a service of the stack file behind the load balancer of that URL; no answer may take longer."""
+        prefix = service.prefix.rstrip("/")
+        return cls(service=service.name, url=url.rstrip("/"), tenant=tenant, prefix=prefix, seconds=seconds)
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> Question:
         """GET of a path, as the tenant."""

@@ -6,7 +6,7 @@ from urllib.parse import quote
 from lgtm_deploy.core.ports.web import Reply
 from lgtm_deploy.core.verify.check import Check, Place
 from lgtm_deploy.core.verify.finding import Finding, Judgement
-from lgtm_deploy.core.verify.troubles import parsed, said, wrong_with
+from lgtm_deploy.core.verify.troubles import counted, parsed, said, wrong_with
 
 NAME = "grafana"
 HEALTH = "/api/health"
@@ -74,7 +74,7 @@ def source_list(place: Place, login: dict[str, str]) -> Check:
             )
         content = None if wrong else parsed(reply)
         if isinstance(content, list):
-            return Judgement(level="ok", got=f"{len(content)} data sources")
+            return Judgement(level="ok", got=counted(content, "data sources"))
         return wrong or Judgement(level="failed", got=said(reply), means="it is no list", todo="Check its version.")
 
     return Check(service=place.service, name="data sources", question=place.get(SOURCES, login), judge=judge)
@@ -83,9 +83,8 @@ def source_list(place: Place, login: dict[str, str]) -> Check:
 def source_checks(place: Place, login: dict[str, str], listed: Reply) -> list[Check]:
     """One check for each data source that is listed."""
     content = parsed(listed)
-    uids = (
-        [each["uid"] for each in content if isinstance(each, dict) and each.get("uid")] if type(content) is list else []
-    )
+    known = content if isinstance(content, list) else []
+    uids = [each["uid"] for each in known if isinstance(each, dict) and isinstance(each.get("uid"), str)]
     return [
         Check(
             service=place.service,

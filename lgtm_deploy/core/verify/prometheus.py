@@ -5,7 +5,7 @@ from typing import Any
 
 from lgtm_deploy.core.ports.web import Reply
 from lgtm_deploy.core.verify.finding import Judgement
-from lgtm_deploy.core.verify.troubles import parsed, said, titled, wrong_with
+from lgtm_deploy.core.verify.troubles import counted, parsed, said, titled, wrong_with
 
 
 def listing(service: str, what: str) -> Callable[[Reply], Judgement]:
@@ -27,7 +27,7 @@ def listing(service: str, what: str) -> Callable[[Reply], Judgement]:
             return Judgement(
                 level="failed", got=said(reply), means=f"it is no list of {what}", todo="Check what answers there."
             )
-        return Judgement(level="ok", got=f"{len(data or ())} {what}")
+        return Judgement(level="ok", got=counted(data or (), what))
 
     return judge
 

@@ -6,7 +6,7 @@ from lgtm_deploy.core.ports.web import Question, Reply
 from lgtm_deploy.core.verify.check import JSON, Check, Place
 from lgtm_deploy.core.verify.finding import Judgement
 from lgtm_deploy.core.verify.tenancy import without_tenant
-from lgtm_deploy.core.verify.troubles import parsed, said, wrong_with
+from lgtm_deploy.core.verify.troubles import counted, parsed, said, wrong_with
 
 QUERIER = "/querier.v1.QuerierService"
 HOUR_MILLISECONDS = 3_600_000
@@ -39,7 +39,7 @@ def checks(place: Place, now: float) -> list[Check]:
             return Judgement(
                 level="failed", got=said(reply), means="it is no list of label names", todo="Check what answers there."
             )
-        return Judgement(level="ok", got=f"{len(content.get('names') or ())} labels")
+        return Judgement(level="ok", got=counted(content.get("names") or (), "labels"))
 
     ready = Check(service=place.service, name="ready", question=place.get(f"{place.prefix}/ready"), judge=judge_ready)
     names = Check(

@@ -4,7 +4,7 @@ from lgtm_deploy.core.ports.web import Reply
 from lgtm_deploy.core.verify.check import Check, Place
 from lgtm_deploy.core.verify.finding import Judgement
 from lgtm_deploy.core.verify.tenancy import without_tenant
-from lgtm_deploy.core.verify.troubles import parsed, said, wrong_with
+from lgtm_deploy.core.verify.troubles import counted, parsed, said, wrong_with
 
 
 def checks(place: Place) -> list[Check]:
@@ -30,7 +30,7 @@ def checks(place: Place) -> list[Check]:
             return Judgement(
                 level="failed", got=said(reply), means="it is not Tempo's search", todo="Check what answers there."
             )
-        return Judgement(level="ok", got=f"{len(content.get('traces') or ())} traces")
+        return Judgement(level="ok", got=counted(content.get("traces") or (), "traces"))
 
     echo = Check(service=place.service, name="echo", question=place.get(f"{place.prefix}/api/echo"), judge=judge_echo)
     search = Check(

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -102,6 +102,11 @@ def said(reply: Reply) -> str:
     if not text:
         return f"{reply.status} with an empty body"
     return f"{reply.status} '{text[:_BODY]}{'…' if len(text) > _BODY else ''}'"
+
+
+def counted(things: Sized, what: str) -> str:
+    """How many of what, such as `1 label` or `2 labels`."""
+    return f"{len(things)} {what if len(things) != 1 else what.removesuffix('s')}"
 
 
 def parsed(reply: Reply) -> Any | Judgement:

@@ -63,7 +63,7 @@ class Login:
 
 
 class Verification:
-    """Checks services of a settled stack. Services, and their checks, are asked at the same time."""
+    """Checks services of a settled stack, all at the same time. No request may take more than `seconds`."""
 
     def __init__(
         self,
@@ -73,12 +73,14 @@ class Verification:
         login: Login | None = None,
         pause: Callable[[float], None] = time.sleep,
         aws: bool = True,
+        seconds: float = 10.0,
     ) -> None:
         self.stack = stack
         self.ports = ports
         self.login = login or Login()
         self.asker = Asker(ports.web, ports.clock, pause)
         self._aws = aws
+        self._seconds = seconds
         self._url = ""
 
     @property
@@ -92,7 +94,7 @@ class Verification:
 
     def place(self, service: Service) -> Place:
         """Where a service is asked."""
-        return Place.of(service, self.url, self.stack.environment.tenant)
+        return Place.of(service, self.url, self.stack.environment.tenant, self._seconds)
 
     def read(self, services: Sequence[Service]) -> list[Finding]:
         """All findings that need nothing to be written, by service in the order given.

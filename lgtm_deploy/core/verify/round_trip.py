@@ -1,0 +1,128 @@
+"""A record that is written and read back: what is sent, what must come back, and what it means when it does not."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from lgtm_deploy.core.ports.web import NoReply, Question, Reply
+from lgtm_deploy.core.verify.check import Heard
+from lgtm_deploy.core.verify.finding import Judgement, Level
+from lgtm_deploy.core.verify.troubles import judge_silence, said, titled, wrong_with
+
+# A tenant that nobody has.
+NOBODY = "lgtm-deploy-nobody"
+_TIME = re.compile(r"too (new|old|far)|out.of.(order|bounds)|in the future", re.IGNORECASE)
+_NO_ROUTE = "404 page not found"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """One way to read the record back, which must show it `within` so many seconds. `needed` says that a record that
+    is not seen this way is lost; else it is only not found this way."""
+
+    name: str
+    question: Question
+    found: Callable[[Reply], bool]
+    within: float
+    needed: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundTrip:
+    """A write, and the readings that must show what was written. `removal` makes the request that takes it away again
+    from the answer to the write."""
+
+    service: str
+    prefix: str
+    write: Question
+    accepted: Callable[[Reply], bool]
+    readings: tuple[Reading, ...]
+    others: bool = True
+    """Whether the record belongs to a tenant: another one must not see it."""
+    removal: Callable[[Reply], Question] | None = None
+
+
+def judge_write(trip: RoundTrip, reply: Reply) -> Judgement:
+    """Whether the record was taken."""
+    if trip.accepted(reply):
+        return Judgement(level="ok", got=f"accepted with {reply.status}")
+    service = titled(trip.service)
+    if reply.status == HTTPStatus.BAD_REQUEST and _TIME.search(reply.body):
+        return Judgement(
+            level="failed",
+            got=said(reply),
+            means=f"{service} refuses the time of the record: this machine's clock and its own disagree",
+            todo="Compare the clock of this machine with that of the tasks' hosts.",
+        )
+    wrong = wrong_with(reply, trip.service, prefix=trip.prefix)
+    return wrong or Judgement(
+        level="failed",
+        got=said(reply),
+        means="it answers, but not as one who takes the record",
+        todo=f"Check what answers there, and {service}'s log.",
+    )
+
+
+def may_come(trip: RoundTrip, heard: Heard) -> bool:
+    """Whether another look may show what this one did not."""
+    if isinstance(heard, NoReply):
+        return heard.trouble in ("refused", "closed", "truncated")
+    if heard.status == HTTPStatus.NOT_FOUND:
+        # Tempo: a trace that is not there yet is a 404 with an empty body, a route that is not there is another.
+        return not heard.body.strip()
+    return wrong_with(heard, trip.service) is None or heard.status >= HTTPStatus.TOO_MANY_REQUESTS
+
+
+def judge_reading(trip: RoundTrip, reading: Reading, heard: Heard, waited: float, *, skewed: bool) -> Judgement:
+    """What a reading means after its last look."""
+    if isinstance(heard, NoReply):
+        return judge_silence(heard, reading.question)
+    if reading.found(heard):
+        return Judgement(level="ok", got=f"there after {waited:.1f} s")
+    if heard.status != HTTPStatus.NOT_FOUND or _NO_ROUTE in heard.body or heard.body.strip():
+        wrong = wrong_with(heard, trip.service, prefix=trip.prefix)
+        if wrong:
+            return wrong
+    if skewed:
+        why = "this machine's clock and the stack's disagree: the record lies where nobody looks"
+        todo = "Set this machine's clock (NTP)."
+    elif reading.needed:
+        why = (
+            "what was accepted cannot be read: it is lost, or the reading side looks elsewhere (tenant, storage, ring)"
+        )
+        todo = f"Look at {titled(trip.service)}'s log: its ingesters, and what the queriers find."
+    else:
+        why = "the record is there, but is not found this way"
+        todo = f"Look at {titled(trip.service)}'s log: its index may be behind."
+    level: Level = "failed" if reading.needed else "degraded"
+    return Judgement(level=level, got=f"not there after {waited:.1f} s: {said(heard)}", means=why, todo=todo)
+
+
+def judge_other_tenant(trip: RoundTrip, reading: Reading, heard: Heard) -> Judgement:
+    """Whether another tenant sees the record."""
+    if isinstance(heard, NoReply):
+        return judge_silence(heard, reading.question)
+    if reading.found(heard):
+        return Judgement(
+            level="failed",
+            got="it sees the record",
+            means="tenants are not kept apart: everybody reads what everybody writes",
+            todo=f"Switch multi-tenancy on in {titled(trip.service)}'s configuration.",
+        )
+    return Judgement(level="ok", got=f"does not see it ({heard.status})")
+
+
+def judge_removal(heard: Heard, after: Heard, reading: Reading) -> Judgement:
+    """Whether the record is gone again."""
+    if isinstance(heard, NoReply):
+        return judge_silence(heard, reading.question)
+    gone = isinstance(after, Reply) and not reading.found(after)
+    if heard.status == HTTPStatus.OK and gone:
+        return Judgement(level="ok", got="removed again")
+    return Judgement(
+        level="degraded",
+        got=said(heard) if heard.status != HTTPStatus.OK else "still there",
+        means="the record that was written stays",
+        todo="Remove it by hand; the login may lack the permission to delete.",
+    )
