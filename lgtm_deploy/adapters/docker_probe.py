@@ -14,7 +14,7 @@ from docker.types import LogConfig
 from docker.types import Ulimit as DockerUlimit
 
 from lgtm_deploy.adapters.docker_leavings import NAME, Identity, Leavings
-from lgtm_deploy.adapters.docker_running import DockerRunning
+from lgtm_deploy.adapters.docker_running import DockerRunning, check_architecture
 from lgtm_deploy.adapters.docker_stream import engine_errors, one_line
 from lgtm_deploy.core.errors import MissingToolError, PermanentError
 from lgtm_deploy.core.ports import ContainerSpec, Progress, RunningImage
@@ -117,6 +117,7 @@ class DockerProbe:
         try:
             created.start()
         except APIError as error:
+            check_architecture(self._engine, image, str(error.explanation or error))
             raise PermanentError(f"Image {image} cannot be started: {one_line(error.explanation or error)}.") from error
         return str(created.id)
 

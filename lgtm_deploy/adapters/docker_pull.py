@@ -8,7 +8,7 @@ from docker.errors import APIError, ImageNotFound
 
 from lgtm_deploy.adapters.docker_leavings import Leavings
 from lgtm_deploy.adapters.docker_stream import Message, engine_errors, follow, one_line
-from lgtm_deploy.core.errors import AccessError, NotFoundError, PermanentError, TransientError
+from lgtm_deploy.core.errors import AccessError, MissingToolError, NotFoundError, PermanentError, TransientError
 from lgtm_deploy.core.ports import Progress
 
 Credentials = Callable[[], Mapping[str, str]]
@@ -66,6 +66,11 @@ def _pull(engine: docker.DockerClient, reference: str, credentials: Mapping[str,
 def _refusal(reference: str, said: str) -> PermanentError | TransientError:
     words = one_line(said)
     lowered = words.lower()
+    if "no matching manifest" in lowered or "does not match the specified platform" in lowered:
+        return MissingToolError(
+            f"Image {reference} is not made for this machine's processor: {words}.",
+            resolution="Run this on a machine that the image is made for.",
+        )
     if "not found" in lowered or "manifest unknown" in lowered:
         return NotFoundError(f"Image {reference} is not in the registry: {words}.")
     if "denied" in lowered or "unauthorized" in lowered or "no basic auth" in lowered:

@@ -9,6 +9,7 @@ import docker
 
 from lgtm_deploy.adapters.docker_stream import engine_errors
 from lgtm_deploy.adapters.http import HttpAsker
+from lgtm_deploy.core.errors import MissingToolError
 from lgtm_deploy.core.ports import Answer, Ended
 
 LAST_LINES = 5
@@ -16,6 +17,7 @@ LINE_CHARACTERS = 300
 # A shorter secret would hide harmless text wherever it occurs.
 SHORTEST_SECRET = 4
 HIDDEN = "***"
+_OTHER_PROCESSOR = "exec format error"
 _CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
 
@@ -43,13 +45,15 @@ class DockerRunning:
         return replace(answer, body=self._hushed(answer.body or ""))
 
     def ended(self) -> Ended | None:
-        """How it ended, or None while it runs."""
-        state = self._inspected()["State"]
+        """How it ended, or None while it runs. Raises MissingToolError when it could not run on this machine."""
+        found = self._inspected()
+        state = found["State"]
         if state["Running"]:
             return None
-        return Ended(
-            exit_code=int(state["ExitCode"]), out_of_memory=bool(state.get("OOMKilled")), log=self._last_lines()
-        )
+        log = self._last_lines()
+        with engine_errors("The trial's image"):
+            check_architecture(self._engine, str(found["Image"]), " ".join(log))
+        return Ended(exit_code=int(state["ExitCode"]), out_of_memory=bool(state.get("OOMKilled")), log=log)
 
     def close(self) -> None:
         """Lets go of its connections."""
@@ -70,6 +74,20 @@ class DockerRunning:
         with engine_errors("The trial's container"):
             found: Mapping[str, Any] = self._engine.api.inspect_container(self._container)
         return found
+
+
+def check_architecture(engine: docker.DockerClient, image: str, said: str) -> None:
+    """Raises MissingToolError when the kernel refused the image's program because it is another processor's (execve(2):
+    ENOEXEC), and the engine has no emulation of that."""
+    if _OTHER_PROCESSOR not in said.lower():
+        return
+    wanted = str(engine.api.inspect_image(image).get("Architecture", ""))  # type: ignore[no-untyped-call]
+    has = str(engine.api.version(api_version=False).get("Arch", ""))
+    if wanted and has and wanted != has:
+        raise MissingToolError(
+            f"The image is made for {wanted}, and this machine's Docker Engine runs {has} without emulating that.",
+            resolution=f"Run this on a machine with {wanted}, or set QEMU's binfmt handlers up.",
+        )
 
 
 def _said(secrets: Sequence[str]) -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from lgtm_deploy.core.contract import Contract, Trial
-from lgtm_deploy.core.errors import MissingToolError, PermanentError, RefusedError
+from lgtm_deploy.core.errors import MissingToolError, PermanentError, RefusedError, TransientError
 from lgtm_deploy.core.further_groups import asks_service, failed, further_names, paths_of
 from lgtm_deploy.core.handover import cause_of_silence
 from lgtm_deploy.core.ports import ContainerSpec, Progress, TargetGroup
@@ -154,12 +154,26 @@ class ProbeImage(Action[Inputs, Seen, Outputs]):
             trial = trials.begin(lambda tell: self._tried(subject, of_new, tell))
             beside = None
             if seen.running:
-                beside = trials.begin(lambda tell: self._tried(replace(subject, name=_OLD, patience=0.0), of_old, tell))
+                beside = trials.begin(lambda tell: self._tried_beside(replace(subject, name=_OLD), of_old, tell))
             new = trials.result(trial)
             if beside is None or not isinstance(new, Tried) or new.fails:
                 # What the other one answers does not matter any more.
                 return new, None
             return new, trials.result(beside)
+
+    def _tried_beside(
+        self, subject: Subject, image: Callable[[Progress], AbstractContextManager[str]], progress: Progress
+    ) -> Tried | PermanentError:
+        """The image that runs: what hinders its trial twice is told, and hinders the new one's no more."""
+        rushed = replace(subject, patience=0.0)
+        try:
+            return self._tried(rushed, image, progress)
+        except TransientError:
+            pass
+        try:
+            return self._tried(rushed, image, progress)
+        except TransientError as error:
+            return PermanentError(error.message)
 
     def _tried(
         self, subject: Subject, image: Callable[[Progress], AbstractContextManager[str]], progress: Progress

@@ -35,7 +35,7 @@ class StubEngine(docker.DockerClient):
             base_url="http+docker://localhost",
             inspect_container=lambda _: self._inspected(),
             inspect_image=lambda _: {"Architecture": self.architectures["image"], "Os": "linux"},
-            version=lambda: {"Arch": self.architectures["engine"], "Os": "linux"},
+            version=lambda **_: {"Arch": self.architectures["engine"], "Os": "linux"},
             logs=lambda *_, **__: self.log,
             containers=lambda **asked: self._marked("containers", asked),
             networks=lambda **asked: self._marked("networks", asked),
@@ -67,6 +67,7 @@ class StubEngine(docker.DockerClient):
     def _inspected(self) -> dict[str, Any]:
         ports = {"8080/tcp": self.bound}
         return {
+            "Image": "sha256:new",
             "State": self.state,
             "Config": {"Env": [f"{name}={value}" for name, value in self.created[-1]["environment"].items()]},
             "NetworkSettings": {"Networks": {"trial": {"IPAddress": self.address}}, "Ports": ports},

@@ -9,7 +9,7 @@ from lgtm_deploy.adapters.docker_leavings import Identity
 from lgtm_deploy.adapters.docker_probe import DockerProbe
 from lgtm_deploy.core.errors import MissingToolError
 from lgtm_deploy.core.ports import ContainerSpec
-from tests.adapters.engine import StubEngine
+from tests.adapters.engine import StubEngine, refusal
 
 
 @pytest.fixture
@@ -94,3 +94,35 @@ def test_a_published_port_that_listens_or_a_container_that_has_ended_is_no_lack(
 
     with DockerProbe(far, Identity(), {}).start("sha256:new", ContainerSpec(), 8080, lambda _: None) as running:
         assert (running.ended() is None) is runs
+
+
+def test_an_image_for_another_processor_is_this_machines_lack(engine: StubEngine, port: int) -> None:
+    engine.state, engine.log = {"Running": False, "ExitCode": 255}, b"exec /tempo: exec format error"
+    engine.architectures["image"] = "arm64"
+
+    with (
+        pytest.raises(MissingToolError, match="made for arm64, and this machine's Docker Engine runs amd64"),
+        DockerProbe(engine, Identity(), {}).start("sha256:new", ContainerSpec(), port, lambda _: None) as running,
+    ):
+        running.ended()
+
+
+def test_an_engine_that_cannot_even_start_it_says_the_same(engine: StubEngine, port: int) -> None:
+    engine.start_error = refusal(400, "OCI runtime create failed: exec format error")
+    engine.architectures["image"] = "arm64"
+
+    with (
+        pytest.raises(MissingToolError, match="made for arm64"),
+        DockerProbe(engine, Identity(), {}).start("sha256:new", ContainerSpec(), port, lambda _: None),
+    ):
+        pass
+
+
+def test_a_program_that_is_none_for_this_very_processor_is_the_images_fault(engine: StubEngine, port: int) -> None:
+    engine.state, engine.log = {"Running": False, "ExitCode": 255}, b"exec /tempo: exec format error"
+
+    with DockerProbe(engine, Identity(), {}).start("sha256:new", ContainerSpec(), port, lambda _: None) as running:
+        ended = running.ended()
+
+    assert ended is not None
+    assert ended.log == ("exec /tempo: exec format error",)

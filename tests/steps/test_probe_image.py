@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lgtm_deploy.core.contract import Contract as Found
-from lgtm_deploy.core.errors import InterruptedRunError, MissingToolError, RefusedError
+from lgtm_deploy.core.errors import InterruptedRunError, MissingToolError, RefusedError, TransientError
 from lgtm_deploy.core.ports import ContainerSpec
 from lgtm_deploy.core.stack import Rehearsal
 from lgtm_deploy.core.step import Change, Nothing
@@ -177,6 +177,23 @@ def test_what_this_machine_cannot_do_is_not_called_the_images_fault(tempo: Trial
 
     assert refused.value.message.startswith("tempo's new image cannot be tried out on this machine: The containers of")
     assert refused.value.resolution.startswith("Go there. Or leave the trial out, with `rehearsal.skip`")
+
+
+def fail_pulls(tempo: Trials, times: int) -> None:
+    """Of the image that runs: the new one is in the engine already."""
+    tempo.world.cloud.script.fail_next("registry.pulled", TransientError("The registry is away."), times=times)
+
+
+def test_a_running_image_that_does_not_come_is_asked_for_twice_and_then_told(tempo: Trials) -> None:
+    fail_pulls(tempo, 2)
+    found = tempo.apply()
+
+    assert found.contract.new.on("/tempo/ready").healthy
+    assert found.contract.old.replies == ()
+    assert found.told[-1] == "the image that runs now could not be tried out here: The registry is away."
+
+    fail_pulls(tempo, 1)
+    assert tempo.apply().contract.old.on("/ready").healthy
 
 
 def test_a_stop_on_the_way_leaves_nothing(tempo: Trials) -> None:

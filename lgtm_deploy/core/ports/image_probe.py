@@ -61,7 +61,7 @@ class RunningImage(Protocol):
         ...
 
     def ended(self) -> Ended | None:
-        """How it ended, or None while it runs."""
+        """How it ended, or None while it runs. Raises MissingToolError when this machine cannot run it at all."""
         ...
 
 
