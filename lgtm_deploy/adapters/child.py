@@ -1,13 +1,14 @@
 """How a program is run so that its output is live and it can always be stopped."""
 
 import contextlib
+import fcntl
 import os
 import queue
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -18,6 +19,8 @@ from lgtm_deploy.core.ports import Progress
 POLL_SECONDS = 0.1
 GRACE_SECONDS = 8.0
 LINGER_SECONDS = 2.0
+# What a program may still write after this process is gone, for each output (pipe(7): the most without privilege).
+PIPE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +41,8 @@ class Command:
     """A program to run. Nothing of the caller's environment is passed on but `environment`.
 
     `limit` is in seconds; `grace` is how long, in seconds, the program may take to end after an interrupt; `quiet`
-    keeps standard output from progress.
+    keeps standard output from progress; `started` is told the program's process id. With `lasting`, a program that
+    outlives this process can go on writing and end in its own order, instead of dying of its next line (SIGPIPE).
     """
 
     arguments: Sequence[str]
@@ -48,6 +52,8 @@ class Command:
     limit: float = 3600.0
     grace: float = GRACE_SECONDS
     quiet: bool = False
+    lasting: bool = False
+    started: Callable[[int], None] = lambda _: None
 
 
 def run(command: Command, progress: Progress) -> Finished:
@@ -56,9 +62,10 @@ def run(command: Command, progress: Progress) -> Finished:
     When progress raises or the limit passes, the program gets an interrupt (SIGINT, as from Ctrl-C), then up to `grace`
     seconds, then its whole process group is killed and KilledError raised from what progress raised.
     """
-    child = _start(command)
+    child, outputs = _start(command)
+    command.started(child.pid)
     lines: queue.SimpleQueue[tuple[bool, str]] = queue.SimpleQueue()
-    readers = [_reader(child.stdout, lines, is_error=False), _reader(child.stderr, lines, is_error=True)]
+    readers = [_reader(stream, lines, is_error=bool(number)) for number, stream in enumerate(outputs)]
     output: list[str] = []
     errors: list[str] = []
 
@@ -103,32 +110,43 @@ def _check(command: Command, deadline: float) -> None:
         raise DeadlineError(f"{Path(command.arguments[0]).name} did not end within {command.limit:.0f} s.")
 
 
-def _start(command: Command) -> subprocess.Popen[bytes]:
-    stdin: IO[bytes] | int = command.stdin.open("rb") if command.stdin else subprocess.DEVNULL
+def _start(command: Command) -> tuple[subprocess.Popen[bytes], list[IO[bytes]]]:
+    """The program, and its output and errors."""
+    pipes = [os.pipe(), os.pipe()]
+    outputs: list[IO[bytes]] = [os.fdopen(reading, "rb") for reading, _ in pipes]
     try:
-        # A session of its own keeps the terminal's Ctrl-C away: this tool decides when the program is interrupted.
-        return subprocess.Popen(
-            list(command.arguments),
-            cwd=command.directory,
-            env=dict(command.environment),
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
+        with contextlib.ExitStack() as done:
+            for _, writing in pipes:
+                done.callback(os.close, writing)
+            stdin = done.enter_context(command.stdin.open("rb")) if command.stdin else subprocess.DEVNULL
+            # A session of its own keeps the terminal's Ctrl-C away: this tool decides when the program is interrupted.
+            child = subprocess.Popen(
+                list(command.arguments),
+                cwd=command.directory,
+                env=dict(command.environment),
+                stdin=stdin,
+                stdout=pipes[0][1],
+                stderr=pipes[1][1],
+                start_new_session=True,
+                pass_fds=_kept_open(pipes) if command.lasting else (),
+            )
     except OSError as error:
+        for stream in outputs:
+            stream.close()
         raise MissingToolError(f"{command.arguments[0]} cannot be started: {error.strerror}.") from error
-    finally:
-        if not isinstance(stdin, int):
-            stdin.close()
+    return child, outputs
 
 
-def _reader(
-    stream: IO[bytes] | None, lines: "queue.SimpleQueue[tuple[bool, str]]", *, is_error: bool
-) -> threading.Thread:
+def _kept_open(pipes: Sequence[tuple[int, int]]) -> tuple[int, ...]:
+    """The ends to read from: a pipe is broken when nobody has one, so the program gets its own, and room to write."""
+    for reading, _ in pipes:
+        with contextlib.suppress(OSError, AttributeError):
+            fcntl.fcntl(reading, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    return tuple(reading for reading, _ in pipes)
+
+
+def _reader(stream: IO[bytes], lines: "queue.SimpleQueue[tuple[bool, str]]", *, is_error: bool) -> threading.Thread:
     def read() -> None:
-        if stream is None:
-            return
         with stream:
             for line in stream:
                 lines.put((is_error, line.decode("utf-8", "replace").rstrip("\r\n")))

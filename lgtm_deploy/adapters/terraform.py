@@ -5,33 +5,37 @@ import json
 import os
 import shutil
 import threading
+import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from python_terraform import IsFlagged, Terraform
 
 from lgtm_deploy.adapters import child
-from lgtm_deploy.adapters.terraform_file import is_planned_on
-from lgtm_deploy.adapters.terraform_output import changes_of, failure_of
+from lgtm_deploy.adapters.terraform_file import check_file, create_private, is_planned_on, sha256_of, value_of
+from lgtm_deploy.adapters.terraform_init import LOCK_FILE, fingerprint
+from lgtm_deploy.adapters.terraform_lock import LockWatch, Ownership
+from lgtm_deploy.adapters.terraform_output import StateLock, changes_of, failure_of, lock_of
 from lgtm_deploy.adapters.terraform_state import StateFile, local_state
-from lgtm_deploy.core.errors import InDoubtError, MissingToolError, PermanentError
+from lgtm_deploy.core.errors import DeadlineError, InDoubtError, MissingToolError, PermanentError
 from lgtm_deploy.core.ports import PlannedChanges, Progress
 
-LOCK_FILE = ".terraform.lock.hcl"
 STAMP = "initialised"
 
 # They would change what a command does, or write values and tokens among the errors.
 DROPPED = ("TF_CLI_ARGS", "TF_LOG", "TF_INPUT", "TF_WORKSPACE", "TF_DATA_DIR")
 
 NO_CHANGES, CHANGES = 0, 2
-_WITHOUT_INPUT = ("show", "state pull")
+_WITHOUT_INPUT = ("show", "state pull", "force-unlock")
 
-# A cloud runner kills about 10 s after its SIGTERM: what is left is for the journal.
-GRACE = 8.0
+# A cloud runner kills about 10 s after its SIGTERM; 4 s of them are over when an apply is interrupted.
+GRACE = 4.0
 # A plan that is interrupted still has the state's lock to give back: killed before, it would keep everybody out.
 PLAN_GRACE = 25.0
+# How often somebody else's state lock is looked at, and told of, in seconds.
+LOCK_POLL = 5.0
 
 
 class TerraformInfrastructure:
@@ -39,8 +43,9 @@ class TerraformInfrastructure:
 
     Everything Terraform keeps for itself goes below `workspace`, one folder a root, and not into the user's tree; only
     a missing dependency lock file is written there, by Terraform itself. `environment` is the child's whole
-    environment. `lock_timeout` is how long, in seconds, a state lock of somebody else is waited for; `limit` is the
-    longest that one command may take, in seconds.
+    environment. A state lock of somebody else is waited for as long as progress lets, at most `lock_timeout` seconds;
+    `limit` is the longest that one command may take, in seconds. `ownership` knows the locks that may be given back
+    after a kill: without it none is.
     """
 
     def __init__(
@@ -49,14 +54,16 @@ class TerraformInfrastructure:
         workspace: Path,
         environment: Mapping[str, str],
         program: str | None = None,
-        lock_timeout: int = 60,
+        lock_timeout: float = 3600.0,
         limit: float = 3600.0,
+        ownership: Ownership | None = None,
     ) -> None:
         self._workspace = workspace
         self._environment = _cleaned(environment)
         self._program = program
         self._lock_timeout = lock_timeout
         self._limit = limit
+        self._ownership = ownership
         self._locks: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
 
     def init(self, root: Path, backend_config: Sequence[Path], progress: Progress) -> None:
@@ -65,8 +72,12 @@ class TerraformInfrastructure:
         Raises PermanentError with Terraform's own first error.
         """
         with self._locks[root]:
-            stamp = self._data(root) / STAMP
-            if stamp.is_file() and stamp.read_text(encoding="ascii") == self._fingerprint(root, backend_config):
+            data = self._data(root)
+            stamp = data / STAMP
+            program = Path(self._found())
+            if stamp.is_file() and stamp.read_text(encoding="ascii") == fingerprint(
+                program, self._environment, root, data, backend_config
+            ):
                 return
             stamp.unlink(missing_ok=True)
             options = {
@@ -78,7 +89,8 @@ class TerraformInfrastructure:
             done = self._run(root, progress, "init", **options)
             if done.exit_code != 0:
                 raise failure_of("terraform init", root, done.errors)
-            stamp.write_text(self._fingerprint(root, backend_config), encoding="ascii")
+            found = fingerprint(program, self._environment, root, data, backend_config)
+            stamp.write_text(found, encoding="ascii")
 
     def plan(
         self, root: Path, var_files: Sequence[Path], variables: Mapping[str, str], out: Path, progress: Progress
@@ -93,25 +105,24 @@ class TerraformInfrastructure:
         if state:
             state.check()
         out.parent.mkdir(parents=True, exist_ok=True)
-        _create_private(out, "")
+        create_private(out, "")
         given = out.with_name(out.name + ".tfvars.json")
         # By file and not by -var: values never show in the process list.
-        _create_private(given, json.dumps({name: _value(text) for name, text in variables.items()}))
+        create_private(given, json.dumps({name: value_of(text) for name, text in variables.items()}))
         try:
-            done = self._run(
+            done = self._locking(
                 root,
                 progress,
                 "plan",
                 out=str(out.resolve()),
                 detailed_exitcode=IsFlagged,
-                lock_timeout=f"{self._lock_timeout}s",
                 var_file=[str(file.resolve()) for file in (*var_files, given)],
             )
         finally:
             given.unlink()
         if done.exit_code not in {NO_CHANGES, CHANGES}:
             raise failure_of("terraform plan", root, done.errors)
-        sha256 = _sha256(out)
+        sha256 = sha256_of(out)
         # Loading the providers again costs seconds, and where nothing changes there is nothing to be shown.
         shown = self._shown(root, out, progress) if done.exit_code == CHANGES else {}
         return PlannedChanges(file=out, sha256=sha256, changes=changes_of(shown), document=shown)
@@ -122,7 +133,7 @@ class TerraformInfrastructure:
 
         Raises PermanentError when the file is gone or was changed, or the state cannot be read.
         """
-        _check_file(plan)
+        check_file(plan)
         # It holds secrets in the clear, so none of it is told.
         done = self._run(root, lambda _: None, "state pull", quiet=True)
         if done.exit_code != 0:
@@ -135,22 +146,39 @@ class TerraformInfrastructure:
         Raises PermanentError when it is stale or its file was changed, or when a local state is not the one that was
         left there; InDoubtError when Terraform was killed or died.
         """
-        _check_file(plan)
+        check_file(plan)
         state = self._state(root)
         if state is None:
-            self._apply(root, plan, progress)
+            self._apply_watched(root, plan, progress)
             return
         state.check()
         state.keep()
         try:
+            # A lock on a local file ends with its process: there is nothing to give back.
             self._apply(root, plan, progress)
         finally:
             state.let_go()
 
-    def _apply(self, root: Path, plan: PlannedChanges, progress: Progress) -> None:
+    def _apply_watched(self, root: Path, plan: PlannedChanges, progress: Progress) -> None:
+        if self._ownership is None:
+            self._apply(root, plan, progress)
+            return
+
+        def meet(tell: Progress) -> StateLock | None:
+            return lock_of(self._run(root, tell, "plan", lock_timeout="0s", refresh=False, quiet=True).errors)
+
+        watch = LockWatch(self._ownership, meet, progress)
+        try:
+            self._apply(root, plan, watch, started=watch.started)
+        finally:
+            watch.end()
+
+    def _apply(
+        self, root: Path, plan: PlannedChanges, progress: Progress, started: Callable[[int], None] = lambda _: None
+    ) -> None:
         what = "terraform apply"
         try:
-            done = self._run(root, progress, "apply", str(plan.file.resolve()), lock_timeout=f"{self._lock_timeout}s")
+            done = self._locking(root, progress, "apply", str(plan.file.resolve()), started=started)
         except child.KilledError as error:
             raise InDoubtError(
                 f"{what} in {root} did not end when it was interrupted, and was killed.",
@@ -160,6 +188,29 @@ class TerraformInfrastructure:
             raise InDoubtError(f"{what} in {root} was ended by signal {-done.exit_code}.")
         if done.exit_code != 0:
             raise failure_of(what, root, done.errors)
+
+    def _locking(self, root: Path, progress: Progress, command: str, *arguments: str, **options: Any) -> child.Finished:
+        """A command that takes the state's lock, tried again while somebody else has it."""
+        began = time.monotonic()
+        given_back: set[str] = set()
+        while True:
+            done = self._run(root, progress, command, *arguments, lock_timeout="0s", **options)
+            lock = lock_of(done.errors) if done.exit_code == 1 else None
+            if lock is None:
+                return done
+            if lock.id not in given_back and self._is_given_back(root, lock, progress):
+                given_back.add(lock.id)
+            elif time.monotonic() - began < self._lock_timeout:
+                _wait_for(lock, f"terraform {command} in {root}", progress)
+            else:
+                return done
+
+    def _is_given_back(self, root: Path, lock: StateLock, progress: Progress) -> bool:
+        """Gives a lock back that a Terraform of this run left behind; any other is never touched."""
+        if self._ownership is None or not self._ownership.is_left_behind(lock):
+            return False
+        progress(f"giving back the state's lock {lock.id}: this run took it, and its Terraform is gone")
+        return self._run(root, progress, "force-unlock", lock.id, force=IsFlagged).exit_code == 0
 
     def _shown(self, root: Path, plan: Path, progress: Progress) -> Mapping[str, Any]:
         # Its output holds sensitive values in the clear, so none of it is told.
@@ -173,7 +224,14 @@ class TerraformInfrastructure:
         return shown
 
     def _run(
-        self, root: Path, progress: Progress, command: str, *arguments: str, quiet: bool = False, **options: object
+        self,
+        root: Path,
+        progress: Progress,
+        command: str,
+        *arguments: str,
+        quiet: bool = False,
+        started: Callable[[int], None] = lambda _: None,
+        **options: object,
     ) -> child.Finished:
         if not root.is_dir():
             raise PermanentError(f"The Terraform root {root} does not exist.")
@@ -197,6 +255,9 @@ class TerraformInfrastructure:
                     limit=self._limit,
                     quiet=quiet,
                     grace=PLAN_GRACE if command == "plan" else GRACE,
+                    # If this process is killed, Terraform still writes its state and gives its lock back.
+                    lasting=True,
+                    started=started,
                 ),
                 progress,
             )
@@ -229,28 +290,20 @@ class TerraformInfrastructure:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return folder
 
-    def _fingerprint(self, root: Path, backend_config: Sequence[Path]) -> str:
-        """What `init` depends on: program, sources of the root and its local modules, backend, lock file, providers."""
-        data = self._data(root)
-        program = Path(self._found())
-        digest = hashlib.sha256(f"{program} {program.stat().st_size} {program.stat().st_mtime_ns}".encode())
-        digest.update(self._environment.get("AWS_ENDPOINT_URL", "").encode())
-        sources = [file for folder in (root, *_modules(root, data)) for file in sorted(folder.glob("*.tf*"))]
-        for file in (*sources, *backend_config, root / LOCK_FILE):
-            if file.is_file() and not file.name.endswith((".tfvars", ".tfvars.json", ".tfstate")):
-                digest.update(f"\n{file} {_sha256(file)}".encode())
-        for provider in sorted((data / "providers").rglob("*")):
-            digest.update(f"\n{provider} {provider.exists()}".encode())
-        return digest.hexdigest()
 
-
-def _modules(root: Path, data: Path) -> list[Path]:
-    """The folders of the root's modules, as `init` recorded them."""
+def _wait_for(lock: StateLock, what: str, progress: Progress) -> None:
+    """Waits a while. What is told is who holds the lock; nothing has been done until then."""
+    again = time.monotonic() + LOCK_POLL
     try:
-        recorded = json.loads((data / "modules" / "modules.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return []
-    return [root / module["Dir"] for module in recorded.get("Modules", []) if module.get("Key")]
+        progress(f"waiting for the state's lock, held by {lock}")
+        while time.monotonic() < again:
+            time.sleep(child.POLL_SECONDS)
+            progress("")
+    except (DeadlineError, InDoubtError) as error:
+        raise DeadlineError(
+            f"{what}: the state is still locked by {lock}: {error.message}.",
+            resolution=f"Wait for them. Only if that is certainly over: `terraform force-unlock {lock.id}`.",
+        ) from error
 
 
 def _cleaned(environment: Mapping[str, str]) -> dict[str, str]:
@@ -259,32 +312,3 @@ def _cleaned(environment: Mapping[str, str]) -> dict[str, str]:
     if not Path(kept.get("TF_CLI_CONFIG_FILE", "")).is_file():
         kept.pop("TF_CLI_CONFIG_FILE", None)
     return kept
-
-
-def _value(text: str) -> object:
-    if text.lstrip().startswith(("{", "[")):
-        try:
-            return json.loads(text)
-        except ValueError:
-            return text
-    return text
-
-
-def _check_file(plan: PlannedChanges) -> None:
-    if not plan.file.is_file():
-        raise PermanentError(f"The saved plan {plan.file} is gone.", resolution="Plan again.")
-    if _sha256(plan.file) != plan.sha256:
-        raise PermanentError(
-            f"The saved plan {plan.file} is not the one that was shown.", resolution="Plan again, and look at it."
-        )
-
-
-def _create_private(file: Path, text: str) -> None:
-    file.unlink(missing_ok=True)
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
-        out.write(text)
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()

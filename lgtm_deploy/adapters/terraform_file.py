@@ -1,10 +1,13 @@
-"""What a saved Terraform plan says of the state that it was made from."""
+"""The files of saved Terraform plans: private, unchanged, and made from which state."""
 
+import hashlib
 import json
+import os
 import zipfile
 from pathlib import Path
 
 from lgtm_deploy.core.errors import PermanentError
+from lgtm_deploy.core.ports import PlannedChanges
 
 # A plan file is a zip archive, and this is the state in it (Terraform: planfile, since 0.12).
 _STATE = "tfstate"
@@ -30,3 +33,36 @@ def is_planned_on(plan: Path, state: str) -> bool:
 def _identity(state: str) -> tuple[str, int]:
     known = json.loads(state) if state.strip() else {}
     return str(known.get("lineage", "")), int(known.get("serial", 0))
+
+
+def check_file(plan: PlannedChanges) -> None:
+    """Raises PermanentError when the saved plan is gone, or is not the one that was shown."""
+    if not plan.file.is_file():
+        raise PermanentError(f"The saved plan {plan.file} is gone.", resolution="Plan again.")
+    if sha256_of(plan.file) != plan.sha256:
+        raise PermanentError(
+            f"The saved plan {plan.file} is not the one that was shown.", resolution="Plan again, and look at it."
+        )
+
+
+def create_private(file: Path, text: str) -> None:
+    """A new file with that text, for its owner only."""
+    file.unlink(missing_ok=True)
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
+        out.write(text)
+
+
+def value_of(text: str) -> object:
+    """A variable's value as a file of variables has it: a JSON list or object, or else the text itself."""
+    if text.lstrip().startswith(("{", "[")):
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+    return text
+
+
+def sha256_of(file: Path) -> str:
+    """The SHA-256 of the file, in hex digits."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,42 @@ _PLACE = re.compile(r"^\s+on (?P<file>\S+) line (?P<line>\d+)")
 _LOCK_FIELD = re.compile(r"^\s*(?P<name>ID|Who|Operation|Created):\s+(?P<value>\S.*?)\s*$")
 # The titles are Terraform's (and OpenTofu's) own words; the exit code is 1 for everything.
 _LOCKED = "Error acquiring the state lock"
+_OTHER_LOCK = re.compile(r"^ID=(?P<id>\S+)$")
+_GO_TIME = re.compile(r"^(?P<seconds>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?P<fraction>\.\d{1,6})?\d* \+0000 UTC")
 _STALE = "Saved plan is stale"
 _GENERAL = "encountered problems during initiali"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateLock:
+    """A state lock as Terraform tells of it. `created` is None where that cannot be read."""
+
+    id: str
+    who: str
+    operation: str
+    created: datetime | None
+
+    def __str__(self) -> str:
+        since = f", since {self.created:%Y-%m-%d %H:%M:%S} UTC" if self.created else ""
+        return f"{self.who} (lock {self.id}, {self.operation or 'unknown operation'}{since})"
+
+
+def lock_of(errors: Sequence[str]) -> StateLock | None:
+    """Who holds the state, where that is why the command failed; None when it failed of something else."""
+    title, body = next(_blocks(errors), ("", []))
+    found = _lock_fields(body)
+    if title != _LOCKED or "ID" not in found:
+        return None
+    # The backend `http` shows the lock that was asked for, and of the one that is held the id alone.
+    other = next((match["id"] for match in map(_OTHER_LOCK.match, body) if match), found["ID"])
+    if other != found["ID"]:
+        return StateLock(id=other, who="somebody else", operation="", created=None)
+    return StateLock(
+        id=found["ID"],
+        who=found.get("Who", "somebody else"),
+        operation=found.get("Operation", "").removeprefix("OperationType").lower(),
+        created=_moment(found.get("Created", "")),
+    )
 
 
 def failure_of(command: str, root: Path, errors: Sequence[str]) -> DeployError:
@@ -31,7 +67,7 @@ def failure_of(command: str, root: Path, errors: Sequence[str]) -> DeployError:
         return PermanentError(f"{command} in {root} failed: {last}")
     title, body = blocks[0]
     if title == _LOCKED:
-        return _locked(command, root, body)
+        return _locked(command, root, errors, body)
     if title == _STALE:
         return PermanentError(
             f"{command} in {root}: the saved plan is stale, the state changed since.", resolution="Plan again."
@@ -77,14 +113,26 @@ def _sentence(title: str, body: Sequence[str]) -> str:
     return f"{title.rstrip('.')}{where}" + (f": {' '.join(detail.split())}" if detail else ".")
 
 
-def _locked(command: str, root: Path, body: Sequence[str]) -> DeployError:
-    found = {match["name"]: match["value"] for match in map(_LOCK_FIELD.match, body) if match}
-    holder = found.get("Who", "somebody else")
-    facts = ", ".join(f"{name.lower()} {found[name]}" for name in ("ID", "Operation", "Created") if name in found)
+def _locked(command: str, root: Path, errors: Sequence[str], body: Sequence[str]) -> DeployError:
+    lock = lock_of(errors)
+    if lock is None:
+        # No permission or no table, for example: nobody holds it.
+        why = " ".join(" ".join(body).split()).partition(" Terraform acquires a state lock")[0]
+        return TransientError(f"{command} in {root}: the state's lock cannot be taken: {why}")
     return TransientError(
-        f"{command} in {root}: the state is locked by {holder}" + (f" ({facts})." if facts else "."),
-        resolution="Wait for them. Never force it while they run.",
+        f"{command} in {root}: the state is locked by {lock}.",
+        resolution=f"Wait for them. Only if that is certainly over: `terraform force-unlock {lock.id}`.",
     )
+
+
+def _lock_fields(body: Sequence[str]) -> dict[str, str]:
+    return {match["name"]: match["value"] for match in map(_LOCK_FIELD.match, body) if match}
+
+
+def _moment(text: str) -> datetime | None:
+    """Go's time.Time as text: `2026-01-16 00:15:04.123456789 +0000 UTC`."""
+    found = _GO_TIME.match(text)
+    return datetime.fromisoformat(f"{found['seconds']}{found['fraction'] or '.0':0<7}+00:00") if found else None
 
 
 def _change(entry: Mapping[str, Any], secrets: Set[str]) -> ResourceChange:

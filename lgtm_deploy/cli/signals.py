@@ -9,8 +9,9 @@ from types import FrameType
 
 from lgtm_deploy.engine.stop import Stop
 
-# CI runners kill about 10 s after SIGTERM: what is under way is told to stop in time to be written down.
-_PATIENCE_AFTER_SIGTERM = 5.0
+# CI runners kill about 10 s after SIGTERM: what is under way is told to stop in time to be written down. A
+# Terraform then has 4 s more before it is killed.
+_PATIENCE_AFTER_SIGTERM = 4.0
 # A second Ctrl-C leaves at once; children get this long to be stopped, in seconds.
 _LEAVING = 3.0
 _INTERRUPTED = 130

@@ -122,7 +122,10 @@ def ports(stack: Stack, seen: Sights, workspace: Path) -> Ports:
     from lgtm_deploy.adapters.elb_shadow import ElbShadowTargets
     from lgtm_deploy.adapters.http import HttpStackProbe, HttpTaskProbe
     from lgtm_deploy.adapters.terraform import TerraformInfrastructure
+    from lgtm_deploy.adapters.terraform_lock import Ownership
     from lgtm_deploy.adapters.web import HttpWeb
+    from lgtm_deploy.cli import memory
+    from lgtm_deploy.core.state_lock import state_locks
     from lgtm_deploy.storage.process import Process, has_ended
 
     environment = stack.environment
@@ -138,7 +141,13 @@ def ports(stack: Stack, seen: Sights, workspace: Path) -> Ports:
         rollouts=seen.rollouts,
         balancer=seen.balancer,
         infrastructure=TerraformInfrastructure(
-            workspace=state_folder(stack.directory) / "terraform" / environment.name, environment=dict(os.environ)
+            workspace=state_folder(stack.directory) / "terraform" / environment.name,
+            environment=dict(os.environ),
+            ownership=Ownership(
+                name=lambda pid: str(Process.of(pid)),
+                is_gone=has_ended,
+                taken=lambda: state_locks(memory.journal(stack).records(workspace.name)),
+            ),
         ),
         task_probe=HttpTaskProbe(),
         # A run's workspace bears its name.

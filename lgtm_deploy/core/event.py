@@ -106,9 +106,10 @@ class StepObserved(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class StepProgressed(Event):
-    """What a step is doing or waiting for."""
+    """What a step is doing or waiting for. `facts` are for a later process, such as the state lock that it holds."""
 
     message: str
+    facts: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

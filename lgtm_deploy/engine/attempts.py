@@ -244,6 +244,9 @@ class Attempts:
 
     def _look_again(self, step: Action[Any, Any, Any], error: InDoubtError) -> Outcome:
         """A change was sent and its answer never came: look whether it is there before it is sent again."""
+        if self._stop.insisted:
+            # Whoever insists has no time for a look: that is for the one who goes on.
+            raise error
         try:
             proposal = step.propose(self._work.inputs, self._repeatedly(lambda: self._observe(step)))
         except TransientError:

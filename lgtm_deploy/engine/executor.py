@@ -10,7 +10,7 @@ from lgtm_deploy.core.event import Event, LockTakenOver
 from lgtm_deploy.core.graph import Graph, Node, keys_of, node_id
 from lgtm_deploy.core.outcome import Failed, InDoubt, Outcome, Succeeded, Unchanged
 from lgtm_deploy.core.plan import Plan
-from lgtm_deploy.core.ports import Clock
+from lgtm_deploy.core.ports import Clock, Noted
 from lgtm_deploy.core.reference import Scope, UnknownYetError, resolve
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.step import Step
@@ -163,7 +163,8 @@ def _telling(step: str, clock: Clock, voice: Voice) -> Telling:
         nonlocal last
         if message != last:
             last = message
-            voice.say(events.StepProgressed(at=clock.now(), step=step, message=message))
+            facts = message.facts if isinstance(message, Noted) else None
+            voice.say(events.StepProgressed(at=clock.now(), step=step, message=str(message), facts=facts))
 
     def observed(seen: Mapping[str, Any], change: str) -> None:
         voice.swear(events.StepObserved(at=clock.now(), step=step, seen=seen, change=change))

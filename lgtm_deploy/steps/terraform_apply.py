@@ -10,7 +10,7 @@ from lgtm_deploy.core.gate import Gate, Open, Waiting
 from lgtm_deploy.core.guard import Allowance
 from lgtm_deploy.core.ports import PlannedChanges, Progress
 from lgtm_deploy.core.step import Action, Change, Nothing, Part, Proposal
-from lgtm_deploy.steps.terraform_roots import Empty, apply_plan, broken_by, not_back, recorded, save_plan
+from lgtm_deploy.steps.terraform_roots import Empty, apply_plan, briefly, broken_by, not_back, recorded, save_plan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,9 @@ class TerraformApply(Action[ApplyInputs, ApplySeen, Empty]):
 
     def recall(self, seen: ApplySeen, first: ApplySeen) -> ApplySeen:
         """Whether the saved plan was applied only another plan can tell: a saved one is stale either way."""
-        planned = save_plan(self.stack, self.ports, seen.root, seen.variables, lambda _: None, purpose="recall")
+        planned = save_plan(
+            self.stack, self.ports, seen.root, seen.variables, briefly(self.ports.clock), purpose="recall"
+        )
         return ApplySeen(root=seen.root, before=first.before, variables=seen.variables, applied=not planned.changes)
 
     def propose(self, inputs: ApplyInputs, seen: ApplySeen) -> Proposal[Empty]:

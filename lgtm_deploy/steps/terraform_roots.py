@@ -5,12 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lgtm_deploy.core.errors import DeadlineError
 from lgtm_deploy.core.guard import Allowance, breaches
-from lgtm_deploy.core.ports import HealthCheck, PlannedChanges, Ports, Progress
+from lgtm_deploy.core.ports import Clock, HealthCheck, PlannedChanges, Ports, Progress
 from lgtm_deploy.core.stack import Stack
 
 # So many lines are told of a plan that is refused.
 _LINES = 12
+# So long a plan may take whose only purpose is to see what an apply has done.
+_LOOK_SECONDS = 120.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +51,17 @@ def save_plan(
     out = ports.workspace / f"{name}.{purpose}.tfplan"
     files = [stack.directory / each for each in stack.root(name).var_files]
     return ports.infrastructure.plan(folder(stack, name), files, variables, out, progress)
+
+
+def briefly(clock: Clock) -> Progress:
+    """For a plan that is only a look: it may wait for somebody else's state lock, but not for long."""
+    end = clock.monotonic() + _LOOK_SECONDS
+
+    def progress(_message: str) -> None:
+        if clock.monotonic() > end:
+            raise DeadlineError(f"not done after {_LOOK_SECONDS:g} s")
+
+    return progress
 
 
 def apply_plan(stack: Stack, ports: Ports, name: str, plan: PlannedChanges, progress: Progress) -> None:

@@ -9,7 +9,16 @@ from lgtm_deploy.core.gate import Gate, Open, Waiting
 from lgtm_deploy.core.guard import Allowance
 from lgtm_deploy.core.ports import Progress
 from lgtm_deploy.core.step import Action, Change, Nothing, Part, Proposal
-from lgtm_deploy.steps.terraform_roots import Empty, apply_plan, broken_by, narrowed, not_back, recorded, save_plan
+from lgtm_deploy.steps.terraform_roots import (
+    Empty,
+    apply_plan,
+    briefly,
+    broken_by,
+    narrowed,
+    not_back,
+    recorded,
+    save_plan,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +55,7 @@ class TerraformSettle(Action[SettleInputs, SettleSeen, Empty]):
 
     def recall(self, seen: SettleSeen, first: SettleSeen) -> SettleSeen:
         """Whether it was applied only another plan can tell."""
-        planned = save_plan(self.stack, self.ports, seen.root, {}, lambda _: None, purpose="recall")
+        planned = save_plan(self.stack, self.ports, seen.root, {}, briefly(self.ports.clock), purpose="recall")
         return SettleSeen(root=seen.root, before=first.before, settled=not planned.changes)
 
     def propose(self, inputs: SettleInputs, seen: SettleSeen) -> Proposal[Empty]:

@@ -212,7 +212,7 @@ def test_arguments_of_the_environment_do_not_reach_terraform(root: Root) -> None
 def test_a_held_state_lock_is_transient_and_names_its_holder(root: Root) -> None:
     planned = root.plan()
     state = root.folder / "terraform.tfstate"
-    with held_by_another(state), pytest.raises(TransientError, match=r"locked by ci@runner-4 \(id 7d1c"):
+    with held_by_another(state), pytest.raises(TransientError, match=r"locked by ci@runner-4 \(lock 7d1c"):
         root.apply(planned)
 
 

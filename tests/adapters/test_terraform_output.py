@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from lgtm_deploy.adapters.terraform_output import changes_of, failure_of
+from lgtm_deploy.adapters.terraform_output import changes_of, failure_of, lock_of
 from lgtm_deploy.core.errors import PermanentError, TransientError
 from lgtm_deploy.core.secrecy import SENSITIVE, SENSITIVE_CHANGED, UNKNOWN
 
@@ -85,8 +85,30 @@ def test_a_state_lock_is_transient_and_names_its_holder() -> None:
     found = failure(LOCKED)
 
     assert type(found) is TransientError
-    assert "locked by ci@runner-4 (id 7d1c7f0e" in found.message
-    assert "OperationTypeApply" in found.message
+    assert "locked by ci@runner-4 (lock 7d1c7f0e" in found.message
+    assert ", apply, since 2026-01-16 00:15:04 UTC)" in found.message
+
+
+def test_the_backend_http_shows_the_lock_that_was_asked_for_and_tells_the_held_one_by_its_id_alone() -> None:
+    told = LOCKED.replace("operation error DynamoDB: PutItem, ConditionalCheckFailedException", "locked:\nID=5c1e")
+
+    found = lock_of(told.splitlines())
+
+    assert found is not None
+    assert (found.id, found.who, found.created) == ("5c1e", "somebody else", None)
+
+
+def test_a_lock_is_timed_to_the_microsecond() -> None:
+    found = lock_of(LOCKED.splitlines())
+    finer = lock_of(LOCKED.replace("04.123 +", "04.123456789 +").splitlines())
+    whole = lock_of(LOCKED.replace("04.123 +", "04 +").splitlines())
+
+    assert [each.created.microsecond for each in (found, finer, whole) if each and each.created] == [123000, 123456, 0]
+
+
+def test_no_lock_is_found_in_what_failed_of_something_else() -> None:
+    assert lock_of(ARGUMENT.splitlines()) is None
+    assert lock_of([]) is None
 
 
 def test_without_an_error_block_the_last_line_is_told() -> None:

@@ -9,11 +9,13 @@ import pytest
 from lgtm_deploy.core.errors import (
     DeadlineError,
     ExpiredCredentialsError,
+    InDoubtError,
     InterruptedRunError,
     JournalError,
     PermanentError,
 )
 from lgtm_deploy.core.event import Event, Record, RunFinished, StepInDoubt, StepProgressed, StepSkipped, StepStarted
+from lgtm_deploy.core.ports import Noted
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.engine.drive import Drive, Voice
 from lgtm_deploy.engine.ledger import Ledger
@@ -113,6 +115,49 @@ def test_insisted_on_a_change_under_way_ends_in_doubt() -> None:
     assert stage.told(StepInDoubt) == ["a"]
     assert (run.verdict, exit_code(stage)) == ("interrupted", 130)
     assert run.reason == "a: stopped on the way: interrupted; done so far: a"
+
+
+def test_a_change_that_was_killed_is_not_looked_at_when_there_is_no_time_left() -> None:
+    class Counted(Toy):
+        looks = 0
+
+        def observe(self, inputs):  # type: ignore[no-untyped-def]
+            self.looks += 1
+            return super().observe(inputs)
+
+    world = World()
+    stage = Stage({"a": []}, world=world)
+
+    def killed(_toy: Toy, _progress: object) -> None:
+        stage.stop.insist("terminated")
+        raise InDoubtError("Terraform was killed.")
+
+    step = Counted(world, "a", before=killed)
+    stage.replace_step(step)
+
+    run = act(stage)
+
+    assert (stage.told(StepInDoubt), run.verdict) == (["a"], "interrupted")
+    # Once by the preview and once before it acted.
+    assert step.looks == 2
+
+
+def test_what_a_step_notes_for_later_is_in_the_journal() -> None:
+    def noting(_toy: Toy, progress: object) -> None:
+        assert callable(progress)
+        progress(Noted("holding the state's lock 7d1c", state_lock="7d1c", process="4711"))
+        progress("on")
+
+    world = World()
+    stage = Stage({"a": []}, Toy(world, "a", before=noting), world=world)
+
+    act(stage)
+
+    told = [event for event in stage.events if isinstance(event, StepProgressed)]
+    assert [(each.message, each.facts) for each in told] == [
+        ("holding the state's lock 7d1c", {"state_lock": "7d1c", "process": "4711"}),
+        ("on", None),
+    ]
 
 
 def test_a_stop_that_comes_when_all_is_done_changes_nothing() -> None:

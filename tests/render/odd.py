@@ -22,6 +22,7 @@ def samples(kind: type[Event], text: str = "plain text") -> list[Event]:
         bool: True,
         tuple[str, ...]: (text, ""),
         Mapping[str, tuple[str, ...]]: {text: (text,), "": (), "step": ("nobody",)},
+        Mapping[str, str] | None: {text: text, "": ""},
         Mapping[str, Any]: {text: text, "deep": {"list": [1]}, "nothing": None, "size": 1e400, "": ""},
     }
     known = {"verdict": "rollback-failed", "kind": "failed"}

@@ -15,7 +15,7 @@ from lgtm_deploy.core.ports.infrastructure import Infrastructure, PlannedChanges
 from lgtm_deploy.core.ports.memory import Journal, Lease, Lock, LockHolder, RunSummary
 from lgtm_deploy.core.ports.objects import ObjectStore, StoredObject
 from lgtm_deploy.core.ports.probes import Answer, StackProbe, TaskProbe
-from lgtm_deploy.core.ports.progress import Progress
+from lgtm_deploy.core.ports.progress import Noted, Progress
 from lgtm_deploy.core.ports.services import (
     ContainerState,
     DeploymentState,
@@ -53,6 +53,7 @@ __all__ = [
     "Lock",
     "LockHolder",
     "NoReply",
+    "Noted",
     "ObjectStore",
     "Permission",
     "PlannedChanges",
