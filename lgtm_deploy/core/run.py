@@ -254,7 +254,8 @@ def _(happened: events.StepCompensated, run: Run) -> Run:
 
 @_after.register
 def _(happened: events.CompensationFailed, run: Run) -> Run:
-    return _with_step(run, happened, status="not-compensated", message=happened.reason)
+    # It may have been back for a moment.
+    return _with_step(run, happened, status="not-compensated", acted=True, message=happened.reason)
 
 
 @_after.register

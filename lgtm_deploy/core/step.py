@@ -120,6 +120,11 @@ class Action(ABC, Generic[InputsT, SeenT, OutputsT]):
         """Is what was seen back so far that what `follows_retreat` may be undone? For steps that retreat."""
         return self.restored(inputs, seen)
 
+    def thing(self, inputs: InputsT) -> str:  # noqa: ARG002
+        """What it changes, where other steps of a run change the same: what the first of them has seen is the start
+        state. Empty: nothing that others change."""
+        return ""
+
     def follows_retreat(self, inputs: InputsT) -> bool:  # noqa: ARG002
         """Whether this is undone only after the steps before it have retreated, and not, as usual, before they are
         undone at all."""

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 ValueT = TypeVar("ValueT")
 
+# So long an answer that says that something is not back may be wrong, in seconds.
+_SURE_SECONDS = 5.0
+
 # Expired credentials too: a new session may find fresh ones (adapters/aws.py).
 _MAY_PASS = (TransientError, ExpiredCredentialsError)
 
@@ -114,13 +117,32 @@ class Attempts:
         step, inputs = self._work.step, self._work.inputs
         if not isinstance(step, Action):
             return ""
-        try:
+
+        def undo() -> Open[Any] | Shut:
             before = typed(step.sees, seen)
             if not self._repeatedly(lambda: isinstance(step.restored(inputs, before), Open)):
                 self._repeatedly(lambda: self._compensate(step, before))
             deadline = self._clock.monotonic() + self._work.timeout
             back = step.retreated if retreat else step.restored
-            end = self._poll(lambda: back(inputs, before), deadline=deadline)
+            return self._poll(lambda: back(inputs, before), deadline=deadline)
+
+        return self._wrong(undo)
+
+    def read_back(self, seen: Mapping[str, Any]) -> str:
+        """Looks once more, after everything is undone, whether what the step had seen is still back; returns what is
+        not, or nothing. Raises what `undone` raises."""
+        step, inputs = self._work.step, self._work.inputs
+        if not isinstance(step, Action):
+            return ""
+        before = typed(step.sees, seen)
+        # One answer may be out of date: AWS tells of changes a little later here and there.
+        deadline = self._clock.monotonic() + min(self._work.timeout, _SURE_SECONDS)
+        return self._wrong(lambda: self._poll(lambda: step.restored(inputs, before), deadline=deadline))
+
+    def _wrong(self, back: Callable[[], Open[Any] | Shut]) -> str:
+        """Why that ended otherwise than open; nothing when it did."""
+        try:
+            end = back()
         except LockLostError:
             raise
         except ExpiredCredentialsError as error:

@@ -10,6 +10,7 @@ from lgtm_deploy.core.step import Action
 from lgtm_deploy.core.values import typed
 from lgtm_deploy.engine.drive import Drive, Voice
 from lgtm_deploy.engine.executor import Job
+from lgtm_deploy.engine.readback import read_back
 
 Undone = tuple[str, float]
 # Marks the first half of a step's undoing among the jobs of a rollback.
@@ -20,11 +21,13 @@ def roll_back(job: Job, reason: str) -> Run:
     """Compensates every step that acted, in reverse order; independent chains go side by side.
 
     A compensation that fails is written down and does not keep the others from being tried, but for those that would
-    do harm without it. A first request to stop is not heeded here: half a rollback is worse than a late one.
+    do harm without it. In the end all of it is read once more and compared with what was recorded. A first request to
+    stop is not heeded here: half a rollback is worse than a late one.
     """
     job.ledger.write(events.RollbackStarted(at=job.clock.now(), reason=reason))
     way = _WayBack(job)
     Drive(ledger=job.ledger, parallelism=job.parallelism, start=way.start, end=way.end).run(way.order())
+    read_back(job)
     differs = tuple(f"{step.id}: {step.message}" for step in job.run.steps.values() if step.status == "not-compensated")
     job.ledger.write(events.RollbackFinished(at=job.clock.now(), differs=differs))
     return job.run

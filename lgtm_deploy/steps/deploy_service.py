@@ -149,6 +149,10 @@ class DeployService(Action[Inputs, Seen, Outputs]):
         force = ended and revision == state.task_definition
         self.ports.host.update(service.ecs_service, task_definition=revision, force=force)
 
+    def thing(self, inputs: Inputs) -> str:
+        """What the service runs."""
+        return f"revision of {inputs.service}"
+
     def restored(self, inputs: Inputs, seen: Seen) -> Gate[None]:
         """Open once the earlier digest runs and its deployment is complete."""
         service = self.stack.service(inputs.service)

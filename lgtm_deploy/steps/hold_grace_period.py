@@ -81,6 +81,10 @@ class HoldGracePeriod(Action[Inputs, Seen, Outputs]):
         service = self.stack.service(inputs.service)
         self.ports.host.update(service.ecs_service, grace_period_seconds=seen.grace_period)
 
+    def thing(self, inputs: Inputs) -> str:
+        """The service's grace period."""
+        return f"grace period of {inputs.service}"
+
     def restored(self, inputs: Inputs, seen: Seen) -> Gate[None]:
         """Open when the grace period is what it was."""
         return grace_period_is(self.ports.host, self.stack.service(inputs.service), seen.grace_period)

@@ -55,6 +55,10 @@ class ReleaseGracePeriod(Action[Inputs, Seen, Outputs]):
         """Holds again."""
         self._set(inputs, seen.grace_period)
 
+    def thing(self, inputs: Inputs) -> str:
+        """The service's grace period."""
+        return f"grace period of {inputs.service}"
+
     def restored(self, inputs: Inputs, seen: Seen) -> Gate[None]:
         """Open when it is held as it was."""
         return grace_period_is(self.ports.host, self.stack.service(inputs.service), seen.grace_period)

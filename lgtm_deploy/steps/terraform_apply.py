@@ -91,6 +91,10 @@ class TerraformApply(Action[ApplyInputs, ApplySeen, Empty]):
         """
         return inputs.sequence in ("", "grace-hold")
 
+    def thing(self, inputs: ApplyInputs) -> str:
+        """The health checks, which are recorded as a whole."""
+        return "health checks"
+
     def restored(self, inputs: ApplyInputs, seen: ApplySeen) -> Gate[None]:
         """Open when every recorded health check is back."""
         wrong = not_back(self.stack, self.ports, seen.before)

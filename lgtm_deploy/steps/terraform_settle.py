@@ -75,6 +75,10 @@ class TerraformSettle(Action[SettleInputs, SettleSeen, Empty]):
         """Plans the recorded health checks and applies that. Raises PermanentError when more would come back."""
         self._plan_and_apply(inputs.root, seen.before, inputs.touched, progress, purpose="rollback")
 
+    def thing(self, inputs: SettleInputs) -> str:
+        """The health checks, which are recorded as a whole."""
+        return "health checks"
+
     def restored(self, inputs: SettleInputs, seen: SettleSeen) -> Gate[None]:
         """Open when every recorded health check is back."""
         wrong = not_back(self.stack, self.ports, seen.before)
