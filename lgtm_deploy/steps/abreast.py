@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Generic, TypeVar
 
 from lgtm_deploy.core.errors import InterruptedRunError
@@ -43,6 +43,11 @@ class Abreast(Generic[ValueT]):
                 raise
 
         return self._pool.submit(attempt)
+
+    def within(self, seconds: float, work: "Future[ValueT]") -> ValueT | None:
+        """What came of it, if it ends so soon. Raises what the first piece that failed has raised."""
+        wait([work], timeout=seconds)
+        return self.result(work) if work.done() else None
 
     def result(self, work: "Future[ValueT]") -> ValueT:
         """What came of it. Raises what the first piece that failed has raised."""

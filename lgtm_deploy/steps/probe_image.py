@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, TypeGuard
 
 from lgtm_deploy.core.contract import Contract, Trial
 from lgtm_deploy.core.errors import MissingToolError, PermanentError, RefusedError, TransientError
@@ -12,13 +12,15 @@ from lgtm_deploy.core.handover import cause_of_silence
 from lgtm_deploy.core.ports import ContainerSpec, Progress, TargetGroup
 from lgtm_deploy.core.stack import Service
 from lgtm_deploy.core.step import Action, Change, Effect, Nothing, Part, Proposal
-from lgtm_deploy.core.trial import how_ended, lacks, losses, questions, table
+from lgtm_deploy.core.trial import lacks, losses, questions, table
 from lgtm_deploy.steps.abreast import Abreast
 from lgtm_deploy.steps.build_image import build_request
 from lgtm_deploy.steps.rollouts import running_digest
 from lgtm_deploy.steps.trying import PATIENCE, Subject, Tried, try_out
 
 _NEW, _OLD = "new image", "running image"
+# Both begin together, and pulling the running one takes a moment: so many seconds after the new one has failed.
+_AS_SOON = 10.0
 _SKIP = "Or leave the trial out, with `rehearsal.skip` and a reason in the stack file."
 
 
@@ -107,9 +109,10 @@ class ProbeImage(Action[Inputs, Seen, Outputs]):
             *failed(service, further, new.trial),
         ]
         if new.fails:
-            wrong = [self._not_running(service, subject.spec, new)]
+            alike = f"the image that runs now fails here alike: it {old.failure}" if _alike(old, new) else ""
+            wrong = [*filter(None, (self._not_running(service, subject.spec, new), alike))]
         if wrong:
-            advice = cause_of_silence(service, new.trial.replies) or _resolution(new)
+            advice = cause_of_silence(service, new.trial.replies) or _resolution(new, old)
             raise RefusedError(f"{service.name}'s new image: {'; '.join(wrong)}.", resolution=advice)
         return Outputs(contract=contract, told=_told(service, contract, old))
 
@@ -126,10 +129,12 @@ class ProbeImage(Action[Inputs, Seen, Outputs]):
         environment = self.stack.environment
         rules = balancer.rules(environment.load_balancer) if environment.load_balancer else ()
         spec = self.ports.host.container(service.ecs_service, service.container)
+        # What ECS sets on Fargate ; without a region an SDK does not even look for a bucket.
+        region = dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"), environment.region)
         return Subject(
             name=_NEW,
             image="",
-            spec=replace(spec, environment={**spec.environment, **service.rehearsal.environment}),
+            spec=replace(spec, environment={**region, **spec.environment, **service.rehearsal.environment}),
             port=service.port,
             questions=questions(service, seen.path, rules, group, paths_of(further)),
             health=service.health,
@@ -156,10 +161,10 @@ class ProbeImage(Action[Inputs, Seen, Outputs]):
             if seen.running:
                 beside = trials.begin(lambda tell: self._tried_beside(replace(subject, name=_OLD), of_old, tell))
             new = trials.result(trial)
-            if beside is None or not isinstance(new, Tried) or new.fails:
-                # What the other one answers does not matter any more.
+            if beside is None or not isinstance(new, Tried):
                 return new, None
-            return new, trials.result(beside)
+            # Of a new image that fails it only matters whether the other one fails as soon.
+            return new, trials.within(_AS_SOON, beside) if new.fails else trials.result(beside)
 
     def _tried_beside(
         self, subject: Subject, image: Callable[[Progress], AbstractContextManager[str]], progress: Progress
@@ -193,13 +198,25 @@ class ProbeImage(Action[Inputs, Seen, Outputs]):
         taken = self.ports.builder.variables(build_request(self.stack, service, state.platform))
         missing = [name for name in taken if name not in tried.variables]
         secrets = [name for name in self.ports.image_probe.unknown(spec.secrets) if name not in spec.environment]
-        what = how_ended(tried.ended) if tried.ended is not None else tried.wrong
-        return "; ".join(filter(None, (what, lacks(missing, secrets))))
+        return "; ".join(filter(None, (tried.failure, lacks(missing, secrets))))
 
 
-def _resolution(tried: Tried) -> str:
+def _alike(old: Tried | PermanentError | None, new: Tried) -> TypeGuard[Tried]:
+    """Whether the running image, which works where it runs, fails here in the same way."""
+    if not isinstance(old, Tried) or not (new.fails and old.fails):
+        return False
+    return (new.ended and new.ended.exit_code) == (old.ended and old.ended.exit_code)
+
+
+def _resolution(tried: Tried, old: Tried | PermanentError | None) -> str:
     if not tried.fails:
         return "Correct the config or the stack file's `expects` and `paths`."
+    if _alike(old, tried):
+        return (
+            "This machine lacks something that both need, such as a bucket: trials reach nobody. Let "
+            "`rehearsal.environment` in the stack file point the config to something local, or leave the trial out "
+            "with `rehearsal.skip` and a reason."
+        )
     return (
         "Correct the config; where only this machine lacks something, set `rehearsal` in the stack file, or a secret's "
         "environment variable."
@@ -215,7 +232,7 @@ def _told(service: Service, contract: Contract, old: Tried | PermanentError | No
     elif old is None:
         lines.append("no image runs now that could be tried out")
     elif old.ended is not None:
-        lines.append(f"the image that runs now could not be tried out here: it {how_ended(old.ended)}")
+        lines.append(f"the image that runs now could not be tried out here: it {old.failure}")
     elif old.wrong:
         lines.append(f"the image that runs now {old.wrong}")
     return tuple(lines)

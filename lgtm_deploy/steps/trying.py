@@ -8,7 +8,7 @@ from lgtm_deploy.core.contract import Reply, Trial
 from lgtm_deploy.core.errors import TransientError
 from lgtm_deploy.core.ports import Answer, Clock, ContainerSpec, Ended, ImageProbe, Progress, RunningImage
 from lgtm_deploy.core.stack import Health, Probe
-from lgtm_deploy.core.trial import Checks, Questions, not_ready, replied, unmet
+from lgtm_deploy.core.trial import Checks, Questions, how_ended, not_ready, replied, unmet
 
 _EVERY = 0.5
 _SLICE = 0.1
@@ -48,7 +48,12 @@ class Tried:
     @property
     def fails(self) -> bool:
         """Whether it ended, or did not get ready."""
-        return self.ended is not None or bool(self.wrong)
+        return bool(self.failure)
+
+    @property
+    def failure(self) -> str:
+        """How it ended, or why it is not ready; empty when it is."""
+        return how_ended(self.ended) if self.ended is not None else self.wrong
 
 
 def try_out(subject: Subject, probe: ImageProbe, clock: Clock, progress: Progress) -> Tried:

@@ -196,6 +196,51 @@ def test_a_running_image_that_does_not_come_is_asked_for_twice_and_then_told(tem
     assert tempo.apply().contract.old.on("/ready").healthy
 
 
+NO_BUCKET = Contract(exit_code=1, log=("operation error S3: no such host",))
+
+
+def run_now(tempo: Trials, contract: Contract) -> None:
+    for digest in tempo.world.running("tempo").deployments[-1].digests.values():
+        tempo.world.cloud.pushed[digest] = contract
+
+
+@pytest.mark.parametrize(
+    ("now", "alike"),
+    [
+        (NO_BUCKET, True),
+        (replace(NO_BUCKET, exit_code=2), False),
+        (Contract(answers={"/ready": "ready"}), False),
+        (Contract(answers={"/ready": "ready"}, ready_seconds=600), False),
+    ],
+)
+def test_what_fails_as_the_running_image_does_is_this_machines_lack(tempo: Trials, now: Contract, alike: bool) -> None:
+    run_now(tempo, now)
+
+    with pytest.raises(RefusedError) as refused:
+        tempo.apply(NO_BUCKET)
+
+    said = "the image that runs now fails here alike: it exits with code 1: last log lines: operation error S3"
+    assert (said in refused.value.message) is alike
+    assert ("This machine lacks something that both need" in refused.value.resolution) is alike
+
+
+def test_neither_gets_ready_for_want_of_the_same_thing(tempo: Trials) -> None:
+    run_now(tempo, Contract(answers={"/ready": "ready"}, ready_seconds=600))
+
+    reason = tempo.refusal(replace(tempo.contract, ready_seconds=600))
+
+    assert "the image that runs now fails here alike: it is not ready after 60 s" in reason
+
+
+def test_a_trial_is_in_the_environments_region_as_on_fargate(tempo: Trials) -> None:
+    tempo.world.running("tempo").spec = ContainerSpec(environment={"AWS_REGION": "eu-north-1"})
+    tempo.apply()
+
+    specs = [call.arguments["spec"] for call in tempo.world.cloud.calls if call.name == "image_probe.start"]
+    region = tempo.world.stack.environment.region
+    assert [spec.environment for spec in specs] == [{"AWS_REGION": "eu-north-1", "AWS_DEFAULT_REGION": region}] * 2
+
+
 def test_a_stop_on_the_way_leaves_nothing(tempo: Trials) -> None:
     def stop(text: str) -> None:
         if "ready" in text:
