@@ -23,6 +23,10 @@ from lgtm_deploy.core.secrecy import SENSITIVE, scrubbed, secrets_of
 # Terraform: JSON output format, "a consumer should reject any input which reports an unsupported major version".
 _MAJOR = "1"
 
+# The AWS provider has the resource under both names.
+TARGET_GROUPS = ("aws_lb_target_group", "aws_alb_target_group")
+_PATH = "health_check.path"
+
 _TOLD = {"create": "would be created", "delete": "would be destroyed", "replace": "would be replaced"}
 _FORGOTTEN = "would be forgotten: it stays, and nobody manages it"
 
@@ -31,12 +35,18 @@ _FORGOTTEN = "would be forgotten: it stays, and nobody manages it"
 class Allowance:
     """What may be changed: resources of that `type`, whose address or name is `name` (`*` and `?` stand for anything),
     by those `actions` (`update`: in place; `create`, `delete`, `replace`), and of an update those `attributes`, which
-    are dotted paths (`health_check.path`) and hold all that is below them. The type `output` allows output values."""
+    are dotted paths (`health_check.path`) and hold all that is below them. The type `output` allows output values.
+
+    In what a plan has `touched`, `group` is the name in AWS of a target group whose path changes, and `path` the new
+    one: these tell, and allow nothing.
+    """
 
     type: str
     name: str = "*"
     actions: tuple[str, ...] = ("update",)
     attributes: tuple[str, ...] = ()
+    group: str = ""
+    path: str = ""
 
     def is_for(self, type: str, *names: str) -> bool:
         """Whether it is about a resource of that type with one of those names."""
@@ -69,13 +79,16 @@ def breaches(document: Mapping[str, Any], allowances: Sequence[Allowance]) -> tu
 def touched(document: Mapping[str, Any]) -> tuple[Allowance, ...]:
     """Exactly what the plan updates in place, as allowances: what may be brought back after it was applied."""
     found = filter(None, map(read, list_of(document, "resource_changes")))
-    return tuple(
-        Allowance(
-            type=each.type, name=each.address, attributes=tuple(sorted(change.name for change in each.differences))
-        )
-        for each in found
-        if each.mode == "managed" and each.verb == "update"
-    )
+    return tuple(_touched(each) for each in found if each.mode == "managed" and each.verb == "update")
+
+
+def _touched(each: Resource) -> Allowance:
+    found = Allowance(type=each.type, name=each.address, attributes=tuple(sorted(one.name for one in each.differences)))
+    path = next((one.after for one in each.differences if one.name == _PATH), "")
+    if each.type not in TARGET_GROUPS or not path:
+        return found
+    name = object_of(each.entry["change"].get("before")).get("name")
+    return replace(found, group=str(name or each.address), path=str(path))
 
 
 def _as_a_whole(document: Mapping[str, Any]) -> Iterator[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from lgtm_deploy.core.errors import UsageError
 from lgtm_deploy.core.graph import Fault, Graph, Node
+from lgtm_deploy.core.guard import TARGET_GROUPS
 from lgtm_deploy.core.plan import Plan
 from lgtm_deploy.core.reference import references
 from lgtm_deploy.core.stack import Stack
@@ -14,8 +15,6 @@ from lgtm_deploy.core.tracing import Trace
 
 # In these sequences the health check moves before the new tasks are there, and the old ones pass it all the same.
 _EARLY = frozenset({"flip-first", "expand-contract"})
-# The AWS provider has the resource under both names.
-_TARGET_GROUPS = ("aws_lb_target_group", "aws_alb_target_group")
 _IN_PLACE = ("update",)
 _WILD = "*?["
 
@@ -206,7 +205,7 @@ def _reaches_health(allowance: Any) -> bool:
     kind = allowance.get("type")
     if not isinstance(kind, str) or any(mark in kind for mark in _WILD):
         return True
-    if kind not in _TARGET_GROUPS:
+    if kind not in TARGET_GROUPS:
         return False
     actions = allowance.get("actions", _IN_PLACE)
     # Attributes are those of an update: whatever is destroyed or made anew has its health check anew, too.

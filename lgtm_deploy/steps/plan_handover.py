@@ -6,18 +6,23 @@ from datetime import datetime
 
 from lgtm_deploy.core.contract import Contract
 from lgtm_deploy.core.gate import Gate, Open, Shut
-from lgtm_deploy.core.handover import Decision, Facts, decide, told
+from lgtm_deploy.core.guard import Allowance
+from lgtm_deploy.core.handover import Decision, Facts, astray, decide, told
 from lgtm_deploy.core.ports import TaskState
 from lgtm_deploy.core.step import Look
 
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """`contracts` are what the images of each service answer; `allow` are the sequences that the plan has steps for."""
+    """`contracts` are what the images of each service answer; `allow` are the sequences that the plan has steps for.
+
+    `touched` is what the saved Terraform plan updates.
+    """
 
     services: tuple[str, ...]
     contracts: Mapping[str, Contract]
     allow: tuple[str, ...]
+    touched: tuple[Allowance, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +68,8 @@ class PlanHandover(Look[Inputs, Seen, Outputs]):
         ]
         if moved:
             return Shut(reason=" ".join(moved), kind="refused")
+        if wrong := tuple(astray(seen.facts, inputs.touched)):
+            return Shut(reason=" ".join(map(str, wrong)), kind="refused")
         decision = decide(seen.facts, allow=inputs.allow)
         if not isinstance(decision, Decision):
             return Shut(reason=" ".join(map(str, decision)), kind="refused")

@@ -138,7 +138,7 @@ def test_variables_are_found_in_inputs_and_titles(tmp_path: Path) -> None:
         ("{type: aws_lb, kind: x}", "9:30", "Input 'allow' of step 'plan' has no 'kind'."),
         ("{type: 1}", "9:16", "Input 'allow' of step 'plan' takes a text; got 1."),
         ("{name: x}", "9:15", "Input 'allow' of step 'plan' lacks its 'type'."),
-        ("aws_lb", "9:15", "takes a map of type, name, actions, attributes; got 'aws_lb'"),
+        ("aws_lb", "9:15", "takes a map of type, name, actions, attributes, group, path; got 'aws_lb'"),
         ("{type: aws_lb, attributes: [a, 2]}", "9:46", "takes a text; got 2."),
     ],
 )

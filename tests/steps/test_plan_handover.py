@@ -1,6 +1,6 @@
 """What plan-handover reads of the world, and what it says."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import pytest
 from lgtm_deploy.config import stack_file
 from lgtm_deploy.core.contract import Contract, Reply, Trial
 from lgtm_deploy.core.gate import Open, Shut
+from lgtm_deploy.core.guard import Allowance
 from lgtm_deploy.core.handover import HANDOVER_WINDOW
 from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.fakes import FakeCloud, fake_ports, lay
@@ -41,10 +42,18 @@ def contract(name: str, *, new_on_old: int = 404) -> Contract:
     return Contract(old_path=old, new_path=new, **trials)
 
 
+def moves(stack: Stack, contracts: Mapping[str, Contract]) -> Iterator[Allowance]:
+    """A saved plan that moves each of these services' health check to its new path."""
+    for name, each in contracts.items():
+        group = stack.service(name).target_group
+        if each.old_path != each.new_path:
+            yield Allowance(type="aws_lb_target_group", name=f"x.{name}", group=group, path=each.new_path)
+
+
 def looked(stack: Stack, cloud: FakeCloud, contracts: Mapping[str, Contract] | None = None) -> tuple[Inputs, Seen]:
     step = PlanHandover(stack, fake_ports(stack, cloud, Path()))
     given = contracts or {name: contract(name) for name in BOTH}
-    inputs = Inputs(services=tuple(given), contracts=given, allow=DOCUMENTED)
+    inputs = Inputs(services=tuple(given), contracts=given, allow=DOCUMENTED, touched=tuple(moves(stack, given)))
     return inputs, step.look(inputs)
 
 

@@ -4,6 +4,7 @@ would happen otherwise."""
 from lgtm_deploy.core.handover.causes import cause_of_silence
 from lgtm_deploy.core.handover.decision import Decision, decide
 from lgtm_deploy.core.handover.facts import Facts
+from lgtm_deploy.core.handover.flip import astray
 from lgtm_deploy.core.handover.hold import HANDOVER_WINDOW, HOLD_MARGIN, hold_seconds
 from lgtm_deploy.core.handover.timeline import Fate, Prediction, flip_before_images, images_first, predict
 from lgtm_deploy.core.handover.ways import Refusal, Way
@@ -18,6 +19,7 @@ __all__ = [
     "Prediction",
     "Refusal",
     "Way",
+    "astray",
     "cause_of_silence",
     "decide",
     "flip_before_images",
