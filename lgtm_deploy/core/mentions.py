@@ -10,10 +10,12 @@ from lgtm_deploy.core.code_lines import code_lines
 _METRICS = "/metrics"
 _PORTS = {"http": 80, "https": 443}
 _ADDRESS = re.compile(
-    r"(?<![\w.@/-])(?:(?P<scheme>https?)://(?:[^/@\s\"']+@)?)?"
+    r"(?<![\w.@/-])(?:(?P<scheme>https?)://(?:[^/\s\"']+@)?)?"
     r"(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(?::(?P<port>\d{1,5}))?(?![\w.-])"
     r"(?P<path>/[^\s\"'`<>\\,;(){}\[\]|$]*)?(?P<more>[${])?"
 )
+# Whoever is told of a mention need not know the password in it.
+_LOGIN = re.compile(r"://[^/\s]+@")
 _METRICS_PATH = re.compile(r"(?:__)?metrics_path(?:__)?[\"']?\s*[:=]\s*[\"']?(?P<path>/[^\s\"',}\]]*)")
 _SCRAPED = re.compile(r"\btargets\b|__address__")
 _JOB = re.compile(r"\bjob_name\b")
@@ -61,7 +63,7 @@ def _is_meant(found: re.Match[str], hosts: frozenset[str], port: int) -> bool:
 
 
 def _mention(lines: Sequence[str], at: int, found: re.Match[str]) -> Mention:
-    says = found[0].removesuffix(found["more"] or "").rstrip(".")
+    says = _LOGIN.sub("://***@", found[0].removesuffix(found["more"] or "").rstrip("."))
     if found["more"]:
         return Mention(line=at + 1, says=says, path=None)
     if found["scheme"] or found["path"]:

@@ -56,6 +56,15 @@ def test_a_path_that_moves_breaks_who_names_it_and_the_new_one_is_told(line: str
     assert one.place == "a.yaml:2"
 
 
+@pytest.mark.parametrize("login", ["ada:hunter2", "ada:hunt@er2", "hunter2", "${USER}:hunter2"])
+def test_a_password_in_a_url_is_told_to_nobody(login: str) -> None:
+    [one] = found(f"url: http://{login}@tempo:3200/api/search")
+
+    assert one.outcome == "broken"
+    assert one.says == "http://***@tempo:3200/api/search"
+    assert one.instead == "http://***@tempo:3200/tempo/api/search"
+
+
 @pytest.mark.parametrize(
     "line",
     [
