@@ -29,6 +29,7 @@ def roll_back(job: Job, reason: str) -> Run:
     Drive(ledger=job.ledger, parallelism=job.parallelism, start=way.start, end=way.end).run(way.order())
     read_back(job)
     differs = tuple(f"{step.id}: {step.message}" for step in job.run.steps.values() if step.status == "not-compensated")
+    differs += tuple(f"{step}: was left out of the rollback" for step in way.left())
     job.ledger.write(events.RollbackFinished(at=job.clock.now(), differs=differs))
     return job.run
 
@@ -69,10 +70,17 @@ class _WayBack:
         order = {step: set(self._after[step]) for step in self._acted}
         for step, checks in self._retreats.items():
             if checks:
-                order[_retreat(step)] = self._after[step] - checks
+                # What lies between the two is undone after the check, as usual: it does not wait for it here.
+                between = {each for each in self._after[step] if self._after[each] & checks}
+                order[_retreat(step)] = self._after[step] - checks - between
                 for each in (step, *checks):
                     order[each].add(_retreat(step))
         return order
+
+    def left(self) -> list[str]:
+        """Steps that nobody has tried to undo: none, unless they wait for each other."""
+        steps = self._job.run.steps
+        return [step for step in self._acted if steps[step].status not in ("compensated", "not-compensated")]
 
     def start(self, name: str) -> tuple[None, Callable[[Voice], Undone]]:
         """The job that undoes it."""

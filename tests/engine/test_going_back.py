@@ -21,6 +21,7 @@ from lgtm_deploy.core.event import (
     StepSucceeded,
 )
 from lgtm_deploy.core.gate import Gate, Shut, Waiting
+from lgtm_deploy.engine import rollback
 from tests.engine.acting import act
 from tests.engine.toys import Doing, Inputs, LocalToy, Seen, Stage, Toy, Watch, World, fails, for_ever, nothing, until
 
@@ -373,3 +374,32 @@ def test_a_check_stays_under_a_deployment_that_cannot_go_back() -> None:
     assert world.state["two"] == "old"
     assert "one: It broke." in run.reason
     assert "check: left as it is: one could not go back" in run.reason
+
+
+def test_what_lies_between_a_deployment_and_its_check_is_undone_after_the_check() -> None:
+    world = World()
+    steps = [
+        Deploying(world, "deploy"),
+        Toy(world, "between"),
+        Check(world, "check"),
+        Toy(world, "broken", before=fails(BROKEN)),
+    ]
+    needs = {"deploy": [], "between": ["deploy"], "check": ["between"], "broken": ["check"]}
+
+    run = act(stage := Stage(needs, *steps, world=world))
+
+    assert (run.verdict, run.differs) == ("rolled-back", ())
+    assert world.what_was("undo") == ["deploy", "check", "between"]
+    assert stage.told(StepCompensated)[-3:] == ["check", "between", "deploy"]
+    assert set(world.state.values()) == {"old"}
+
+
+def test_steps_that_wait_for_each_other_are_told_and_never_taken_for_undone(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    chain = Stage({"a": [], "b": ["a"]}, Toy(world, "b", after=fails(BROKEN)), world=world)
+    monkeypatch.setattr(rollback._WayBack, "order", lambda self: {"a": {"b"}, "b": {"a"}})
+
+    run = act(chain)
+
+    assert run.verdict == "rollback-failed"
+    assert run.differs == ("b: was left out of the rollback", "a: was left out of the rollback")

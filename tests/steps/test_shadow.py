@@ -190,6 +190,18 @@ def test_it_asks_briskly_and_strictly_within_what_aws_allows() -> None:
     assert shadow_check(replace(FIVE_SECONDS, interval=2, timeout=1), "/").interval == 5
 
 
+def test_after_the_flip_everything_comes_back(world: Outside) -> None:
+    before = world.paths(), world.tags(), world.grace()
+    del world.cloud.rules["/tempo"]
+
+    run = world.apply()
+
+    assert world.cloud.called("infrastructure.apply") > 0
+    assert (run.verdict, run.differs) == ("rolled-back", ()), run.reason
+    assert (world.paths(), world.tags(), world.grace()) == before
+    assert left(world) == []
+
+
 @pytest.mark.parametrize(
     ("status", "reason", "description", "told"),
     [
