@@ -22,6 +22,7 @@ from lgtm_deploy.core.wire import decode, encode
 from lgtm_deploy.engine.conduct import Decisions, conduct
 from lgtm_deploy.engine.executor import Job
 from lgtm_deploy.engine.ledger import Ledger
+from lgtm_deploy.engine.undo import nothing_to_undo, undo
 from lgtm_deploy.fakes import FakeClock, FakeCloud, FakeJournal, fake_ports, lay
 from lgtm_deploy.steps.catalog import CATALOG
 from tests.steps.simulation import EXAMPLE, EventfulClock, SimulatedStop, no_hook
@@ -194,14 +195,18 @@ class World:
 
     def apply(self, at: Moment | None = None) -> Life:
         """A process begins the run or goes on with it, until it has its verdict or is killed. Says how it lived."""
-        return self.process(at, lambda job: conduct(job, Decisions(approve=lambda _: True), no_hook, stack="l", by="m"))
-
-    def process(self, at: Moment | None, does: Callable[[Job], object]) -> Life:
-        """The same for whatever it does with the job."""
         life = Life(at)
         if self.run.verdict is None:
             with suppress(Killed):
-                does(self.job(life))
+                conduct(self.job(life), Decisions(approve=lambda _: True), no_hook, stack="lgtm", by="me")
+        return life
+
+    def undo(self, at: Moment | None = None) -> Life:
+        """The same for a process that takes the run back; it has nothing to do where nothing was changed."""
+        life = Life(at)
+        if not nothing_to_undo(self.run):
+            with suppress(Killed):
+                undo(self.job(life), Decisions(approve=lambda _: True), no_hook, by="you")
         return life
 
     # -- what is there afterwards --------------------------------------------------------------------------------------

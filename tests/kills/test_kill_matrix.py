@@ -6,15 +6,13 @@ the mark `torture`.
 """
 
 import random
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
 from tests.kills.mortal import MOMENTS, Moment, World
+from tests.kills.reference import every_moment, reference
 
 SHARDS = 8
 PAIRS, ALL_SHARDS = 64, 64
@@ -22,29 +20,6 @@ PAIRS, ALL_SHARDS = 64, 64
 RANDOM, ALL_RANDOM = 120, 500
 # Until somebody goes on: how often of 20, and at most so many seconds.
 PAUSES = [(14, 0.0), (5, 60.0), (1, 900.0)]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reference:
-    """How a run goes that nobody kills."""
-
-    goal: Mapping[str, object]
-    changes: Mapping[str, int]
-    passed: Mapping[str, int]
-
-
-@cache
-def reference(*, shadowed: bool = False) -> Reference:
-    with TemporaryDirectory() as folder:
-        world = World(Path(folder), shadowed=shadowed, parallelism=1)
-        life = world.apply()
-        assert world.run.verdict == "deployed"
-        return Reference(goal=world.state(), changes=world.changes(), passed=life.passed)
-
-
-def every_moment() -> list[Moment]:
-    """Each moment of an undisturbed run."""
-    return [Moment(what=what, number=at) for what in MOMENTS for at in range(1, reference().passed[what] + 1)]
 
 
 def every_pair() -> Iterator[tuple[Moment, Moment]]:
@@ -72,7 +47,7 @@ def assert_goal(world: World) -> None:
 
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_killed_at_any_moment_it_is_gone_on_with_to_the_goal(shard: int, tmp_path: Path) -> None:
-    for index, moment in enumerate(every_moment()[shard::SHARDS]):
+    for index, moment in enumerate(every_moment(reference().passed)[shard::SHARDS]):
         world = World(tmp_path / str(index), parallelism=1)
 
         killed = world.apply(moment)
