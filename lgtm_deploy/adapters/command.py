@@ -1,22 +1,27 @@
-"""Running the commands of a plan's hooks."""
+"""Running the hooks of a plan: commands, and URLs that are told."""
 
 import os
 import subprocess
 from collections.abc import Mapping
 
+from lgtm_deploy.adapters.webhook import post
+from lgtm_deploy.core.plan import Hook, Webhook
+
 _SHOWN = 200
 
 
-def run_hook(words: tuple[str, ...], environment: Mapping[str, str], timeout: float) -> tuple[int, str]:
-    """Runs the words as they are, with no shell, and waits at most `timeout` seconds.
+def run_hook(hook: Hook, told: Mapping[str, str], timeout: float) -> tuple[int, str]:
+    """Runs a command's words as they are, with no shell, or posts to a URL, and waits at most `timeout` seconds.
 
     Returns the exit code, and why it failed: its last line of output, or nothing when it did not. 127: no such program,
     124: out of time.
     """
+    if isinstance(hook, Webhook):
+        return post(hook, told, timeout)
     try:
         done = subprocess.run(
-            words,
-            env={**os.environ, **environment},
+            hook,
+            env={**os.environ, **told},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

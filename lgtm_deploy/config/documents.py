@@ -1,13 +1,13 @@
 """What may stand in a stack file and in a plan file: the shapes, checked by pydantic, and their JSON Schemas."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from lgtm_deploy.config.source import Source
 from lgtm_deploy.core.errors import UsageError
-from lgtm_deploy.core.plan import Hooks, OnFailure, RetryPolicy, SequenceName
+from lgtm_deploy.core.plan import Hook, Hooks, OnFailure, RetryPolicy, SequenceName, Webhook
 from lgtm_deploy.core.stack import Health, Paths, Probe, Rehearsal
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
@@ -149,22 +149,47 @@ class RetryDocument(Document):
         return RetryPolicy(attempts=self.attempts, first_delay=self.first_delay, longest_delay=self.longest_delay)
 
 
-class HooksDocument(Document):
-    """Commands around the run: lists of words, no shell."""
+class WebhookDocument(Document):
+    """A URL that is told by POST: `url`, or `url_env`, the environment variable that holds it."""
 
-    before: list[Annotated[list[str], Field(min_length=1)]] = []
-    succeeded: list[Annotated[list[str], Field(min_length=1)]] = []
-    failed: list[Annotated[list[str], Field(min_length=1)]] = []
+    url: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
+    url_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if (self.url is None) == (self.url_env is None):
+            raise ValueError("name either `url` or `url_env`")
+        return self
+
+
+HookDocument = Annotated[list[str], Field(min_length=1)] | WebhookDocument
+
+
+class HooksDocument(Document):
+    """Commands around the run (lists of words, no shell) and URLs that are told of it."""
+
+    before: list[HookDocument] = []
+    rollback: list[HookDocument] = []
+    succeeded: list[HookDocument] = []
+    failed: list[HookDocument] = []
     timeout: Seconds = Hooks.timeout
 
     def value(self) -> Hooks:
         """As the core has it."""
         return Hooks(
-            before=tuple(map(tuple, self.before)),
-            succeeded=tuple(map(tuple, self.succeeded)),
-            failed=tuple(map(tuple, self.failed)),
+            before=_hooks(self.before),
+            rollback=_hooks(self.rollback),
+            succeeded=_hooks(self.succeeded),
+            failed=_hooks(self.failed),
             timeout=self.timeout,
         )
+
+
+def _hooks(written: list[HookDocument]) -> tuple[Hook, ...]:
+    return tuple(
+        tuple(each) if isinstance(each, list) else Webhook(url=each.url or "", url_env=each.url_env or "")
+        for each in written
+    )
 
 
 class StepDocument(Document):

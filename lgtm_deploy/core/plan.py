@@ -21,12 +21,28 @@ class RetryPolicy:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hooks:
-    """Commands run around the run: each a list of words, never a shell line. Their failure is reported, not fatal."""
+class Webhook:
+    """A URL that is told by POST. It is in the plan or, where it is itself a secret, in an environment variable."""
 
-    before: tuple[tuple[str, ...], ...] = ()
-    succeeded: tuple[tuple[str, ...], ...] = ()
-    failed: tuple[tuple[str, ...], ...] = ()
+    url: str = ""
+    url_env: str = ""
+
+
+# A command is a list of words, never a shell line.
+Hook = tuple[str, ...] | Webhook
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hooks:
+    """What is run or told around a run, and in a rollback once everything is undone. A failure is reported, not fatal.
+
+    `timeout` is for each of them, in seconds.
+    """
+
+    before: tuple[Hook, ...] = ()
+    rollback: tuple[Hook, ...] = ()
+    succeeded: tuple[Hook, ...] = ()
+    failed: tuple[Hook, ...] = ()
     timeout: float = 60.0
 
 

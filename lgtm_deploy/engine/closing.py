@@ -1,20 +1,35 @@
 """What is the same at the beginning and at the end of every run, whichever way it goes."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Literal, Protocol
+from urllib.parse import urlsplit
 
 from lgtm_deploy.core import event as events
 from lgtm_deploy.core.event import EXIT_CODES, Event
+from lgtm_deploy.core.plan import Hook, Webhook
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.verdict import Conclusion
 from lgtm_deploy.engine.executor import Job
 
+When = Literal["before", "rollback", "succeeded", "failed"]
+
+# What has happened when these hooks run.
+_EVENTS: Mapping[When, str] = {
+    "before": "RunStarted",
+    "rollback": "RollbackStarted",
+    "succeeded": "RunFinished",
+    "failed": "RunFinished",
+}
+
 
 class HookRunner(Protocol):
-    """Runs a command of the plan's hooks."""
+    """Runs a command of the plan's hooks, or posts to one of its URLs."""
 
-    def __call__(self, words: tuple[str, ...], environment: Mapping[str, str], timeout: float) -> tuple[int, str]:
-        """Its exit code, and why it failed (empty when it did not). Never raises for a command that fails."""
+    def __call__(self, hook: Hook, told: Mapping[str, str], timeout: float) -> tuple[int, str]:
+        """Its exit code, and why it failed (empty when it did not). Never raises for a hook that fails.
+
+        `told` are environment variables of a command.
+        """
         ...
 
 
@@ -51,30 +66,33 @@ def finish(job: Job, conclusion: Conclusion, began: float) -> Run:
     return job.run
 
 
-def run_hooks(
-    job: Job,
-    hook: HookRunner,
-    when: str,
-    commands: tuple[tuple[str, ...], ...],
-    conclusion: Conclusion | None = None,
-) -> None:
-    """Runs the commands one after the other. What fails is written down and changes nothing."""
-    environment = {
+def run_hooks(job: Job, runner: HookRunner, when: When, conclusion: Conclusion | None = None) -> None:
+    """Runs the hooks one after the other. What fails is written down and changes nothing."""
+    told = {
+        "LGTM_DEPLOY_HOOK_EVENT": _EVENTS[when],
         "LGTM_DEPLOY_HOOK_RUN": job.run.id,
         "LGTM_DEPLOY_HOOK_PLAN": job.plan.name,
         "LGTM_DEPLOY_HOOK_ENV": job.environment,
         "LGTM_DEPLOY_HOOK_VERDICT": conclusion.verdict if conclusion else "",
-        "LGTM_DEPLOY_HOOK_REASON": conclusion.reason if conclusion else "",
+        "LGTM_DEPLOY_HOOK_REASON": conclusion.reason if conclusion else job.run.reason,
     }
-    for words in commands:
+    hooks: tuple[Hook, ...] = getattr(job.plan.hooks, when)
+    for hook in hooks:
         job.guard()
         began = job.clock.monotonic()
-        code, why = hook(words, environment, job.plan.hooks.timeout)
+        code, why = runner(hook, told, job.plan.hooks.timeout)
         finished: Event = events.HookFinished(
             at=job.clock.now(),
-            hook=f"{when}: {words[0]}",
+            hook=f"{when}: {_name(hook)}",
             exit_code=code,
             seconds=round(job.clock.monotonic() - began, 3),
             reason=why,
         )
         job.ledger.write(finished)
+
+
+def _name(hook: Hook) -> str:
+    """What is said of it: of a URL its host alone, for the rest of it may be a secret."""
+    if isinstance(hook, Webhook):
+        return f"POST {hook.url_env or urlsplit(hook.url).hostname}"
+    return hook[0]

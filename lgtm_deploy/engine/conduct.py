@@ -45,19 +45,20 @@ def conduct(job: Job, decisions: Decisions, hook: HookRunner, *, stack: str, by:
         _begin(job, stack, by, roll_back=decisions.roll_back)
         lock_taken(job)
         _take_over(job, decisions.prepared)
-        run_hooks(job, hook, "before", job.plan.hooks.before)
+        run_hooks(job, hook, "before")
     else:
         # The time since it first began, the pause included.
         began -= (clock.now() - job.run.started).total_seconds()
         job.ledger.write(events.RunResumed(at=clock.now(), by=by))
         lock_taken(job)
     if job.run.rolling_back:
-        conclusion = went_back(roll_back(job, job.run.reason or f"asked for by {by}"))
+        conclusion = went_back(roll_back(job, job.run.reason or f"asked for by {by}", hook))
     else:
-        conclusion = _decided(job, decisions) or _act(job, decisions)
-    succeeded = conclusion.verdict in ("deployed", "unchanged")
-    after = job.plan.hooks.succeeded if succeeded else job.plan.hooks.failed
-    run_hooks(job, hook, "succeeded" if succeeded else "failed", after, conclusion)
+        conclusion = _decided(job, decisions) or _act(job, decisions, hook)
+    if conclusion.verdict in ("deployed", "unchanged"):
+        run_hooks(job, hook, "succeeded", conclusion)
+    elif not (job.run.undo and conclusion.verdict == "rolled-back"):
+        run_hooks(job, hook, "failed", conclusion)
     return finish(job, conclusion, began)
 
 
@@ -157,7 +158,7 @@ def _approved(job: Job, decisions: Decisions, seen: Preview) -> Conclusion | Non
     return Conclusion(verdict="refused", reason="the change was not approved")
 
 
-def _act(job: Job, decisions: Decisions) -> Conclusion:
+def _act(job: Job, decisions: Decisions, hook: HookRunner) -> Conclusion:
     run = execute(job, go_on=job.plan.on_failure == "continue")
     end = ending(run, asked_to_stop=job.stop.asked, late=job.stop.late)
     rolled_back = False
@@ -166,7 +167,7 @@ def _act(job: Job, decisions: Decisions) -> Conclusion:
     acted = any(step.acted for step in run.steps.values())
     if end == "failed" and acted and decisions.roll_back and run.roll_back and job.plan.on_failure == "rollback":
         reason = conclude(run, end, rolled_back=True).reason
-        run = roll_back(job, reason)
+        run = roll_back(job, reason, hook)
         rolled_back = True
     elif end in ("failed", "superseded"):
         tidy(job)

@@ -8,6 +8,7 @@ from lgtm_deploy.core.graph import Graph
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.step import Action
 from lgtm_deploy.core.values import typed
+from lgtm_deploy.engine.closing import HookRunner, run_hooks
 from lgtm_deploy.engine.drive import Drive, Voice
 from lgtm_deploy.engine.executor import Job
 from lgtm_deploy.engine.readback import read_back
@@ -17,16 +18,18 @@ Undone = tuple[str, float]
 _RETREAT = " (retreat)"
 
 
-def roll_back(job: Job, reason: str) -> Run:
+def roll_back(job: Job, reason: str, hook: HookRunner) -> Run:
     """Compensates every step that acted, in reverse order; independent chains go side by side.
 
     A compensation that fails is written down and does not keep the others from being tried, but for those that would
-    do harm without it. In the end all of it is read once more and compared with what was recorded. A first request to
-    stop is not heeded here: half a rollback is worse than a late one.
+    do harm without it. Then come the plan's hooks, which may bring back what no step knows of. In the end all of it is
+    read once more and compared with what was recorded. A first request to stop is not heeded here: half a rollback is
+    worse than a late one.
     """
     job.ledger.write(events.RollbackStarted(at=job.clock.now(), reason=reason))
     way = _WayBack(job)
     Drive(ledger=job.ledger, parallelism=job.parallelism, start=way.start, end=way.end).run(way.order())
+    run_hooks(job, hook, "rollback")
     read_back(job)
     differs = tuple(f"{step.id}: {step.message}" for step in job.run.steps.values() if step.status == "not-compensated")
     differs += tuple(f"{step}: was left out of the rollback" for step in way.left())

@@ -44,9 +44,9 @@ def undo(job: Job, decisions: Decisions, hook: HookRunner, *, by: str) -> Run:
     job.ledger.write(events.RunResumed(at=job.clock.now(), by=by, undo=True))
     lock_taken(job)
     skip_rest(job, "undone before it")
-    conclusion = went_back(roll_back(job, why))
+    conclusion = went_back(roll_back(job, why, hook))
     if conclusion.verdict == "rollback-failed":
-        run_hooks(job, hook, "failed", job.plan.hooks.failed, conclusion)
+        run_hooks(job, hook, "failed", conclusion)
     return finish(job, conclusion, began)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from lgtm_deploy.config import plan_file, stack_file
 from lgtm_deploy.core.errors import UsageError
-from lgtm_deploy.core.plan import Plan, RetryPolicy
+from lgtm_deploy.core.plan import Plan, RetryPolicy, Webhook
 from lgtm_deploy.steps.catalog import CATALOG
 from tests.config.files import PLAN, STACK, lay_stack, place
 
@@ -26,6 +26,28 @@ def test_a_plan_is_read_as_written(tmp_path: Path) -> None:
     assert plan.steps["build"].needs == ("look",)
     assert (init.retry, init.timeout, init.title) == (RetryPolicy(attempts=2), 30.0, "init it")
     assert len(plan.digest) == 64
+
+
+def test_a_hook_may_be_a_url_or_name_the_variable_that_holds_it(tmp_path: Path) -> None:
+    urls = "[{url: 'https://hooks.example.com/a'}, {url_env: SLACK}, [say, back]]"
+    plan = load(tmp_path, PLAN + f"hooks:\n  rollback: {urls}\n  timeout: 5\n")
+
+    assert plan.hooks.rollback == (
+        Webhook(url="https://hooks.example.com/a"),
+        Webhook(url_env="SLACK"),
+        ("say", "back"),
+    )
+    assert plan.hooks.timeout == 5.0
+
+
+@pytest.mark.parametrize(
+    "hook", ["{url: 'ftp://x'}", "{url: 'https://x', url_env: X}", "{}", "{url_env: 'a b'}", "[]", "say it", "{uri: x}"]
+)
+def test_a_hook_that_is_neither_is_pointed_at(tmp_path: Path, hook: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        load(tmp_path, PLAN + f"hooks:\n  rollback:\n    - [say, it]\n    - {hook}\n")
+
+    assert place(refused).startswith("20:"), str(refused.value)
 
 
 def test_hooks_are_lists_of_words(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from lgtm_deploy.core.plan import Hook
 from lgtm_deploy.core.preview import Preview
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.engine.conduct import Decisions, conduct
@@ -16,13 +17,13 @@ class HookLog:
     """Notes which commands were run, with which environment."""
 
     def __init__(self, code: int = 0) -> None:
-        self.ran: list[tuple[str, ...]] = []
+        self.ran: list[Hook] = []
         self.environments: list[Mapping[str, str]] = []
         self._code = code
 
-    def __call__(self, words: tuple[str, ...], environment: Mapping[str, str], timeout: float) -> tuple[int, str]:
-        self.ran.append(words)
-        self.environments.append(environment)
+    def __call__(self, hook: Hook, told: Mapping[str, str], timeout: float) -> tuple[int, str]:
+        self.ran.append(hook)
+        self.environments.append(told)
         return self._code, "it failed" if self._code else ""
 
 

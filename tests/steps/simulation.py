@@ -8,7 +8,7 @@ from pathlib import Path
 from lgtm_deploy.config import plan_file, stack_file
 from lgtm_deploy.core.event import Event
 from lgtm_deploy.core.graph import expand
-from lgtm_deploy.core.plan import Plan
+from lgtm_deploy.core.plan import Hook, Plan
 from lgtm_deploy.core.preview import Preview
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.stack import Service, Stack
@@ -134,5 +134,5 @@ class Simulation:
         return {name: host.service(self.service(name).ecs_service).grace_period_seconds for name in BOTH}
 
 
-def no_hook(words: tuple[str, ...], environment: Mapping[str, str], timeout: float) -> tuple[int, str]:
+def no_hook(hook: Hook, told: Mapping[str, str], timeout: float) -> tuple[int, str]:
     return 0, ""

@@ -1,0 +1,81 @@
+"""The hooks of a rollback: when they run, what they are told, and what comes of those that fail."""
+
+import pytest
+
+from lgtm_deploy.core.errors import PermanentError
+from lgtm_deploy.core.event import HookFinished
+from lgtm_deploy.core.plan import Hooks, Webhook
+from tests.engine.acting import HookLog, act, resumed, taken_back
+from tests.engine.toys import Stage, Toy, World, fails
+
+SECRET = "https://hooks.example.com/services/T0/secret"
+HOOKS = Hooks(rollback=(("say", "back"), Webhook(url=SECRET)), failed=(("ring",),), timeout=5.0)
+BROKEN = PermanentError("It broke.")
+
+
+def broken() -> Stage:
+    world = World()
+    return Stage({"a": [], "b": ["a"]}, Toy(world, "b", before=fails(BROKEN)), world=world, hooks=HOOKS)
+
+
+def test_they_run_in_a_rollback_once_everything_is_undone() -> None:
+    stage = broken()
+    hooks = HookLog()
+
+    run = act(stage, hooks=hooks)
+
+    assert run.verdict == "rolled-back"
+    assert hooks.ran == [*HOOKS.rollback, ("ring",)]
+    log = stage.world.log
+    assert log.index("StepCompensated a") < log.index("HookFinished") < log.index("RollbackFinished")
+    assert hooks.environments[0]["LGTM_DEPLOY_HOOK_EVENT"] == "RollbackStarted"
+    assert hooks.environments[0]["LGTM_DEPLOY_HOOK_REASON"] == "b: It broke."
+    assert hooks.environments[-1]["LGTM_DEPLOY_HOOK_VERDICT"] == "rolled-back"
+
+
+def test_what_they_change_is_read_back() -> None:
+    stage = broken().rewrite("a", timeout=0.02)
+
+    class Meddling(HookLog):
+        def __call__(self, *_: object) -> tuple[int, str]:
+            stage.world.state["a"] = "meddled"
+            return 0, ""
+
+    run = act(stage, hooks=Meddling())
+
+    assert run.verdict == "rollback-failed"
+    assert "is meddled" in run.differs[0]
+
+
+def test_one_that_fails_is_journaled_and_stops_nothing() -> None:
+    stage = broken()
+
+    run = act(stage, hooks=HookLog(code=7))
+
+    assert run.verdict == "rolled-back"
+    told = [(event.hook, event.exit_code) for event in stage.events if isinstance(event, HookFinished)]
+    assert told == [("rollback: say", 7), ("rollback: POST hooks.example.com", 7), ("failed: ring", 7)]
+    assert "secret" not in str(stage.events)
+
+
+@pytest.mark.parametrize("resuming", [True, False])
+def test_who_asks_for_a_rollback_hears_of_no_failure(resuming: bool) -> None:
+    stage = Stage({"a": []}, hooks=HOOKS)
+    act(stage, hooks=HookLog())
+    hooks = HookLog()
+    if resuming:
+        # Another process had begun to undo it, and was killed.
+        with pytest.raises(ZeroDivisionError):
+            taken_back(stage, hooks=Dying())
+        resumed(stage)
+        run = act(stage, hooks=hooks)
+    else:
+        run = taken_back(stage, hooks=hooks)
+
+    assert (run.verdict, run.exit_code) == ("rolled-back", 0)
+    assert hooks.ran == list(HOOKS.rollback)
+
+
+class Dying(HookLog):
+    def __call__(self, *_: object) -> tuple[int, str]:
+        raise ZeroDivisionError
