@@ -1,6 +1,7 @@
 """A mapping that is changed often and never loses an earlier state: only what differs is made anew."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, ValuesView
+from itertools import chain
 from typing import Any, Generic, TypeVar
 
 ValueT = TypeVar("ValueT")
@@ -44,8 +45,19 @@ class PersistentMap(Mapping[str, ValueT], Generic[ValueT]):
     def __len__(self) -> int:
         return len(self._places)
 
+    def values(self) -> ValuesView[ValueT]:
+        """The values in the order of their keys."""
+        return _Values(self)
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({dict(self)!r})"
+
+    def leaves(self) -> Iterator[_Node]:
+        """The values, 32 at a time."""
+        level: Sequence[_Node] = (self._root,)
+        for _ in range(self._height):
+            level = [each for node in level for each in node]
+        return iter(level)
 
     def put(self, key: str, value: ValueT) -> "PersistentMap[ValueT]":
         """The mapping with this value; what it was stays what it is."""
@@ -57,6 +69,17 @@ class PersistentMap(Mapping[str, ValueT], Generic[ValueT]):
         changed._height = self._height
         changed._root = _replaced(self._root, self._height, place, value)
         return changed
+
+
+class _Values(ValuesView[ValueT]):
+    """One after the other, without looking each of them up."""
+
+    def __init__(self, values: PersistentMap[ValueT]) -> None:
+        super().__init__(values)
+        self._leaves = values.leaves
+
+    def __iter__(self) -> Iterator[ValueT]:
+        return chain.from_iterable(self._leaves())
 
 
 def put(values: Mapping[str, ValueT], key: str, value: ValueT) -> PersistentMap[ValueT]:

@@ -30,6 +30,7 @@ def test_it_holds_what_a_dict_holds_in_the_same_order(size: int) -> None:
 
     assert (persistent, len(persistent)) == (values, size)
     assert list(persistent.items()) == list(values.items())
+    assert list(persistent.values()) == list(values.values())
 
 
 @given(st.integers(0, 70), st.lists(st.tuples(st.integers(0, 80), st.integers())))
