@@ -23,7 +23,7 @@ e2e: setup ## the tests that need the local AWS
 	@scripts/setup tests
 	pytest -q -m "sandbox or e2e"
 
-bench: setup ## side by side with the hand-run release
+bench: setup ## start-up, the engine beside others (peers are installed for it), and the release beside a script
 	@scripts/bench
 
 night: setup ## the eight ways in which the change once failed, put to lgtm-deploy and to a script
