@@ -59,6 +59,10 @@ def _hosts(service: Service) -> set[str]:
 
 def _judged(file: str, mention: Mention, service: Service) -> Iterator[Named]:
     routes = Routes.of(service)
+    if mention.filled_in:
+        if routes.fate(mention.path or "") != "stays":
+            yield _told(file, mention, service, "unclear", why=f"whether that is {service.name} here cannot be seen")
+        return
     if mention.path is None:
         yield _told(file, mention, service, "unclear", why=f"which path of {service.name} it asks cannot be seen")
         return

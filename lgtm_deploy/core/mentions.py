@@ -10,10 +10,19 @@ from lgtm_deploy.core.code_lines import code_lines
 _METRICS = "/metrics"
 _PORTS = {"http": 80, "https": 443}
 _ADDRESS = re.compile(
-    r"(?<![\w.@/-])(?:(?P<scheme>https?)://(?:[^/\s\"']+@)?)?"
+    r"(?<![\w.@/$-])(?:(?P<scheme>https?)://(?:[^/\s\"']+@)?)?"
     r"(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(?::(?P<port>\d{1,5}))?(?![\w.-])"
     r"(?P<path>/[^\s\"'`<>\\,;(){}\[\]|$]*)?(?P<more>[${])?"
 )
+# What is filled in elsewhere: ${var.domain}, $DOMAIN, $(DOMAIN), %{if x}, {{ .domain }}.
+_HOLE = r"(?:\$\{[^{}]*\}|\{\{[^{}]*\}\}|%\{[^{}]*\}|\$\([^()]*\)|\$[A-Za-z_]\w*)"
+_FILLED_IN = re.compile(
+    rf"(?<![\w.@/}}-])(?:(?P<scheme>https?)://(?:[^/\s\"']+@)?)?"
+    rf"(?P<host>(?:[A-Za-z0-9.-]|{_HOLE})+)(?::(?P<port>\d{{1,5}}(?!\d)|{_HOLE}))?"
+    rf"(?P<path>/[^\s\"'`<>\\,;(){{}}\[\]|$]*)?"
+)
+_HOLES = re.compile(_HOLE)
+_WORDS = re.compile(r"[A-Za-z0-9]+")
 # Whoever is told of a mention need not know the password in it.
 _LOGIN = re.compile(r"://[^/\s]+@")
 _METRICS_PATH = re.compile(r"(?:__)?metrics_path(?:__)?[\"']?\s*[:=]\s*[\"']?(?P<path>/[^\s\"',}\]]*)")
@@ -25,12 +34,14 @@ _BLOCK = re.compile(r"^\s*[\w.]+\s+\"[^\"]*\"\s*\{\s*$")
 @dataclass(frozen=True, kw_only=True)
 class Mention:
     """A line that names the service: what it says, and the path that is asked there (empty: all of them, as by a base
-    URL; None: it cannot be seen). `scraped` says that the path stands elsewhere, as `metrics_path`."""
+    URL; None: it cannot be seen). `scraped` says that the path stands elsewhere, as `metrics_path`; `filled_in` that
+    the host or the port does, so that it may be another one."""
 
     line: int
     says: str
     path: str | None
     scraped: bool = False
+    filled_in: bool = False
 
     def under(self, prefix: str) -> str:
         """What it has to say for the path under a prefix."""
@@ -46,12 +57,45 @@ def mentions(file: str, text: str, *, hosts: frozenset[str], port: int) -> list[
     A full name counts by its first label, too, as a service registry makes it: `tempo.lgtm.local`.
     """
     lines = [line for _, line in code_lines(file, text)]
+    return [found for at in range(len(lines)) for found in _on_line(lines, at, hosts, port)]
+
+
+def _on_line(lines: Sequence[str], at: int, hosts: frozenset[str], port: int) -> list[Mention]:
+    line = lines[at]
+    plain = [found for found in _ADDRESS.finditer(line) if _is_meant(found, hosts, port)]
+    holes = _FILLED_IN.finditer(line) if _HOLES.search(line) else ()
+    filled = [found for found in holes if not any(_overlap(found, each) for each in plain)]
     return [
-        _mention(lines, at, found)
-        for at, line in enumerate(lines)
-        for found in _ADDRESS.finditer(line)
-        if _is_meant(found, hosts, port)
+        *(_mention(lines, at, found) for found in plain),
+        *(
+            Mention(line=at + 1, says=_LOGIN.sub("://***@", found[0]), path=found["path"] or "", filled_in=True)
+            for found in filled
+            if _may_be_meant(found, hosts, port)
+        ),
     ]
+
+
+def _overlap(one: re.Match[str], other: re.Match[str]) -> bool:
+    return one.start() < other.end() and other.start() < one.end()
+
+
+def _may_be_meant(found: re.Match[str], hosts: frozenset[str], port: int) -> bool:
+    """Whether a host or a port that is filled in elsewhere may turn out to be the one."""
+    host, named = found["host"], found["port"] or ""
+    if not _HOLES.search(host + named) or not (found["scheme"] or named.isdigit()):
+        return False
+    if named.isdigit() or not named:
+        asked = int(named) if named else _PORTS[found["scheme"]]
+        if asked != port:
+            return False
+    # The first label, with dots in what is filled in being no end of it.
+    shown = _HOLES.sub(lambda hole: hole[0].replace(".", "_"), host)
+    label = shown.partition(".")[0].lower()
+    return label in hosts or (_HOLES.search(label) is not None and not hosts.isdisjoint(_WORDS.findall(_spaced(label))))
+
+
+def _spaced(text: str) -> str:
+    return text.replace("_", " ")
 
 
 def _is_meant(found: re.Match[str], hosts: frozenset[str], port: int) -> bool:

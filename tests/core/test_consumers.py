@@ -56,6 +56,44 @@ def test_a_path_that_moves_breaks_who_names_it_and_the_new_one_is_told(line: str
     assert one.place == "a.yaml:2"
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "url: http://tempo.${var.domain}:3200",
+        "url = http://tempo.${var.domain}:3200/api/search",
+        "url: https://${var.env}-tempo.lgtm.local:3200",
+        "url: http://${local.tempo_host}:3200",
+        "url: http://tempo:${TEMPO_PORT}/api/search",
+        "url: http://$TEMPO:3200/tempo",
+        "url: http://ada:hunter2@{{ .Values.tempo.host }}:3200",
+        "TEMPO_ADDRESS=tempo.$(DOMAIN):3200",
+    ],
+)
+def test_a_host_that_is_filled_in_elsewhere_is_told_as_unclear(line: str) -> None:
+    [one] = found(line)
+
+    assert (one.outcome, one.service, one.instead) == ("unclear", "tempo", "")
+    assert "cannot be seen" in one.why
+    assert "hunter2" not in str(one)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "url: http://loki.${var.domain}:3100",
+        "url: http://tempo.${var.domain}:4318/v1/traces",
+        "url: http://tempo.${var.domain}/",
+        "url: http://contempo.${var.domain}:3200",
+        "url: http://${var.host}:3200",
+        "image: ${REGISTRY}/grafana/tempo:3200",
+        "name: ${var.env}-tempo",
+        "url: http://pyroscope.${var.domain}:4040/pyroscope/ingest",
+    ],
+)
+def test_what_is_filled_in_and_can_be_nothing_that_changes_is_left_in_peace(line: str) -> None:
+    assert found(line) == []
+
+
 @pytest.mark.parametrize("login", ["ada:hunter2", "ada:hunt@er2", "hunter2", "${USER}:hunter2"])
 def test_a_password_in_a_url_is_told_to_nobody(login: str) -> None:
     [one] = found(f"url: http://{login}@tempo:3200/api/search")
