@@ -47,6 +47,7 @@ def load(file: Path, environment: str | None) -> Stack:
         directory=directory,
         services={key: _service(source, name, key, each, directory) for key, each in document.services.items()},
         environment=_environment(source, name, document.environments[name], directory),
+        other_environments=tuple(each for each in document.environments if each != name),
     )
 
 

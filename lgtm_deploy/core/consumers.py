@@ -1,6 +1,7 @@
 """Who names a service in the stack's own files, and whether that still works once its paths have moved."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -36,11 +37,17 @@ class Named:
 
 
 def named(
-    files: Mapping[str, str], services: Iterable[Service], owners: Mapping[str, Service] | None = None
+    files: Mapping[str, str],
+    services: Iterable[Service],
+    owners: Mapping[str, Service] | None = None,
+    *,
+    environment: str = "",
+    others: Sequence[str] = (),
 ) -> list[Named]:
     """Where these files (path -> text) name services whose routes change, other than on paths that stay.
 
-    `owners` says in whose image a file ends: there, `localhost` is that service.
+    `owners` says in whose image a file ends: there, `localhost` is that service. A host that has the name of one of the
+    `others` in its own, and not that of the `environment`, is theirs: what changes here does not touch it.
     """
     changing = [service for service in services if Routes.of(service).changed]
     found: list[Named] = []
@@ -49,8 +56,18 @@ def named(
         for service in changing:
             hosts = _hosts(service) | ({"localhost", "127.0.0.1"} if owner and owner.name == service.name else set())
             for mention in mentions(file, text, hosts=frozenset(hosts), port=service.port):
-                found += _judged(file, mention, service)
+                if mention.host in hosts or not _is_of_another(mention.host, environment, others):
+                    found += _judged(file, mention, service)
     return found
+
+
+def _is_of_another(host: str, environment: str, others: Sequence[str]) -> bool:
+    """The longest name in the host counts: `prod-eu` is not `prod`."""
+    names = sorted(filter(None, (environment, *others)), key=len, reverse=True)
+    named = next(
+        (name for name in names if re.search(rf"(?<![a-z0-9]){re.escape(name.lower())}(?![a-z0-9])", host)), ""
+    )
+    return named in others
 
 
 def _hosts(service: Service) -> set[str]:

@@ -33,11 +33,15 @@ _BLOCK = re.compile(r"^\s*[\w.]+\s+\"[^\"]*\"\s*\{\s*$")
 
 @dataclass(frozen=True, kw_only=True)
 class Mention:
-    """A line that names the service: what it says, and the path that is asked there (empty: all of them, as by a base
-    URL; None: it cannot be seen). `scraped` says that the path stands elsewhere, as `metrics_path`; `filled_in` that
-    the host or the port does, so that it may be another one."""
+    """A line that names the service: the host (lower case), what the line says, and the path that is asked there
+    (empty: all of them, as by a base URL; None: it cannot be seen).
+
+    `scraped` says that the path stands elsewhere, as `metrics_path`; `filled_in` that the host or the port does, so
+    that it may be another one.
+    """
 
     line: int
+    host: str
     says: str
     path: str | None
     scraped: bool = False
@@ -68,7 +72,13 @@ def _on_line(lines: Sequence[str], at: int, hosts: frozenset[str], port: int) ->
     return [
         *(_mention(lines, at, found) for found in plain),
         *(
-            Mention(line=at + 1, says=_LOGIN.sub("://***@", found[0]), path=found["path"] or "", filled_in=True)
+            Mention(
+                line=at + 1,
+                host=found["host"].lower(),
+                says=_LOGIN.sub("://***@", found[0]),
+                path=found["path"] or "",
+                filled_in=True,
+            )
             for found in filled
             if _may_be_meant(found, hosts, port)
         ),
@@ -108,16 +118,17 @@ def _is_meant(found: re.Match[str], hosts: frozenset[str], port: int) -> bool:
 
 def _mention(lines: Sequence[str], at: int, found: re.Match[str]) -> Mention:
     says = _LOGIN.sub("://***@", found[0].removesuffix(found["more"] or "").rstrip("."))
+    host = found["host"].lower()
     if found["more"]:
-        return Mention(line=at + 1, says=says, path=None)
+        return Mention(line=at + 1, host=host, says=says, path=None)
     if found["scheme"] or found["path"]:
-        return Mention(line=at + 1, says=says, path=(found["path"] or "").rstrip("."))
+        return Mention(line=at + 1, host=host, says=says, path=(found["path"] or "").rstrip("."))
     job = _job(lines, at)
     if not any(_SCRAPED.search(line) for line in [lines[at], *job]):
-        return Mention(line=at + 1, says=says, path=None)
+        return Mention(line=at + 1, host=host, says=says, path=None)
     paths = [each["path"] for line in [lines[at], *job] if (each := _METRICS_PATH.search(line))]
     path = paths[0] if paths else _METRICS
-    return Mention(line=at + 1, says=f"{says} (scraped at {path})", path=path, scraped=True)
+    return Mention(line=at + 1, host=host, says=f"{says} (scraped at {path})", path=path, scraped=True)
 
 
 def _job(lines: Sequence[str], at: int) -> Sequence[str]:

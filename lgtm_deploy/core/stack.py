@@ -132,12 +132,14 @@ class Environment:
 
 @dataclass(frozen=True, kw_only=True)
 class Stack:
-    """The stack as one environment has it. `directory` is the stack file's own folder."""
+    """The stack as one environment has it. `directory` is the stack file's own folder, `other_environments` are the
+    names of those that it has beside."""
 
     name: str
     directory: Path
     services: Mapping[str, Service]
     environment: Environment
+    other_environments: tuple[str, ...] = ()
 
     def service(self, name: str) -> Service:
         """The service of that name. Raises UsageError when the stack has none."""

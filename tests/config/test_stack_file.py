@@ -29,6 +29,7 @@ def test_one_of_several_environments_must_be_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"has 2 environments. Name one with --env: prod, test."):
         stack_file.load(lay_stack(tmp_path, two), None)
     assert stack_file.environments(lay_stack(tmp_path, two)) == ("prod", "test")
+    assert stack_file.load(lay_stack(tmp_path, two), "test").other_environments == ("prod",)
 
 
 def test_an_unknown_environment_is_answered_with_the_known_ones(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Who names a path that moves: found in configuration of every kind, and never in a comment."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,29 @@ def test_a_host_that_is_filled_in_elsewhere_is_told_as_unclear(line: str) -> Non
 )
 def test_what_is_filled_in_and_can_be_nothing_that_changes_is_left_in_peace(line: str) -> None:
     assert found(line) == []
+
+
+@pytest.mark.parametrize(
+    ("host", "ours"),
+    [
+        ("tempo.staging.lgtm.local", False),
+        ("tempo.lgtm-staging.local", False),
+        ("tempo.prod-eu.local", False),
+        ("tempo.${local.zone}.staging.local", False),
+        ("tempo.prod.local", True),
+        ("tempo.stagings.local", True),
+        ("tempo.lgtm.local", True),
+        ("tempo", True),
+        ("traces.shared.staging.local", True),
+    ],
+)
+def test_a_host_of_another_environment_is_not_this_ones_business(host: str, ours: bool) -> None:
+    tempo = replace(TEMPO, hosts=("traces.shared.staging.local",))
+    text = f"url: http://{host}:3200\n"
+
+    told = named({"a.yaml": text}, [tempo], environment="prod", others=("staging", "prod-eu"))
+
+    assert bool(told) is ours
 
 
 @pytest.mark.parametrize("login", ["ada:hunter2", "ada:hunt@er2", "hunter2", "${USER}:hunter2"])

@@ -50,6 +50,8 @@ def _named(stack: Stack, services: Sequence[str]) -> tuple[list[Named], Mapping[
         texts,
         [stack.service(name) for name in services],
         {file: stack.service(owner) for file, owner in owners.items()},
+        environment=stack.environment.name,
+        others=stack.other_environments,
     )
     return found, owners
 
