@@ -11,11 +11,10 @@ from lgtm_deploy.adapters.aws import Aws, changing, error_code, reading
 from lgtm_deploy.adapters.elb import health_check
 from lgtm_deploy.core.errors import AlreadyExistsError, InDoubtError, NotFoundError, PermanentError, TransientError
 from lgtm_deploy.core.ports import Answer, Balancer, ListenerRule, Shadow, ShadowRequest
-from lgtm_deploy.core.shadow import answer_of, doubt_of, shadow_check
+from lgtm_deploy.core.shadow import answer_of, doubt_of, shadow_check, shadow_listener
 
 # Only what bears this tag is ever removed; it holds the listener's ARN, by which the rule is found again.
 MARK = "lgtm-deploy.shadow-listener"
-HTTP = ("HTTP", "HTTPS")
 # AWS: CreateRule, Priority: 1 to 50,000.
 LAST_PRIORITY = 50_000
 # Another run, or another service of this one, may take the priority between the look and the change.
@@ -231,14 +230,10 @@ def _delete(what: str, call: Callable[..., object], **which: str) -> None:
 
 
 def _listener(load_balancer: str, rules: Sequence[ListenerRule]) -> str:
-    """The listener that gets the rule: any one of HTTP or HTTPS will do, so the first by port.
-
-    Every listener has a default rule (AWS: ELB user guide, listener rules).
-    """
-    usable = sorted((rule.port, rule.listener) for rule in rules if rule.protocol in HTTP)
-    if not usable:
+    found = shadow_listener(rules)
+    if not found:
         raise NotFoundError(f"Load balancer {load_balancer} has no HTTP or HTTPS listener.")
-    return usable[0][1]
+    return found
 
 
 def _tags(tags: Mapping[str, str]) -> list[dict[str, str]]:

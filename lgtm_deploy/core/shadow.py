@@ -2,9 +2,10 @@
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 
-from lgtm_deploy.core.ports import Answer, HealthCheck, Target
+from lgtm_deploy.core.ports import Answer, HealthCheck, ListenerRule, Target
 from lgtm_deploy.core.stack import Stack
 
 # AWS: CreateTargetGroup, Name: at most 32 letters, digits and hyphens, no hyphen at either end.
@@ -19,6 +20,7 @@ THRESHOLD = 2
 # What a gate takes for a healthy answer, whatever else the service's own target group lets pass meanwhile.
 MATCHER = "200"
 
+_HTTP = ("HTTP", "HTTPS")
 _HASH_LENGTH = 6
 _CODES = re.compile(r"\[([\d,\s]+)\]")
 
@@ -29,6 +31,16 @@ def shadow_name(stack: Stack, service: str) -> str:
     digest = hashlib.sha256("\0".join((stack.name, environment, service)).encode()).hexdigest()[:_HASH_LENGTH]
     readable = re.sub(r"[^A-Za-z0-9]+", "-", f"shadow-{environment}-{service}")
     return f"{readable[: NAME_LENGTH - _HASH_LENGTH - 1].rstrip('-')}-{digest}"
+
+
+def shadow_listener(rules: Iterable[ListenerRule]) -> str:
+    """The ARN of the listener that gets the rule: any one of HTTP or HTTPS will do, so the first by port; empty when
+    there is none.
+
+    Every listener has a default rule (AWS: ELB user guide, listener rules).
+    """
+    usable = sorted((rule.port, rule.listener) for rule in rules if rule.protocol in _HTTP)
+    return usable[0][1] if usable else ""
 
 
 def shadow_check(own: HealthCheck, path: str) -> HealthCheck:

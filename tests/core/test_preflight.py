@@ -1,12 +1,15 @@
 """Small judgments of preflight, each by itself."""
 
+from dataclasses import replace
+
 import pytest
 
-from lgtm_deploy.core.ports import Permission, ServiceState
+from lgtm_deploy.core.ports import Permission, ServiceState, TargetGroup
 from lgtm_deploy.core.preflight.facts import RunningImage, ServiceFacts
 from lgtm_deploy.core.preflight.images import pinned_tag, version_hint, way_back
 from lgtm_deploy.core.preflight.permissions import wanted
 from lgtm_deploy.core.stack import Service
+from lgtm_deploy.fakes.targets import FIVE_SECONDS
 
 REGISTRY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 RUNNING = f"sha256:{'ab' * 32}"
@@ -95,7 +98,7 @@ def test_the_command_that_keeps_an_image_names_repository_digest_and_a_tag() -> 
 
 
 def test_permissions_are_asked_for_on_the_very_resources_in_any_partition() -> None:
-    needed = wanted([facts()], cluster="prod", shadow=False)
+    needed = wanted([facts()], cluster="prod")
 
     place = "cn-north-1:123456789012"
     assert Permission(
@@ -105,4 +108,32 @@ def test_permissions_are_asked_for_on_the_very_resources_in_any_partition() -> N
         action="ecr:PutImage", resource=f"arn:aws-cn:ecr:{place}:repository/team/lgtm-tempo"
     ) in needed  # fmt: skip
     assert not [each for each in needed if each.action.startswith("elasticloadbalancing")]
-    assert [each for each in wanted([facts()], cluster="prod", shadow=True) if "CreateRule" in each.action]
+
+
+def test_a_shadow_needs_only_what_bears_its_name_on_its_load_balancer() -> None:
+    place = "arn:aws-cn:elasticloadbalancing:cn-north-1:123456789012"
+    group = TargetGroup(
+        arn=f"{place}:targetgroup/tempo-tg/1a2b", name="tempo-tg", health_check=FIVE_SECONDS, deregistration_delay=5
+    )
+
+    needed = wanted(
+        [replace(facts(), group=group)],
+        cluster="prod",
+        shadows={"tempo": "shadow-prod-tempo-1f", "loki": "shadow-prod-loki-2e"},
+        listener=f"{place}:listener/app/alb/3c/4d",
+    )
+
+    balancing = {
+        (each.action.partition(":")[2], each.resource.removeprefix(place)) for each in needed if place in each.resource
+    }
+    assert balancing == {
+        ("ModifyTargetGroup", ":targetgroup/tempo-tg/1a2b"),
+        ("CreateTargetGroup", ":targetgroup/shadow-prod-tempo-1f/*"),
+        ("DeleteTargetGroup", ":targetgroup/shadow-prod-tempo-1f/*"),
+        ("RegisterTargets", ":targetgroup/shadow-prod-tempo-1f/*"),
+        ("AddTags", ":targetgroup/shadow-prod-tempo-1f/*"),
+        ("CreateRule", ":listener/app/alb/3c/4d"),
+        ("DeleteRule", ":listener-rule/app/alb/3c/4d/*"),
+        ("AddTags", ":listener-rule/app/alb/3c/4d/*"),
+    }
+    assert [each.action for each in needed if each.resource == "*"] == ["ecr:GetAuthorizationToken"]

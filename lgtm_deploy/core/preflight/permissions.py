@@ -1,6 +1,6 @@
 """What the caller needs to be allowed, and whether it is."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from lgtm_deploy.core.ports import Permission, ServiceState
 from lgtm_deploy.core.preflight.facts import Findings, ServiceFacts, Survey
@@ -8,11 +8,19 @@ from lgtm_deploy.core.preflight.facts import Findings, ServiceFacts, Survey
 _LOGIN = "ecr:GetAuthorizationToken"
 # AWS: ECR user guide, "Required IAM permissions for pushing an image".
 _PUSH = ("BatchCheckLayerAvailability", "InitiateLayerUpload", "UploadLayerPart", "CompleteLayerUpload", "PutImage")
-_SHADOW = ("CreateTargetGroup", "DeleteTargetGroup", "RegisterTargets", "CreateRule", "DeleteRule", "AddTags")
+_ELB = "elasticloadbalancing"
+# AWS: service authorization reference, Elastic Load Balancing v2: which action is checked on which kind of resource.
+_SHADOW_GROUP = ("CreateTargetGroup", "DeleteTargetGroup", "RegisterTargets", "AddTags")
+_SHADOW_RULE = ("DeleteRule", "AddTags")
 
 
-def wanted(services: Iterable[ServiceFacts], *, cluster: str, shadow: bool) -> tuple[Permission, ...]:
-    """The changing calls that a run makes for services that change.
+def wanted(
+    services: Iterable[ServiceFacts], *, cluster: str, shadows: Mapping[str, str] | None = None, listener: str = ""
+) -> tuple[Permission, ...]:
+    """The changing calls that a run makes for services that change, on the very resources.
+
+    `shadows` are the names of their shadow target groups, where there are to be any, and `listener` is the ARN of the
+    one that gets the rules.
 
     What Terraform needs beside the health check itself, such as its state, is left out; so are `iam:PassRole` and tags,
     which depend on the task definition.
@@ -21,7 +29,7 @@ def wanted(services: Iterable[ServiceFacts], *, cluster: str, shadow: bool) -> t
         each
         for facts in services
         if facts.state and facts.changes
-        for each in _of(facts, facts.state, cluster, shadow=shadow)
+        for each in (*_of(facts, facts.state, cluster), *_of_shadow(facts, (shadows or {}), listener))
     ]
     if found:
         found.append(Permission(action=_LOGIN))
@@ -42,7 +50,7 @@ def allowed(survey: Survey) -> Findings:
     return Findings(told=(f"permissions: all {len(survey.wanted)} that it needs, by IAM's own simulation",))
 
 
-def _of(facts: ServiceFacts, state: ServiceState, cluster: str, *, shadow: bool) -> Iterator[Permission]:
+def _of(facts: ServiceFacts, state: ServiceState, cluster: str) -> Iterator[Permission]:
     service = facts.service
     place, _, revision = state.task_definition.partition(":task-definition/")
     yield Permission(action="ecs:UpdateService", resource=f"{place}:service/{cluster}/{service.ecs_service}")
@@ -53,7 +61,19 @@ def _of(facts: ServiceFacts, state: ServiceState, cluster: str, *, shadow: bool)
     for action in _PUSH:
         yield Permission(action=f"ecr:{action}", resource=repository)
     if facts.group and facts.group.health_check.path != service.health.path:
-        yield Permission(action="elasticloadbalancing:ModifyTargetGroup", resource=facts.group.arn)
-    if shadow:
-        for action in _SHADOW:
-            yield Permission(action=f"elasticloadbalancing:{action}")
+        yield Permission(action=f"{_ELB}:ModifyTargetGroup", resource=facts.group.arn)
+
+
+def _of_shadow(facts: ServiceFacts, shadows: Mapping[str, str], listener: str) -> Iterator[Permission]:
+    """A role may be allowed no more than what bears such names, on this load balancer."""
+    name = shadows.get(facts.service.name)
+    if not name or not facts.group or not listener:
+        return
+    group = f"{facts.group.arn.partition(':targetgroup/')[0]}:targetgroup/{name}/*"
+    for action in _SHADOW_GROUP:
+        yield Permission(action=f"{_ELB}:{action}", resource=group)
+    yield Permission(action=f"{_ELB}:CreateRule", resource=listener)
+    for action in _SHADOW_RULE:
+        yield Permission(
+            action=f"{_ELB}:{action}", resource=f"{listener.replace(':listener/', ':listener-rule/', 1)}/*"
+        )

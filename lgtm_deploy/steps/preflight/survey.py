@@ -9,6 +9,7 @@ from lgtm_deploy.core.ports import ListenerRule, Ports
 from lgtm_deploy.core.preflight.facts import ServiceFacts, Survey
 from lgtm_deploy.core.preflight.permissions import wanted
 from lgtm_deploy.core.preflight.tasks import way
+from lgtm_deploy.core.shadow import shadow_listener, shadow_name
 from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.steps.preflight.looks import Looked, looked
 from lgtm_deploy.steps.preflight.service import look_at
@@ -66,7 +67,8 @@ def _with_permissions(stack: Stack, ports: Ports, survey: Survey) -> Survey:
     environment = stack.environment
     changing: Sequence[ServiceFacts] = [facts for facts in (*survey.services, *survey.coupled) if facts.changes]
     shadow = way(environment, survey.services) == "shadow"
-    needed = wanted(changing, cluster=environment.cluster, shadow=shadow)
+    names = {facts.service.name: shadow_name(stack, facts.service.name) for facts in survey.services if shadow}
+    needed = wanted(changing, cluster=environment.cluster, shadows=names, listener=shadow_listener(survey.rules))
     count = sum(facts.changes for facts in survey.services)
     needs_shadow = shadow and count > 0
     obstacle = looked(lambda: ports.shadow.feasible(environment.load_balancer, count) if needs_shadow else "")
