@@ -6,7 +6,7 @@ import pytest
 
 from lgtm_deploy.core.ports import Permission, ServiceState, TargetGroup
 from lgtm_deploy.core.preflight.facts import RunningImage, ServiceFacts
-from lgtm_deploy.core.preflight.images import pinned_tag, version_hint, way_back
+from lgtm_deploy.core.preflight.images import is_of, pinned_tag, version_hint, way_back
 from lgtm_deploy.core.preflight.permissions import wanted
 from lgtm_deploy.core.stack import Service
 from lgtm_deploy.fakes.targets import FIVE_SECONDS
@@ -75,6 +75,24 @@ def test_an_ordinary_version_is_no_tag(version: str) -> None:
 )
 def test_a_pinned_tag_is_the_one_that_the_task_definition_names(image: str, fits: bool) -> None:
     assert (pinned_tag(facts(image, pinned="stable")).wrong == ()) is fits
+
+
+@pytest.mark.parametrize(
+    ("reference", "own"),
+    [
+        (f"{REGISTRY}/team/lgtm-tempo:stable", True),
+        (f"{REGISTRY}/team/lgtm-tempo@{RUNNING}", True),
+        (f"{REGISTRY}/team/lgtm-tempo", True),
+        ("123456789012.dkr-ecr.eu-west-1.on.aws/team/lgtm-tempo:stable", True),
+        ("123456789012.dkr.ecr-fips.eu-west-1.amazonaws.com/team/lgtm-tempo:stable", True),
+        (f"{REGISTRY}/team/lgtm-tempo-next:stable", False),
+        ("123456789012.dkr.ecr.us-east-1.amazonaws.com/team/lgtm-tempo:stable", False),
+        ("210987654321.dkr.ecr.eu-west-1.amazonaws.com/team/lgtm-tempo:stable", False),
+        ("docker.io/team/lgtm-tempo:stable", False),
+    ],
+)
+def test_an_image_is_of_the_repository_of_this_very_registry(reference: str, own: bool) -> None:
+    assert is_of(reference, f"{REGISTRY}/team/lgtm-tempo") is own
 
 
 def test_what_is_deployed_by_digest_may_be_named_anyhow() -> None:

@@ -349,6 +349,16 @@ def test_where_nobody_can_be_asked_the_needed_permissions_are_told(here: Here) -
         assert action in told
 
 
+def test_an_image_of_another_registry_is_not_missed_in_this_one(here: Here) -> None:
+    service = here.service("tempo")
+    running = here.cloud.services[service.ecs_service].deployments[-1]
+    other = "999999999999.dkr.ecr.us-east-1.amazonaws.com/lgtm-tempo:2.3.1"
+    running.revision.images[service.container] = other
+    running.digests[service.container] = f"sha256:{'cd' * 32}"
+
+    assert here.outputs().told
+
+
 def test_an_untagged_image_that_stays_is_only_told(here: Here) -> None:
     here.cloud.repositories["lgtm-tempo"].tags.clear()
 

@@ -6,6 +6,7 @@ from lgtm_deploy.core.preflight.facts import Findings, RunningImage, ServiceFact
 
 # A version and something of one's own behind it: a date, a build number, a commit.
 _OWN_TAG = re.compile(r"^(?P<version>v?\d+\.\d+(?:\.\d+)?)[-_.+](?:\d{3,}\S*|[0-9a-f]{7,40}|(?:build|b|r)[-._]?\d+)$")
+_ECR = re.compile(r"(?P<account>\d{12})\.dkr[.-]ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)\.")
 _SHORT = 19
 
 
@@ -50,6 +51,21 @@ def way_back(facts: ServiceFacts) -> Findings:
     if [tag for tag in image.tags if tag != service.pinned_tag]:
         return Findings()
     return _untagged(facts, image)
+
+
+def is_of(reference: str, address: str) -> bool:
+    """Whether an image reference, by tag or by digest, is of the repository at that address.
+
+    An ECR registry has several host names (AWS: ECR user guide, dual-stack and FIPS): account and region tell.
+    """
+    host, _, path = reference.partition("@")[0].partition("/")
+    own_host, _, repository = address.partition("/")
+    return path.partition(":")[0] == repository and _registry(host) == _registry(own_host)
+
+
+def _registry(host: str) -> str:
+    ecr = _ECR.match(host)
+    return f"{ecr['account']} {ecr['region']}" if ecr else host
 
 
 def version_hint(version: str) -> str:

@@ -8,7 +8,7 @@ from lgtm_deploy.core.errors import AccessError, NotFoundError, PermanentError
 from lgtm_deploy.core.further_groups import further_names
 from lgtm_deploy.core.ports import Ports, ServiceState, TargetGroup
 from lgtm_deploy.core.preflight.facts import RunningImage, ServiceFacts
-from lgtm_deploy.core.preflight.images import version_hint
+from lgtm_deploy.core.preflight.images import is_of, version_hint
 from lgtm_deploy.core.stack import Service, Stack
 from lgtm_deploy.steps.build_image import build_request, tag_of
 from lgtm_deploy.steps.preflight.looks import Looked, looked
@@ -86,10 +86,11 @@ def _further(ports: Ports, state: ServiceState | None, group: TargetGroup | None
 
 def _running(ports: Ports, service: Service, state: ServiceState | None) -> RunningImage | None:
     """The image that runs, where it is one of the service's own repository and anything runs."""
-    if state is None or not _is_own(state.images.get(service.container, ""), service):
+    reference = state.images.get(service.container, "") if state else ""
+    if state is None or f"/{service.repository}" not in reference:
         return None
     digest = running_digest(ports.rollouts, service, state)
-    if not digest:
+    if not digest or not is_of(reference, ports.registry.reference(service.repository, digest).partition("@")[0]):
         return None
     try:
         tags = ports.registry.tags_of(service.repository, digest)
@@ -97,12 +98,6 @@ def _running(ports: Ports, service: Service, state: ServiceState | None) -> Runn
         return RunningImage(digest=digest, tags=None)
     kept = [tag for tag in tags if tag != service.pinned_tag]
     return RunningImage(digest=digest, tags=tags, expires=not kept and _expires(ports, service))
-
-
-def _is_own(reference: str, service: Service) -> bool:
-    """Whether an image reference names the service's repository, by tag or by digest."""
-    path = reference.partition("@")[0].partition("/")[2]
-    return path.partition(":")[0] == service.repository
 
 
 def _expires(ports: Ports, service: Service) -> bool:
