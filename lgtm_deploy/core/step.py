@@ -116,8 +116,12 @@ class Action(ABC, Generic[InputsT, SeenT, OutputsT]):
         """
         return Open(outputs=None)
 
+    def retreat(self, inputs: InputsT, seen: SeenT, progress: Progress) -> None:
+        """The first half of its undoing, where it is undone in two: by itself all of it."""
+        self.compensate(inputs, seen, progress)
+
     def retreated(self, inputs: InputsT, seen: SeenT) -> Gate[None]:
-        """Is what was seen back so far that what `follows_retreat` may be undone? For steps that retreat."""
+        """Is what was seen back so far that what comes after the first half may be undone?"""
         return self.restored(inputs, seen)
 
     def thing(self, inputs: InputsT) -> str:  # noqa: ARG002
@@ -127,7 +131,7 @@ class Action(ABC, Generic[InputsT, SeenT, OutputsT]):
 
     def follows_retreat(self, inputs: InputsT) -> bool:  # noqa: ARG002
         """Whether this is undone only after the steps before it have retreated, and not, as usual, before they are
-        undone at all."""
+        undone at all. Then it has two halves itself: the second one comes after those steps' second ones."""
         return False
 
 

@@ -121,7 +121,7 @@ class Attempts:
         def undo() -> Open[Any] | Shut:
             before = typed(step.sees, seen)
             if not self._repeatedly(lambda: isinstance(step.restored(inputs, before), Open)):
-                self._repeatedly(lambda: self._compensate(step, before))
+                self._repeatedly(lambda: self._compensate(step, before, retreat=retreat))
             deadline = self._clock.monotonic() + self._work.timeout
             back = step.retreated if retreat else step.restored
             return self._poll(lambda: back(inputs, before), deadline=deadline)
@@ -235,10 +235,11 @@ class Attempts:
             self._first = typed(step.sees, self._work.seen)
         return seen if self._first is None else step.recall(seen, self._first)
 
-    def _compensate(self, step: Action[Any, Any, Any], before: Any) -> None:
+    def _compensate(self, step: Action[Any, Any, Any], before: Any, *, retreat: bool) -> None:
         self._guard()
+        undo = step.retreat if retreat else step.compensate
         try:
-            step.compensate(self._work.inputs, before, self._progress(step))
+            undo(self._work.inputs, before, self._progress(step))
         except InDoubtError as error:
             # A rollback goes on: look whether it is back after all, and otherwise send it again, which does no harm.
             if not isinstance(step.restored(self._work.inputs, before), Open):

@@ -49,7 +49,8 @@ class _WayBack:
 
     Usually what came last is undone first. Where the earlier image passes the earlier health check only, and the new
     one the new check only, that would leave the tasks that run without a passing check: there the deployments are sent
-    back first, the check follows once the earlier tasks answer, and only then are the deployments waited for.
+    back first, the check follows once the earlier tasks answer, and only then are the deployments waited for. What the
+    check was given for that time, such as a higher threshold, goes last.
     """
 
     def __init__(self, job: Job, admits: Callable[[str], bool] = lambda _: True) -> None:
@@ -73,11 +74,15 @@ class _WayBack:
         order = {step: set(self._after[step]) for step in self._acted}
         for step, checks in self._retreats.items():
             if checks:
-                # What lies between the two is undone after the check, as usual: it does not wait for it here.
+                # What lies between the two is undone after the check's first half: it does not wait for it here.
                 between = {each for each in self._after[step] if self._after[each] & checks}
                 order[_retreat(step)] = self._after[step] - checks - between
-                for each in (step, *checks):
-                    order[each].add(_retreat(step))
+                for check in checks:
+                    order.setdefault(_retreat(check), set(self._after[check])).add(_retreat(step))
+                    order[check] |= {step, _retreat(check)}
+                for each in between & order.keys() | {step}:
+                    order[each] = {_retreat(name) if name in checks else name for name in order[each]}
+                order[step].add(_retreat(step))
         return order
 
     def left(self) -> list[str]:
@@ -103,7 +108,9 @@ class _WayBack:
         if name != identifier:
             if wrong:
                 self._stranded[identifier] = wrong
-            message = wrong or "the earlier tasks answer"
+            message = wrong or (
+                "the earlier tasks answer" if identifier in self._retreats else "the earlier check counts"
+            )
             return events.StepProgressed(at=at, step=identifier, message=message), True
         if wrong:
             return events.CompensationFailed(at=at, step=identifier, seconds=seconds, reason=wrong), True

@@ -20,7 +20,8 @@ from lgtm_deploy.core.event import (
     StepStarted,
     StepSucceeded,
 )
-from lgtm_deploy.core.gate import Gate, Shut, Waiting
+from lgtm_deploy.core.gate import Gate, Open, Shut, Waiting
+from lgtm_deploy.core.ports import Progress
 from lgtm_deploy.engine import rollback
 from tests.engine.acting import act
 from tests.engine.toys import Doing, Inputs, LocalToy, Seen, Stage, Toy, Watch, World, fails, for_ever, nothing, until
@@ -357,9 +358,51 @@ def test_deployments_are_sent_back_before_their_check_and_waited_for_after_it() 
     assert undone[0] == "release"
     assert set(undone[1:3]) == {"one", "two"}
     assert undone[3:] == ["check", "hold"], "each is sent back once"
-    told = stage.told(StepCompensated)
-    assert told.index("check") < min(told.index("one"), told.index("two"))
-    assert told[-1] == "hold"
+    assert set(stage.told(StepCompensated)[-4:-2]) == {"one", "two"}
+    assert stage.told(StepCompensated)[-2:] == ["check", "hold"]
+
+
+class Braced(Check):
+    """A check that was given something for the time of the handover."""
+
+    def retreat(self, inputs: Inputs, seen: Seen, progress: Progress) -> None:
+        self.world.did(f"undo {self.name}")
+        self.world.state[self.name] = "braced"
+
+    def retreated(self, inputs: Inputs, seen: Seen) -> Gate[None]:
+        return Open(outputs=None) if self.world.state[self.name] == "braced" else Waiting(reason="for it")
+
+
+def test_what_a_check_was_given_for_that_time_goes_after_the_deployments_are_back() -> None:
+    world = World()
+    stage = turned(world)
+    stage.replace_step(Braced(world, "check"))
+
+    run = act(stage)
+
+    assert (run.verdict, run.differs) == ("rolled-back", ())
+    assert world.what_was("undo")[3:] == ["check", "check", "hold"]
+    log = world.log
+    last = len(log) - 1 - log[::-1].index("undo check")
+    assert max(log.index(f"StepCompensated {name}") for name in ("one", "two")) < last
+    assert set(world.state.values()) == {"old"}
+
+
+def test_a_check_whose_first_half_failed_is_told_once_and_keeps_no_deployment_from_going_back() -> None:
+    class Stuck(Braced):
+        def retreat(self, inputs: Inputs, seen: Seen, progress: Progress) -> None:
+            self.world.did(f"undo {self.name}")
+            raise BROKEN
+
+    world = World()
+    stage = turned(world)
+    stage.replace_step(Stuck(world, "check"))
+
+    run = act(stage)
+
+    assert run.verdict == "rollback-failed"
+    assert run.differs == ("check: It broke.",)
+    assert {name: world.state[name] for name in ("one", "two", "hold")} == dict.fromkeys(("one", "two", "hold"), "old")
 
 
 def test_a_check_stays_under_a_deployment_that_cannot_go_back() -> None:
@@ -390,7 +433,7 @@ def test_what_lies_between_a_deployment_and_its_check_is_undone_after_the_check(
 
     assert (run.verdict, run.differs) == ("rolled-back", ())
     assert world.what_was("undo") == ["deploy", "check", "between"]
-    assert stage.told(StepCompensated)[-3:] == ["check", "between", "deploy"]
+    assert stage.told(StepCompensated)[-3:] == ["between", "deploy", "check"]
     assert set(world.state.values()) == {"old"}
 
 
