@@ -1,9 +1,12 @@
 """What trials make in an engine, and how it goes away again: also when the process that made it was killed."""
 
 import contextlib
+import math
 import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import docker
@@ -16,6 +19,8 @@ PROCESS_LABEL = "lgtm-deploy.process"
 # A note (an empty volume) that says which image was pulled for the time of a trial only.
 PULLED_LABEL = "lgtm-deploy.pulled"
 NAME = "lgtm-deploy-trial"
+# In seconds. Plans give a trial minutes.
+LONGEST_TRIAL = 3600.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +52,15 @@ class Leavings:
             self._remove({"label": f"{TRIAL_LABEL}={trial}"})
 
     def sweep(self) -> None:
-        """Removes what processes left that are gone: containers, networks, and images that they had pulled."""
-        for other in {found for found in self._owners() if self._process.is_gone(found)}:
+        """Removes what processes left that are gone, or that cannot be seen from here (another container's, of a CI job
+        that was killed) and have made nothing for an hour: containers, networks, and images that they had pulled."""
+        newest: dict[str, float] = {}
+        for owner, made in self._owners():
+            newest[owner] = max(made, newest.get(owner, 0.0))
+        long_ago = time.time() - LONGEST_TRIAL
+        for other, made in newest.items():
+            if other == self._process.name or not (made < long_ago or self._process.is_gone(other)):
+                continue
             self._remove({"label": f"{PROCESS_LABEL}={other}"})
             for note in self._notes(f"{PROCESS_LABEL}={other}"):
                 self.release(note["Name"], str(note["Labels"][PULLED_LABEL]))
@@ -72,15 +84,16 @@ class Leavings:
                 _quietly(lambda: self._engine.api.remove_image(reference))
             _quietly(lambda: self._engine.api.remove_volume(note))
 
-    def _owners(self) -> Iterator[str]:
+    def _owners(self) -> Iterator[tuple[str, float]]:
+        """Whose each thing is, and when it was made, in seconds since 1970 by the engine's clock."""
         marked = {"label": PROCESS_LABEL}
         with contextlib.suppress(DockerException, requests.RequestException):
             for found in self._engine.api.containers(all=True, filters=marked):
-                yield found["Labels"].get(PROCESS_LABEL, "")
+                yield found["Labels"].get(PROCESS_LABEL, ""), float(found["Created"])
             for found in self._engine.api.networks(filters=marked):
-                yield found["Labels"].get(PROCESS_LABEL, "")
+                yield found["Labels"].get(PROCESS_LABEL, ""), _moment(found.get("Created", ""))
             for found in self._notes(PROCESS_LABEL):
-                yield found["Labels"].get(PROCESS_LABEL, "")
+                yield found["Labels"].get(PROCESS_LABEL, ""), _moment(found.get("CreatedAt", ""))
 
     def _notes(self, label: str) -> list[Mapping[str, Any]]:
         return self._engine.api.volumes(filters={"label": label})["Volumes"] or []
@@ -91,6 +104,14 @@ class Leavings:
                 _quietly(lambda found=found: self._engine.api.remove_container(found["Id"], force=True, v=True))
             for found in self._engine.api.networks(filters=marked):
                 _quietly(lambda found=found: self._engine.api.remove_network(found["Id"]))
+
+
+def _moment(text: str) -> float:
+    """A time as the engine writes it; what cannot be read was made just now."""
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        return math.inf
 
 
 def _quietly(remove: Any) -> None:
