@@ -38,6 +38,8 @@ class ElbBalancer:
             check_port=int(port) if (port := str(group.get("HealthCheckPort", ""))).isdigit() else 0,
             checks_http=group.get("HealthCheckProtocol", "HTTP") in USUAL_PORTS
             and "GrpcCode" not in group.get("Matcher", {}),
+            # AWS: CreateTargetGroup: the default is `instance`.
+            target_type=group.get("TargetType", "instance"),
         )
 
     def targets(self, arn: str) -> Sequence[Target]:

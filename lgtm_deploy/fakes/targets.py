@@ -63,6 +63,7 @@ class FakeTargetGroup:
     deregistration_delay: int = 5
     check_port: int = 0
     checks_http: bool = True
+    target_type: str = "ip"
     targets: dict[str, FakeTarget] = field(default_factory=dict)
 
     @property
@@ -79,6 +80,7 @@ class FakeTargetGroup:
             deregistration_delay=self.deregistration_delay,
             check_port=self.check_port,
             checks_http=self.checks_http,
+            target_type=self.target_type,
         )
 
     def shown(self) -> list[Target]:

@@ -185,6 +185,14 @@ def inner_group(here: Here, path: str = "/ready", **changes: Any) -> None:
     here.cloud.services[here.service("tempo").ecs_service].groups.append(group)
 
 
+def nobody(here: Here) -> None:
+    here.cloud.services[here.service("tempo").ecs_service].desired = 0
+
+
+def instances(here: Here) -> None:
+    here.cloud.groups[here.service("tempo").target_group].target_type = "instance"
+
+
 CASES: list[tuple[Callable[[Here], None], tuple[str, ...]]] = [
     (no_repository, ("lgtm-tempo",)),
     (no_service, ("lgtm-prod-pyroscope",)),
@@ -205,6 +213,8 @@ CASES: list[tuple[Callable[[Here], None], tuple[str, ...]]] = [
         ("registers its tasks in lgtm-prod-tempo-tg and not in lgtm-prod-loki-tg", "Correct `tar"),
     ),
     (inner_group, ("tempo-inner-tg", "checks /ready, which is not there after the change", "a path that stays")),
+    (nobody, ("tempo runs no task", "lgtm-prod-tempo is 0", "Scale it up")),
+    (instances, ("lgtm-prod-tempo-tg registers targets of type 'instance'", "target type ip")),
     (moved_check, ("lgtm-prod-grafana-tg checks /api/health", "/grafana/api/health")),
 ]
 

@@ -22,7 +22,8 @@ class TargetGroup:
     """A target group and its health check. `deregistration_delay` is in seconds.
 
     `check_port` is where its checks ask, 0: where each target is registered (AWS: HealthCheckPort, traffic-port).
-    `checks_http`: they ask for an HTTP code, and not for a connection or a gRPC code.
+    `checks_http`: they ask for an HTTP code, and not for a connection or a gRPC code. `target_type` is what it
+    registers: `ip`, `instance`, `lambda` or `alb`.
     """
 
     arn: str
@@ -31,6 +32,7 @@ class TargetGroup:
     deregistration_delay: int
     check_port: int = 0
     checks_http: bool = True
+    target_type: str = "ip"
 
 
 TargetStatus = Literal["initial", "healthy", "unhealthy", "draining", "unused", "unavailable"]

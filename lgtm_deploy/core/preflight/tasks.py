@@ -32,6 +32,22 @@ def reachable(environment: Environment, services: Sequence[ServiceFacts], shadow
     return Findings(wrong=(f"{why} shadow target group cannot be made: {shadow_obstacle} Or run this inside the VPC.",))
 
 
+def watchable(facts: ServiceFacts) -> Findings:
+    """Refused when no task would show how the change goes, or none could be told from another."""
+    wrong = []
+    if facts.state and facts.state.desired == 0 and facts.changes:
+        wrong.append(
+            f"{facts.service.name} runs no task (the desired count of {facts.state.name} is 0), so nobody could tell "
+            "whether the change works. Scale it up, or leave it out of the plan."
+        )
+    if facts.group and facts.group.target_type != "ip":
+        wrong.append(
+            f"Target group {facts.group.name} registers targets of type '{facts.group.target_type}': several tasks "
+            "can share one there. Tasks are told apart by their own addresses (network mode awsvpc, target type ip)."
+        )
+    return Findings(wrong=tuple(wrong))
+
+
 def _blind(facts: ServiceFacts) -> str:
     service = facts.service
     where = ", ".join(f"{address}:{service.port}" for address in facts.unreachable)

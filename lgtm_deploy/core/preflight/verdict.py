@@ -4,7 +4,7 @@ from lgtm_deploy.core.preflight import coupling
 from lgtm_deploy.core.preflight.facts import Findings, Survey
 from lgtm_deploy.core.preflight.images import pinned_tag, way_back
 from lgtm_deploy.core.preflight.permissions import allowed
-from lgtm_deploy.core.preflight.tasks import reachable
+from lgtm_deploy.core.preflight.tasks import reachable, watchable
 from lgtm_deploy.core.stack import Environment
 
 
@@ -17,7 +17,7 @@ def findings(environment: Environment, survey: Survey) -> Findings:
         names = ", ".join(facts.service.name for facts in planned)
         found += Findings(told=(f"there: repository, base image, service and target group of {names}",))
     for facts in planned:
-        found += pinned_tag(facts) + way_back(facts)
+        found += pinned_tag(facts) + way_back(facts) + watchable(facts)
     found += reachable(environment, survey.services, survey.shadow_obstacle)
     found += allowed(survey)
     for judge in (coupling.target_groups, coupling.still_checked, coupling.rules, coupling.files, coupling.outside):
