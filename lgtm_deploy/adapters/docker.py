@@ -102,6 +102,15 @@ class DockerBuilder:
         with engine_errors(f"Image {image}"):
             return BuiltImage(id=image, size=int(self._inspect(image)["Size"]))
 
+    def has(self, image_id: str) -> bool:
+        """Whether the engine has that image. Raises MissingToolError: it does not answer."""
+        with engine_errors(f"Image {image_id}"):
+            try:
+                self._inspect(image_id)
+            except ImageNotFound:
+                return False
+        return True
+
     def variables(self, request: BuildRequest) -> tuple[str, ...]:
         """What files of the context take as `${NAME}`, the Dockerfile left out. Raises PermanentError."""
         return context.variables(request)

@@ -100,6 +100,11 @@ class Action(ABC, Generic[InputsT, SeenT, OutputsT]):
         when somebody has thought about their outputs for a while and before anything is done with them."""
         return ""
 
+    def missing(self, outputs: OutputsT) -> str:  # noqa: ARG002
+        """What of its outputs is not on this machine; empty when all of it is. Asked of steps that touch this machine
+        only, when a run goes on: it may have begun on another one."""
+        return ""
+
     def superseded(self, inputs: InputsT, seen: SeenT, outputs: OutputsT | None) -> str:  # noqa: ARG002
         """Who has changed since what this step had changed; empty when nobody has, or it is back already. Asked before
         a person has a finished run undone: what others have done is not undone with it. `outputs` are None when the

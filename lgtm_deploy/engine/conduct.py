@@ -9,11 +9,11 @@ from lgtm_deploy.core.errors import DeadlineError, DeployError, InterruptedRunEr
 from lgtm_deploy.core.event import Verdict
 from lgtm_deploy.core.preview import Preview
 from lgtm_deploy.core.run import Run
-from lgtm_deploy.core.verdict import Conclusion, conclude, ending, went_back
+from lgtm_deploy.core.verdict import Conclusion, Ending, conclude, ending, went_back
 from lgtm_deploy.engine.closing import HookRunner, finish, lock_taken, run_hooks, skip_rest
 from lgtm_deploy.engine.executor import Job, execute
 from lgtm_deploy.engine.foresight import beforehand, preview
-from lgtm_deploy.engine.freshness import outdated, reopen
+from lgtm_deploy.engine.freshness import absent, fetch, outdated, reopen
 from lgtm_deploy.engine.rollback import roll_back, tidy
 
 _ENDED_EARLY: Mapping[Verdict, type[DeployError]] = {"interrupted": InterruptedRunError, "timed-out": DeadlineError}
@@ -54,7 +54,7 @@ def conduct(job: Job, decisions: Decisions, hook: HookRunner, *, stack: str, by:
     if job.run.rolling_back:
         conclusion = went_back(roll_back(job, job.run.reason or f"asked for by {by}", hook))
     else:
-        conclusion = _decided(job, decisions) or _act(job, decisions, hook)
+        conclusion = _decided(job, decisions, hook) or _act(job, decisions, hook)
     if conclusion.verdict in ("deployed", "unchanged"):
         run_hooks(job, hook, "succeeded", conclusion)
     elif not (job.run.undo and conclusion.verdict == "rolled-back"):
@@ -115,11 +115,22 @@ def _prepared(job: Job) -> tuple[Conclusion | None, Preview]:
         return Conclusion(verdict="refused", reason=str(error)), nothing
 
 
-def _decided(job: Job, decisions: Decisions) -> Conclusion | None:
-    """A conclusion when the run ends before it acts."""
-    conclusion = _asked(job, decisions)
-    if conclusion is not None:
-        skip_rest(job, "the run ended before it")
+def _decided(job: Job, decisions: Decisions, hook: HookRunner) -> Conclusion | None:
+    """A conclusion when the run ends before it acts, or goes on acting."""
+    try:
+        fetch(job, absent(job))
+        conclusion = _asked(job, decisions)
+    except DeployError as error:
+        conclusion = Conclusion(verdict="refused", reason=str(error))
+    if conclusion is None:
+        return None
+    if any(step.acted for step in job.run.steps.values()):
+        # It has changed something before it was stopped, and that is neither undone nor forgotten.
+        if conclusion.verdict == "halted":
+            return _ended(job, decisions, hook, "failed")
+        if conclusion.verdict == "refused":
+            return Conclusion(verdict="interrupted", reason=conclusion.reason)
+    skip_rest(job, "the run ended before it")
     return conclusion
 
 
@@ -161,13 +172,17 @@ def _approved(job: Job, decisions: Decisions, seen: Preview) -> Conclusion | Non
 def _act(job: Job, decisions: Decisions, hook: HookRunner) -> Conclusion:
     run = execute(job, go_on=job.plan.on_failure == "continue")
     end = ending(run, asked_to_stop=job.stop.asked, late=job.stop.late)
-    rolled_back = False
+    return _ended(job, decisions, hook, end)
+
+
+def _ended(job: Job, decisions: Decisions, hook: HookRunner, end: Ending) -> Conclusion:
+    """What comes of steps that ended so: all went well, or some of it is undone, or left."""
     if end != "done":
         skip_rest(job, f"{end} before it")
+    run, rolled_back = job.run, False
     acted = any(step.acted for step in run.steps.values())
     if end == "failed" and acted and decisions.roll_back and run.roll_back and job.plan.on_failure == "rollback":
-        reason = conclude(run, end, rolled_back=True).reason
-        run = roll_back(job, reason, hook)
+        roll_back(job, conclude(run, end, rolled_back=True).reason, hook)
         rolled_back = True
     elif end in ("failed", "superseded"):
         tidy(job)

@@ -1,10 +1,11 @@
-"""Does what was prepared still hold, after somebody has thought about it?"""
+"""Does what was prepared still hold, after somebody has thought about it or on another machine?"""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeGuard
 
 from lgtm_deploy.core import event as events
 from lgtm_deploy.core.reference import UnknownYetError, resolve
-from lgtm_deploy.core.step import Action, Effect
+from lgtm_deploy.core.step import Action, Effect, Part, Step
 from lgtm_deploy.core.values import typed
 from lgtm_deploy.engine.executor import Job
 from lgtm_deploy.engine.gates import DONE
@@ -43,3 +44,42 @@ def reopen(job: Job, why: Mapping[str, str]) -> None:
             reasons[node.id] = f"{first} is out of date"
     at = job.clock.now()
     job.ledger.write(*(events.StepOutdated(at=at, step=step, reason=reason) for step, reason in reasons.items()))
+
+
+def absent(job: Job) -> Mapping[str, str]:
+    """The prepared steps whose files are not on this machine and are still needed, and why.
+
+    What a change of a health check was begun with stays what it was, for its way back is limited by it. Raises
+    DeployError when a step cannot look.
+    """
+    after = job.graph.dependents()
+    found: dict[str, str] = {}
+    for node in job.graph.nodes.values():
+        step, known = job.steps[node.id], job.run.steps[node.id]
+        if _is_local(step) and known.status in DONE and _is_needed(job, node.id, after):
+            why = step.missing(typed(step.gives, known.outputs))
+            if why:
+                found[node.id] = why
+    return found
+
+
+def fetch(job: Job, why: Mapping[str, str]) -> None:
+    """Has just these steps run again: what they give is the same, in another place."""
+    at = job.clock.now()
+    job.ledger.write(*(events.StepOutdated(at=at, step=step, reason=reason) for step, reason in why.items()))
+
+
+def _is_local(step: Step) -> TypeGuard[Action[Any, Any, Any]]:
+    return isinstance(step, Action) and step.effect is Effect.LOCAL
+
+
+def _is_needed(job: Job, identifier: str, after: Mapping[str, Iterable[str]]) -> bool:
+    """Whether a step that has still to be done works on its outputs, handed on by steps of this machine."""
+    todo, fed = [identifier], set[str]()
+    while todo:
+        for each in after[todo.pop()]:
+            if each not in fed:
+                fed.add(each)
+                todo.extend([each] if _is_local(job.steps[each]) else [])
+    begun = any(job.steps[each].part is Part.HEALTH_CHECK and job.run.steps[each].acted for each in fed)
+    return not begun and any(job.run.steps[each].status not in DONE for each in fed)

@@ -29,6 +29,10 @@ class FakeBuilder:
         progress(f"Step 1/1 FROM {request.context.name}")
         return self._cloud.perform("builder.build", lambda: self._build(request), request=request, labels=dict(labels))
 
+    def has(self, image_id: str) -> bool:
+        """Whether it was built here."""
+        return image_id in self._cloud.images
+
     def variables(self, request: BuildRequest) -> tuple[str, ...]:
         """What the context's files take as `${NAME}`, the Dockerfile left out."""
         own = request.context / request.dockerfile

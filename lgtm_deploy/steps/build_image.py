@@ -80,3 +80,9 @@ class BuildImage(Action[Inputs, Seen, Outputs]):
         labels = {"lgtm-deploy.service": service.name, "lgtm-deploy.identity": seen.tag}
         built = self.ports.builder.build(build_request(self.stack, service, platform), labels, progress)
         return Outputs(image=built.id, tag=seen.tag)
+
+    def missing(self, outputs: Outputs) -> str:
+        """The image, where it was built and not only found in the registry."""
+        if not outputs.image or self.ports.builder.has(outputs.image):
+            return ""
+        return "its image is not on this machine"

@@ -10,7 +10,7 @@ from lgtm_deploy.core.errors import RefusedError
 from lgtm_deploy.core.guard import Allowance, touched
 from lgtm_deploy.core.ports import PlannedChanges, Progress
 from lgtm_deploy.core.step import Action, Change, Effect, Nothing, Proposal
-from lgtm_deploy.steps.terraform_roots import Empty, broken_by, folder, out_of_date, save_plan
+from lgtm_deploy.steps.terraform_roots import Empty, broken_by, out_of_date, readied, save_plan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +38,7 @@ class TerraformInit(Action[RootInputs, Empty, Empty]):
 
     def apply(self, inputs: RootInputs, seen: Empty, progress: Progress) -> Empty:
         """Raises PermanentError with Terraform's first error."""
-        root = self.stack.root(inputs.root)
-        configs = [self.stack.directory / each for each in root.backend_config]
-        self.ports.infrastructure.init(folder(self.stack, inputs.root), configs, progress)
+        readied(self.stack, self.ports, inputs.root, progress)
         return Empty()
 
 
@@ -68,6 +66,11 @@ class PlanOutputs:
         """The saved plan, as far as applying it goes."""
         return PlannedChanges(file=Path(self.plan), sha256=self.sha256, changes=())
 
+    @property
+    def missing(self) -> str:
+        """Why it cannot be applied from this machine; empty when it can, or when there is nothing to apply."""
+        return "its saved plan is not on this machine" if self.changes and not Path(self.plan).is_file() else ""
+
 
 class TerraformPlan(Action[PlanInputs, Empty, PlanOutputs]):
     """Saves a plan. What is approved is this file, and nothing else is ever applied."""
@@ -90,6 +93,10 @@ class TerraformPlan(Action[PlanInputs, Empty, PlanOutputs]):
         error."""
         planned = save_plan(self.stack, self.ports, inputs.root, inputs.variables, progress, purpose="apply")
         return guarded(inputs, planned)
+
+    def missing(self, outputs: PlanOutputs) -> str:
+        """The saved plan, where it would be applied."""
+        return outputs.missing
 
     def still_holds(self, inputs: PlanInputs, outputs: PlanOutputs) -> str:
         """Not when the state has changed since; a plan that changes nothing is never applied."""
@@ -135,6 +142,10 @@ class TerraformReplan(Action[ReplanInputs, Empty, PlanOutputs]):
         error."""
         planned = save_plan(self.stack, self.ports, inputs.root, inputs.variables, progress, purpose="window")
         return guarded(inputs, planned)
+
+    def missing(self, outputs: PlanOutputs) -> str:
+        """The saved plan, where it would be applied."""
+        return outputs.missing
 
     def still_holds(self, inputs: ReplanInputs, outputs: PlanOutputs) -> str:
         """Not when the state has changed since. A plan that was passed through is for the step that made it."""

@@ -44,10 +44,18 @@ def folder(stack: Stack, root: str) -> Path:
     return stack.directory / stack.root(root).root
 
 
+def readied(stack: Stack, ports: Ports, name: str, progress: Progress) -> None:
+    """Has the root's providers and backend ready, at no cost where they are: a run may go on, or back, on another
+    machine than it began on."""
+    configs = [stack.directory / each for each in stack.root(name).backend_config]
+    ports.infrastructure.init(folder(stack, name), configs, progress)
+
+
 def save_plan(
     stack: Stack, ports: Ports, name: str, variables: Mapping[str, str], progress: Progress, *, purpose: str
 ) -> PlannedChanges:
     """A plan of that root, in a file of the purpose's own: what was approved is never written over."""
+    readied(stack, ports, name, progress)
     out = ports.workspace / f"{name}.{purpose}.tfplan"
     files = [stack.directory / each for each in stack.root(name).var_files]
     return ports.infrastructure.plan(folder(stack, name), files, variables, out, progress)
@@ -66,6 +74,7 @@ def briefly(clock: Clock) -> Progress:
 
 def apply_plan(stack: Stack, ports: Ports, name: str, plan: PlannedChanges, progress: Progress) -> None:
     """Applies exactly that plan."""
+    readied(stack, ports, name, progress)
     ports.infrastructure.apply(folder(stack, name), plan, progress)
 
 

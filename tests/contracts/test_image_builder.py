@@ -73,3 +73,10 @@ def test_progress_can_stop_a_build(world: World) -> None:
 
     with pytest.raises(InterruptedRunError):
         world.builder.build(world.context(DOCKERFILE), {}, stop)
+
+
+def test_it_knows_what_it_has_built_and_what_it_has_not(world: World) -> None:
+    built = world.builder.build(world.context(DOCKERFILE), {}, lambda _: None)
+
+    assert world.builder.has(built.id)
+    assert not world.builder.has("sha256:" + "0" * 64)

@@ -43,6 +43,10 @@ class ImageBuilder(Protocol):
         """Builds. Raises PermanentError with the failing instruction and its last output lines."""
         ...
 
+    def has(self, image_id: str) -> bool:
+        """Whether an image that was built is (still) here. Raises MissingToolError (no engine)."""
+        ...
+
     def variables(self, request: BuildRequest) -> tuple[str, ...]:
         """Names of the environment variables that files of the context take without a default, as `${NAME}`; sorted.
         The Dockerfile is left out: its variables are the builder's."""
