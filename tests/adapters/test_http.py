@@ -2,8 +2,9 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -42,6 +43,29 @@ def serving(answer: bytes, *, hang: bool = False) -> Iterator[tuple[int, list[by
         thread.join()
         for connection in held:
             connection.close()
+
+
+@contextmanager
+def slowly(head: bytes, drop: bytes, *, every: float) -> Iterator[int]:
+    """A server that answers one request with the head, and then with a drop ever so often."""
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection, suppress(OSError):
+                connection.recv(65536)
+                connection.sendall(head)
+                while not over.wait(every):
+                    connection.sendall(drop)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            over.set()
+            thread.join()
 
 
 def closed_port() -> int:
@@ -91,6 +115,36 @@ def test_an_answer_that_does_not_come_is_transient(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(http, "TOTAL_SECONDS", http.CONNECT_SECONDS + 0.2)
     with serving(b"HTTP/1.1 200 OK\r\n", hang=True) as (port, _), pytest.raises(TransientError, match="no complete"):
         HttpTaskProbe().ask("127.0.0.1", port, "/")
+
+
+def test_an_answer_that_comes_in_drops_is_not_waited_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "TOTAL_SECONDS", 0.5)
+    with slowly(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n", b"x", every=0.2) as port:
+        began = time.monotonic()
+        with pytest.raises(TransientError, match="no complete answer"):
+            HttpTaskProbe().ask("127.0.0.1", port, "/")
+
+    assert time.monotonic() - began < 2
+
+
+def test_a_name_whose_look_up_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "TOTAL_SECONDS", 0.2)
+    over = threading.Event()
+
+    def hang(*_: object, **__: object) -> None:
+        over.wait(20)
+        raise socket.gaierror("no such host")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    try:
+        with pytest.raises(TransientError, match="no complete answer"):
+            HttpTaskProbe().ask("tempo.internal", 3200, "/")
+    finally:
+        over.set()
+
+
+def test_a_question_leaves_time_for_the_rest_of_a_run_that_is_told_to_end() -> None:
+    assert http.TOTAL_SECONDS < 8
 
 
 def test_nobody_there_is_transient_and_reachable_all_the_same() -> None:
