@@ -12,6 +12,8 @@ from lgtm_deploy.engine.stop import Stop
 
 # How often a run that waits asks again, and a renewal that failed is tried again, in seconds.
 _AGAIN = 1.0
+# How long the end of a run waits for a sign of life that is under way, and for a look, in seconds each.
+_PARTING = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +74,9 @@ class Hold:
             self._since = asked
         except LockLostError as error:
             self._lost = error
+            if self._ended.is_set():
+                # It was given back meanwhile.
+                return
             self._stop.insist(error.message, late=True)
         except DeployError as error:
             if self._left() < self._call:
@@ -90,7 +95,8 @@ class Hold:
         finally:
             self._ended.set()
             for thread in threads:
-                thread.join()
+                # One that waits for a store that is silent ends with the process.
+                thread.join(_PARTING)
 
     def _keep(self) -> None:
         while not self._ended.wait(self._beat if self._left() > self.lease.seconds - self._beat else _AGAIN):

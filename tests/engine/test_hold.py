@@ -1,6 +1,7 @@
 """How a run keeps its environment, and what it does when it is lost."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -130,6 +131,33 @@ def test_the_threads_that_renew_and_look_end_with_the_run_and_the_lock_is_given_
 
     assert threads() == []
     assert lock.holder("prod") is None
+
+
+def test_a_store_that_does_not_answer_keeps_no_run_from_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lgtm_deploy.engine.hold._PARTING", 0.1)
+    clock, stop = FakeClock(), Stop()
+    asked, answer = threading.Event(), threading.Event()
+
+    class Silent(FakeLock):
+        def renew(self, lease: Lease) -> None:
+            asked.set()
+            answer.wait(20)
+            super().renew(lease)
+
+    lock = Silent(clock)
+    hold = Hold(lock, lock.take("prod", "7f3a", "ci"), since=0.0, clock=clock, stop=stop, beat=0.01)
+    began = time.monotonic()
+    with hold.kept():
+        assert asked.wait(10)
+    assert time.monotonic() - began < 15
+    lock.release(hold.lease)
+    answer.set()
+    for thread in threading.enumerate():
+        if thread.name == "lease":
+            thread.join(10)
+
+    assert threads() == []
+    assert not stop.insisted
 
 
 def test_the_thread_renews() -> None:

@@ -110,6 +110,15 @@ def test_a_renewal_that_arrived_without_an_answer_is_not_a_loss(place: Place) ->
     assert place.lock().holder("prod") is None
 
 
+def test_a_lease_that_was_given_back_is_not_renewed(place: Place) -> None:
+    lock = place.lock()
+    lease = lock.take("prod", "7f3a", "ci")
+    lock.release(lease)
+
+    with pytest.raises(LockLostError):
+        lock.renew(lease)
+
+
 def test_a_renewal_is_never_an_earlier_one_that_arrived_late(place: Place) -> None:
     """Else the lease would be counted from now, and be over sooner for everybody else."""
     lock = place.lock()

@@ -121,14 +121,18 @@ class SharedLock:
 
     def renew(self, lease: Lease) -> None:
         """Lets the lease last its time again. Raises LockLostError, and JournalError when the store is silent."""
-        if self._beat(lease, self._mine[lease.environment, lease.fence][1]):
+        held = self._mine.get((lease.environment, lease.fence))
+        if held is None:
+            raise leases.lost(lease.environment, lease.run)
+        before, tag = held
+        if self._beat(lease, before, tag):
             return
         # An earlier renewal may have arrived, although nobody said so.
         found = self._look(lease.environment)
         now = _Body.of(found)
-        if found is None or now.token != self._mine[lease.environment, lease.fence][0].token:
+        if found is None or now.token != before.token:
             raise leases.lost(lease.environment, lease.run, now.run)
-        if not self._beat(lease, found.tag):
+        if not self._beat(lease, replace(before, beat=before.beat + 1), found.tag):
             raise leases.lost(lease.environment, lease.run)
 
     def release(self, lease: Lease) -> None:
@@ -165,10 +169,9 @@ class SharedLock:
             self._writer.replace(_name(environment), replace(free, unclosed=(), beat=1).written(), tag)
             return held
 
-    def _beat(self, lease: Lease, tag: str) -> bool:
-        """Whether the lease is written anew over what has that tag."""
+    def _beat(self, lease: Lease, before: _Body, tag: str) -> bool:
+        """Whether the lease is written anew, unlike `before`, over what has that tag."""
         held = lease.environment, lease.fence
-        before, _ = self._mine[held]
         body = replace(before, beat=before.beat + 1)
         # Remembered before it is sent: what is sent next, whatever comes of this, must not look like it.
         self._mine[held] = (body, tag)
