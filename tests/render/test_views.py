@@ -251,6 +251,21 @@ def test_a_timeline_of_a_failure_tells_the_reasons_and_the_rollback() -> None:
     assert said.count(REASON) == 1
 
 
+def test_a_timeline_of_an_undone_run_tells_of_no_failure() -> None:
+    undone: list[Event] = [
+        *good(),
+        events.RunResumed(at=at(100), by="me", undo=True),
+        events.RollbackStarted(at=at(100), reason="asked for by me"),
+        events.RollbackFinished(at=at(120)),
+        events.RunFinished(at=at(120), verdict="rolled-back", exit_code=0, seconds=20.0, reason="asked for by me"),
+    ]
+
+    said = " ".join(plain(timeline(records(undone), 80)))
+
+    assert "undone after 1 min 40 s, rollback 20.0 s" in said
+    assert "rolled-back after 20.0 s (exit 0): asked for by me" in said
+
+
 def test_a_timeline_of_nothing_says_so() -> None:
     assert plain(timeline([], 80)) == ["Nothing is recorded of this run."]
 
