@@ -7,13 +7,15 @@ from dataclasses import dataclass
 class Reply:
     """What came back from a path: `status` 0 is nothing at all. `body` is its beginning.
 
-    `healthy` says whether the load balancer's check would pass and the body is the one that the stack file asks for.
+    `healthy` says whether the load balancer's check would pass and the body is the one that the stack file asks for;
+    `late` is how many seconds it took when that is longer than the check waits, else 0.
     """
 
     path: str
     status: int = 0
     body: str = ""
     healthy: bool = False
+    late: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -101,13 +101,17 @@ def _fits(pattern: str, path: str) -> bool:
     return re.fullmatch("".join(parts), path, re.DOTALL) is not None
 
 
-def replied(path: str, answer: Answer | None, health: Health, matcher: str) -> Reply:
-    """The answer as it is remembered: healthy when the check of the load balancer would pass, with the right body."""
+def replied(path: str, answer: Answer | None, health: Health, matcher: str, timeout: float = 0.0) -> Reply:
+    """The answer as it is remembered: healthy when the check of the load balancer would pass, with the right body.
+
+    `timeout` is how many seconds that check waits for an answer, 0: it is not known.
+    """
     if answer is None:
         return Reply(path=path)
     body = answer.body or ""
-    healthy = matches(matcher, answer.status) and health.body in body
-    return Reply(path=path, status=answer.status, body=_line(body), healthy=healthy)
+    late = answer.seconds if 0 < timeout < answer.seconds else 0.0
+    healthy = not late and matches(matcher, answer.status) and health.body in body
+    return Reply(path=path, status=answer.status, body=_line(body), healthy=healthy, late=late)
 
 
 def unmet(probe: Probe, answer: Answer | None) -> str:
@@ -244,7 +248,8 @@ def _short(path: str) -> str:
 def _answers(reply: Reply) -> str:
     if not reply.status:
         return "does not answer"
-    return f"answers {reply.status}{f' ({reply.body})' if reply.body else ''}"
+    late = f" after {reply.late:.1f} s, which is longer than the health check waits" if reply.late else ""
+    return f"answers {reply.status}{f' ({reply.body})' if reply.body else ''}{late}"
 
 
 def _line(body: str) -> str:

@@ -36,12 +36,13 @@ class Inputs:
 @dataclass(frozen=True, kw_only=True)
 class Seen:
     """The digest that the tag names in the registry, the one that the service runs, each empty where there is none;
-    what the load balancer checks now, and by which codes."""
+    what the load balancer checks now, by which codes, and how many seconds it waits for an answer (0: not known)."""
 
     digest: str
     running: str
     path: str
     matcher: str
+    timeout: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +74,7 @@ class ProbeImage(Action[Inputs, Seen, Outputs]):
         running = running_digest(self.ports.rollouts, service, state)
         check = self.ports.balancer.target_group(service.target_group).health_check
         digest = self.ports.registry.digest_of(service.repository, inputs.tag)
-        return Seen(digest=digest or "", running=running, path=check.path, matcher=check.matcher)
+        return Seen(digest=digest or "", running=running, path=check.path, matcher=check.matcher, timeout=check.timeout)
 
     def propose(self, inputs: Inputs, seen: Seen) -> Proposal[Outputs]:
         """Nothing when the service runs this very image, or the stack file says that it is not tried."""
@@ -139,6 +140,7 @@ class ProbeImage(Action[Inputs, Seen, Outputs]):
             questions=questions(service, seen.path, rules, group, paths_of(further)),
             health=service.health,
             matcher=seen.matcher,
+            timeout=seen.timeout,
             tenant=environment.tenant,
             within=service.rehearsal.ready_within,
             patience=PATIENCE,

@@ -20,7 +20,8 @@ PATIENCE = 5.0
 class Subject:
     """What is tried out: an image, what it is called in progress lines, and what it is asked.
 
-    `within` is how many seconds it has to become ready, `patience` how many to do what is expected of it after that.
+    `timeout` is how many seconds the load balancer's check waits for an answer, `within` how many the image has to
+    become ready, `patience` how many to do what is expected of it after that.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Subject:
     questions: Questions
     health: Health
     matcher: str
+    timeout: float
     tenant: str
     within: float
     patience: float = 0.0
@@ -128,8 +130,8 @@ class _Trying:
         return None
 
     def _reply(self, path: str, answer: Answer | None) -> Reply:
-        health, matcher = self._subject.health, self._subject.matcher
-        reply = replied(path, answer, health, matcher)
+        subject = self._subject
+        reply = replied(path, answer, subject.health, subject.matcher, subject.timeout)
         return reply if path in self._subject.questions.checks else replace(reply, healthy=False)
 
     def _trial(self, checks: Checks) -> Trial:

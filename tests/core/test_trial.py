@@ -94,6 +94,17 @@ def test_a_body_counts_and_not_only_a_code(status: int, body: str, healthy: bool
     assert replied("/ready", answer(status, body), SERVICE.health, "200").healthy is healthy
 
 
+def test_an_answer_that_the_check_does_not_wait_for_is_not_healthy() -> None:
+    slow = Answer(status=200, body="ready", seconds=2.5)
+
+    late, early = (replied("/ready", slow, SERVICE.health, "200", timeout) for timeout in (2, 5))
+
+    assert (late.healthy, early.healthy) == (False, True)
+    assert "answers 200 (ready) after 2.5 s, which is longer than the health check waits" in not_ready(
+        Checks(replies=(late,), elapsed=60)
+    )
+
+
 def test_an_image_is_ready_when_one_path_is_healthy_and_no_other_is_starting() -> None:
     assert looked((0, 404, 503), (1, 404, 200)).verdict(60) == "ready"
     assert looked((0, 503, 503), (1, 503, 200)).verdict(60) == "wait"

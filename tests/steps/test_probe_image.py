@@ -115,6 +115,12 @@ def test_the_checks_of_further_target_groups_must_pass(tempo: Trials, path: str,
         assert tempo.apply().contract.new.on(path).healthy
 
 
+def test_an_image_slower_than_the_check_waits_is_refused(tempo: Trials, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lgtm_deploy.fakes.image_probe.SECONDS", 2.5)
+
+    assert "/tempo/ready answers 200 (ready) after 2.5 s, which is longer" in tempo.refusal(tempo.contract)
+
+
 def test_an_image_that_is_never_ready_is_refused_with_what_each_path_answers(tempo: Trials) -> None:
     never = replace(tempo.contract, health_paths=("/tempo/ready",), ready_seconds=600)
 
