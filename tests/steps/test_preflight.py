@@ -264,7 +264,8 @@ def test_everything_is_said_at_once_and_once(here: Here) -> None:
     for breaking, named in CASES:
         if breaking in together:
             assert named[0] in reason, breaking.__name__
-    parts = reason.split("; ")
+    assert ".;" not in reason
+    parts = reason.split(". ")
     assert len(parts) == len(set(parts))
 
 

@@ -41,5 +41,5 @@ class Preflight(Look[Inputs, Survey, Outputs]):
         environment = self.stack.environment
         found = findings(environment, seen)
         if found.wrong:
-            return Shut(reason="; ".join(found.wrong), kind="refused")
+            return Shut(reason=" ".join(found.wrong), kind="refused")
         return Open(outputs=Outputs(task_probe=way(environment, seen.services), told=found.told))
