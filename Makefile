@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help setup demo test e2e bench night lint type imports fmt check clean
+.PHONY: help setup demo test e2e bench night torture lint type imports fmt check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +28,9 @@ bench: setup ## start-up, the engine beside others (peers are installed for it),
 
 night: setup ## the eight ways in which the change once failed, put to lgtm-deploy and to a script
 	@scripts/night
+
+torture: setup ## kill prefix-change on the local AWS and go on, or undo (ARGS="--mode rollback --shard 1/4"); hours
+	@scripts/torture $(ARGS)
 
 lint: setup ## ruff: rules and layout
 	ruff check .
