@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lgtm_deploy.adapters.aws import Aws, reading
+from lgtm_deploy.adapters.aws import Aws, changing, reading
 from lgtm_deploy.core.errors import NotFoundError
 from lgtm_deploy.core.ports import HealthCheck, ListenerRule, Target, TargetGroup
 
@@ -71,6 +71,22 @@ class ElbBalancer:
             rules = [_rule(listener, rule) for rule in described]
             found += sorted(rules, key=lambda rule: math.inf if rule.priority is None else rule.priority)
         return found
+
+    def set_health_check(self, arn: str, check: HealthCheck) -> None:
+        """Lets the target group check so from now on (AWS: ModifyTargetGroup). Raises NotFoundError."""
+        with reading(f"Target group {arn}"):
+            found = self._aws.reader("elbv2").describe_target_groups(TargetGroupArns=[arn])["TargetGroups"]
+        codes = "GrpcCode" if found and "GrpcCode" in found[0].get("Matcher", {}) else "HttpCode"
+        with changing(f"The health check of {arn}"):
+            self._aws.writer("elbv2").modify_target_group(
+                TargetGroupArn=arn,
+                HealthCheckPath=check.path,
+                HealthCheckIntervalSeconds=check.interval,
+                HealthCheckTimeoutSeconds=check.timeout,
+                HealthyThresholdCount=check.healthy_threshold,
+                UnhealthyThresholdCount=check.unhealthy_threshold,
+                Matcher={codes: check.matcher},
+            )
 
     def _balancer(self, name: str) -> Mapping[str, Any]:
         with reading(f"Load balancer {name}"):

@@ -15,10 +15,10 @@ from python_terraform import IsFlagged, Terraform
 
 from lgtm_deploy.adapters import child
 from lgtm_deploy.adapters.terraform_file import check_file, create_private, is_planned_on, sha256_of, value_of
-from lgtm_deploy.adapters.terraform_init import LOCK_FILE, fingerprint
+from lgtm_deploy.adapters.terraform_init import LOCK_FILE, fingerprint, make_copy, modules
 from lgtm_deploy.adapters.terraform_lock import LockWatch, Ownership
 from lgtm_deploy.adapters.terraform_output import StateLock, changes_of, failure_of, lock_of
-from lgtm_deploy.adapters.terraform_state import StateFile, local_state
+from lgtm_deploy.adapters.terraform_state import StateFile, attributes_in, local_state
 from lgtm_deploy.core.errors import DeadlineError, InDoubtError, MissingToolError, PermanentError
 from lgtm_deploy.core.ports import PlannedChanges, Progress
 
@@ -66,11 +66,16 @@ class TerraformInfrastructure:
         self._ownership = ownership
         self._locks: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
 
-    def init(self, root: Path, backend_config: Sequence[Path], progress: Progress) -> None:
+    def init(
+        self, root: Path, backend_config: Sequence[Path], progress: Progress, *, copy_of: Path | None = None
+    ) -> None:
         """Prepares the root. Nothing is run when nothing changed since the last time: loading providers costs seconds.
 
+        Of a `copy_of` another root, the providers and a local state are that one's; its folder is written to.
         Raises PermanentError with Terraform's own first error.
         """
+        if copy_of is not None:
+            make_copy(root, self._data(root), copy_of, self._data(copy_of))
         with self._locks[root]:
             data = self._data(root)
             stamp = data / STAMP
@@ -127,6 +132,14 @@ class TerraformInfrastructure:
         shown = self._shown(root, out, progress) if done.exit_code == CHANGES else {}
         return PlannedChanges(file=out, sha256=sha256, changes=changes_of(shown), document=shown)
 
+    def sources(self, root: Path) -> Sequence[Path]:
+        """The root's folder and those of its local modules."""
+        return [root, *modules(root, self._data(root))]
+
+    def attributes(self, root: Path) -> Mapping[str, Mapping[str, Any]]:
+        """What the state has of each managed resource, by address. Raises PermanentError."""
+        return attributes_in(self._pulled(root))
+
     def is_current(self, root: Path, plan: PlannedChanges) -> bool:
         """Whether the state is still the one that this saved plan was made from, by its lineage and serial, which is
         what Terraform itself compares when it applies one.
@@ -134,11 +147,14 @@ class TerraformInfrastructure:
         Raises PermanentError when the file is gone or was changed, or the state cannot be read.
         """
         check_file(plan)
+        return is_planned_on(plan.file, self._pulled(root))
+
+    def _pulled(self, root: Path) -> str:
         # It holds secrets in the clear, so none of it is told.
         done = self._run(root, lambda _: None, "state pull", quiet=True)
         if done.exit_code != 0:
             raise failure_of("terraform state pull", root, done.errors)
-        return is_planned_on(plan.file, "".join(done.output))
+        return "".join(done.output)
 
     def apply(self, root: Path, plan: PlannedChanges, progress: Progress) -> None:
         """Applies exactly that saved plan.

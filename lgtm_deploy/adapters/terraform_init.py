@@ -2,12 +2,22 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lgtm_deploy.adapters.terraform_file import sha256_of
+from lgtm_deploy.adapters.terraform_state import local_state
 
 LOCK_FILE = ".terraform.lock.hcl"
+# Terraform merges what such a file says into the configuration ("Override Files").
+_OVERRIDE = "lgtm_deploy_override.tf"
+_BACKEND = """terraform {
+  backend "local" {
+    path = %s
+  }
+}
+"""
 
 
 def fingerprint(
@@ -32,3 +42,23 @@ def modules(root: Path, data: Path) -> list[Path]:
     except (OSError, ValueError):
         return []
     return [root / module["Dir"] for module in recorded.get("Modules", []) if module.get("Key")]
+
+
+def make_copy(root: Path, data: Path, original: Path, original_data: Path) -> None:
+    """Readies an earlier revision of a root: the providers that are there already, and the same local state.
+
+    A local state is found by the root's folder, and a folder of its own would have none: everything would be created
+    again.
+    """
+    if not root.is_dir():
+        return
+    for provider in (original_data / "providers").glob("*/*/*/*/*"):
+        here = data / "providers" / provider.relative_to(original_data / "providers")
+        if not here.exists():
+            here.parent.mkdir(parents=True, exist_ok=True)
+            here.symlink_to(provider.resolve(), target_is_directory=True)
+    state = local_state(original, original_data)
+    if state:
+        (root / _OVERRIDE).write_text(_BACKEND % json.dumps(str(state)), encoding="utf-8")
+    if not (root / LOCK_FILE).exists() and (original / LOCK_FILE).is_file():
+        shutil.copyfile(original / LOCK_FILE, root / LOCK_FILE)

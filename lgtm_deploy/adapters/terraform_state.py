@@ -171,3 +171,24 @@ def _write(file: Path, content: bytes) -> None:
         out.flush()
         os.fsync(out.fileno())
     whole.replace(file)
+
+
+def attributes_in(state: str) -> Mapping[str, Mapping[str, Any]]:
+    """What a state (`terraform state pull`, version 4) has of each managed resource, by address."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for each in (json.loads(state) if state.strip() else {}).get("resources", []):
+        if each.get("mode") != "managed":
+            continue
+        module = f"{each['module']}." if each.get("module") else ""
+        for instance in each.get("instances", []):
+            if not instance.get("deposed"):
+                key = f"[{json.dumps(instance['index_key'])}]" if "index_key" in instance else ""
+                known = instance.get("attributes") or {}
+                address = f"{module}{each['type']}.{each['name']}{key}"
+                found[address] = {name: _plain(value) for name, value in known.items()}
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """An attribute that takes any type is written with its type (cty: the dynamic pseudo-type)."""
+    return value["value"] if isinstance(value, dict) and value.keys() == {"value", "type"} else value

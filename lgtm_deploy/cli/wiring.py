@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lgtm_deploy.core.errors import UsageError
 from lgtm_deploy.core.event import RESUMABLE
-from lgtm_deploy.core.ports import Balancer, Caller, Journal, Ports, RolloutView, ServiceHost
+from lgtm_deploy.core.ports import Balancer, Caller, Journal, Ports, Revision, RolloutView, ServiceHost
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.stack import Stack
 
@@ -120,6 +120,7 @@ def ports(stack: Stack, seen: Sights, workspace: Path) -> Ports:
     from lgtm_deploy.adapters.docker_probe import DockerProbe
     from lgtm_deploy.adapters.ecr import EcrRegistry
     from lgtm_deploy.adapters.elb_shadow import ElbShadowTargets
+    from lgtm_deploy.adapters.git import GitSource
     from lgtm_deploy.adapters.http import HttpStackProbe, HttpTaskProbe
     from lgtm_deploy.adapters.terraform import TerraformInfrastructure
     from lgtm_deploy.adapters.terraform_lock import Ownership
@@ -158,10 +159,30 @@ def ports(stack: Stack, seen: Sights, workspace: Path) -> Ports:
             lambda: environment.url or seen.balancer.address(environment.load_balancer), tenant=environment.tenant
         ),
         web=HttpWeb(),
+        source=GitSource(stack.directory, os.environ),
+        applied=_EarlierRuns(stack, workspace.name),
         caller=seen.caller,
         clock=clock,
         workspace=workspace,
     )
+
+
+class _EarlierRuns:
+    """What the journal says of earlier runs on the stack's environment."""
+
+    def __init__(self, stack: Stack, run: str) -> None:
+        self._stack = stack
+        self._run = run
+
+    def last(self, root: str) -> tuple[Revision, str]:
+        """The revision at the last successful apply of that root."""
+        from lgtm_deploy.cli import memory
+        from lgtm_deploy.core.applied import last_applied
+
+        remembered = memory.journal(self._stack)
+        names = [each.run for each in remembered.runs(_FEW, self._stack.environment.name) if each.run != self._run]
+        runs = (Run(id=name).folded(record.event for record in remembered.records(name)) for name in names)
+        return last_applied(runs, root)
 
 
 def guard_account(stack: Stack, caller: Caller) -> None:

@@ -25,7 +25,6 @@ _MAJOR = "1"
 
 # The AWS provider has the resource under both names.
 TARGET_GROUPS = ("aws_lb_target_group", "aws_alb_target_group")
-_PATH = "health_check.path"
 
 _TOLD = {"create": "would be created", "delete": "would be destroyed", "replace": "would be replaced"}
 _FORGOTTEN = "would be forgotten: it stays, and nobody manages it"
@@ -74,21 +73,6 @@ def breaches(document: Mapping[str, Any], allowances: Sequence[Allowance]) -> tu
         lines.extend(_of_resource(replace(found, differences=clean), allowances, set_here))
     lines.extend(_of_outputs(document, allowances, secrets))
     return tuple(scrubbed(line, secrets) for line in lines)
-
-
-def touched(document: Mapping[str, Any]) -> tuple[Allowance, ...]:
-    """Exactly what the plan updates in place, as allowances: what may be brought back after it was applied."""
-    found = filter(None, map(read, list_of(document, "resource_changes")))
-    return tuple(_touched(each) for each in found if each.mode == "managed" and each.verb == "update")
-
-
-def _touched(each: Resource) -> Allowance:
-    found = Allowance(type=each.type, name=each.address, attributes=tuple(sorted(one.name for one in each.differences)))
-    path = next((one.after for one in each.differences if one.name == _PATH), "")
-    if each.type not in TARGET_GROUPS or not path:
-        return found
-    name = object_of(each.entry["change"].get("before")).get("name")
-    return replace(found, group=str(name or each.address), path=str(path))
 
 
 def _as_a_whole(document: Mapping[str, Any]) -> Iterator[str]:

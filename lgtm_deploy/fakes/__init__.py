@@ -18,12 +18,14 @@ from lgtm_deploy.fakes.rollout import FakeDeployment, FakeRevision, FakeService,
 from lgtm_deploy.fakes.script import Call, Fault, Script
 from lgtm_deploy.fakes.services import FakeBalancer, FakeHost, FakeRollouts
 from lgtm_deploy.fakes.shadow import FakeShadowTargets
+from lgtm_deploy.fakes.source import FakeApplied, FakeSource
 from lgtm_deploy.fakes.targets import FakeTarget, FakeTargetGroup
 from lgtm_deploy.fakes.web import FakeWeb
 
 __all__ = [
     "Call",
     "Contract",
+    "FakeApplied",
     "FakeBalancer",
     "FakeBuilder",
     "FakeCaller",
@@ -43,6 +45,7 @@ __all__ = [
     "FakeRoot",
     "FakeService",
     "FakeShadowTargets",
+    "FakeSource",
     "FakeStackProbe",
     "FakeTarget",
     "FakeTargetGroup",
@@ -72,6 +75,8 @@ def fake_ports(stack: Stack, cloud: FakeCloud, workspace: Path) -> Ports:  # noq
         shadow=FakeShadowTargets(cloud),
         stack_probe=FakeStackProbe(cloud),
         web=FakeWeb(cloud),
+        source=FakeSource(cloud),
+        applied=FakeApplied(cloud),
         caller=FakeCaller(cloud),
         clock=cloud.clock,
         workspace=workspace,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from lgtm_deploy.core.errors import NotFoundError
-from lgtm_deploy.core.ports import HealthCheck, ListenerRule
+from lgtm_deploy.core.ports import HealthCheck, ListenerRule, Revision
 from lgtm_deploy.fakes.clock import FakeClock
 from lgtm_deploy.fakes.image import Contract, Source
 from lgtm_deploy.fakes.rollout import FakeDeployment, FakeRevision, FakeService, FakeTask
@@ -81,6 +81,11 @@ class FakeCloud:
         self.shadows: set[str] = set()
         self.shadow_quota = 100
         self.roots: dict[Path, FakeRoot] = {}
+        self.revision = Revision(commit="feed" * 10)
+        self.earlier: dict[str, dict[Path, FakeRoot]] = {}
+        """The Terraform roots of earlier commits."""
+        self.applied: dict[str, Revision] = {}
+        """What each root, by its name, was applied from last."""
         self.denied: set[str] = set()
         """Actions that the caller may not take, such as `ecs:UpdateService`."""
         self.may_ask = True

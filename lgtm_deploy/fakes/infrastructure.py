@@ -20,12 +20,35 @@ class FakeInfrastructure:
     def __init__(self, cloud: FakeCloud) -> None:
         self._cloud = cloud
 
-    def init(self, root: Path, backend_config: Sequence[Path], progress: Progress) -> None:
+    def init(
+        self, root: Path, backend_config: Sequence[Path], progress: Progress, *, copy_of: Path | None = None
+    ) -> None:
         """Prepares the root. Raises PermanentError when it does not exist or is broken."""
         progress("Initializing the backend...")
         self._cloud.perform(
-            "infrastructure.init", lambda: self._root(root), root=root, backend_config=tuple(backend_config)
+            "infrastructure.init",
+            lambda: self._root(root),
+            root=root,
+            backend_config=tuple(backend_config),
+            copy_of=copy_of,
         )
+
+    def sources(self, root: Path) -> Sequence[Path]:
+        """The root's folder."""
+        return [root]
+
+    def attributes(self, root: Path) -> Mapping[str, Mapping[str, Any]]:
+        """What the state has of each resource: what there is."""
+
+        def look() -> Mapping[str, Mapping[str, Any]]:
+            found = self._root(root)
+            checks = {
+                group: self._cloud.groups[group].health_check for group in found.paths if group in self._cloud.groups
+            }
+            entries = [*(entry_of(group, check, check) for group, check in checks.items()), *found.also]
+            return {each["address"]: each["change"]["before"] for each in entries if each["change"]["before"]}
+
+        return self._cloud.perform("infrastructure.attributes", look, root=root)
 
     def plan(
         self, root: Path, var_files: Sequence[Path], variables: Mapping[str, str], out: Path, progress: Progress

@@ -7,6 +7,7 @@ from lgtm_deploy.core.errors import NotFoundError, PermanentError
 from lgtm_deploy.core.ports import (
     ContainerSpec,
     DeploymentState,
+    HealthCheck,
     ListenerRule,
     ServiceState,
     Target,
@@ -175,6 +176,18 @@ class FakeBalancer:
             raise NotFoundError(f"There is no target group {arn}.")
 
         return self._cloud.perform("balancer.targets", look, arn=arn)
+
+    def set_health_check(self, arn: str, check: HealthCheck) -> None:
+        """Lets the target group check so from now on. Raises NotFoundError."""
+
+        def change() -> None:
+            for group in self._cloud.groups.values():
+                if group.arn == arn:
+                    group.health_check = check
+                    return
+            raise NotFoundError(f"There is no target group {arn}.")
+
+        self._cloud.perform("balancer.set_health_check", change, arn=arn, check=check)
 
     def address(self, name: str) -> str:
         """The URL of the load balancer of that name. Raises NotFoundError."""

@@ -6,10 +6,10 @@ from datetime import datetime
 
 from lgtm_deploy.core.contract import Contract
 from lgtm_deploy.core.gate import Gate, Open, Shut
-from lgtm_deploy.core.guard import Allowance
 from lgtm_deploy.core.handover import Decision, Facts, astray, decide, told
 from lgtm_deploy.core.ports import TaskState
 from lgtm_deploy.core.step import Look
+from lgtm_deploy.core.touched import Touched
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,7 @@ class Inputs:
     services: tuple[str, ...]
     contracts: Mapping[str, Contract]
     allow: tuple[str, ...]
-    touched: tuple[Allowance, ...]
+    touched: tuple[Touched, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

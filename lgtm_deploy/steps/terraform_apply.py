@@ -1,16 +1,16 @@
 """terraform-apply: exactly the saved plan, in the sequences that it belongs to."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
-from lgtm_deploy.core.errors import PermanentError
 from lgtm_deploy.core.gate import Gate, Open, Waiting
-from lgtm_deploy.core.guard import Allowance
-from lgtm_deploy.core.ports import PlannedChanges, Progress
+from lgtm_deploy.core.ports import HealthCheck, PlannedChanges, Progress
 from lgtm_deploy.core.step import Action, Change, Nothing, Part, Proposal
-from lgtm_deploy.steps.terraform_roots import Empty, apply_plan, briefly, broken_by, not_back, recorded, save_plan
+from lgtm_deploy.core.touched import Touched
+from lgtm_deploy.steps.terraform_back import Before, WayBack, checks_of
+from lgtm_deploy.steps.terraform_roots import AppliedOutputs, apply_plan, briefly, recorded, revision_of, save_plan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ class ApplyInputs:
     plan: str
     sha256: str
     changes: tuple[str, ...]
-    touched: tuple[Allowance, ...]
+    touched: tuple[Touched, ...]
     variables: Mapping[str, str] = field(default_factory=dict)
     sequence: str = ""
     sequences: tuple[str, ...] = ()
@@ -33,56 +33,69 @@ class ApplyInputs:
 
 @dataclass(frozen=True, kw_only=True)
 class ApplySeen:
-    """The health checks as they were, by the Terraform variables that set them, what was planned with, and whether the
-    plan is known to have been applied already."""
+    """The health checks as they were, by the Terraform variables that set them and by target group, what was planned
+    with, and whether the plan is known to have been applied already. `commit` is the revision that is to be applied,
+    `dirty` with uncommitted changes; `earlier` is the one that was applied last, `why_not` says why it is of no use."""
 
     root: str
     before: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
     applied: bool = False
+    checks: Mapping[str, HealthCheck] = field(default_factory=dict)
+    commit: str = ""
+    dirty: bool = False
+    earlier: str = ""
+    why_not: str = ""
 
 
-class TerraformApply(Action[ApplyInputs, ApplySeen, Empty]):
-    """Applies exactly the saved plan. Undone, the recorded health checks are planned and applied by the variables that
-    the stack declares for them, and nothing but what was changed may come back."""
+class TerraformApply(Action[ApplyInputs, ApplySeen, AppliedOutputs]):
+    """Applies exactly the saved plan. Undone, what it touched comes back as it was, and nothing else may change: by the
+    variables that the stack declares for it, or else by the revision that was applied last. Where neither leads back,
+    the load balancer alone is brought back, and that is told as a failure."""
 
     part: ClassVar[Part | None] = Part.HEALTH_CHECK
     takes = ApplyInputs
     sees = ApplySeen
-    gives = Empty
+    gives = AppliedOutputs
 
     def observe(self, inputs: ApplyInputs) -> ApplySeen:
         """Raises NotFoundError when a target group is missing."""
-        return ApplySeen(root=inputs.root, before=recorded(self.stack, self.ports), variables=inputs.variables)
+        now = revision_of(self.stack, self.ports, inputs.root)
+        earlier, why_not = self.ports.applied.last(inputs.root)
+        return ApplySeen(
+            root=inputs.root,
+            before=recorded(self.stack, self.ports),
+            variables=inputs.variables,
+            checks=checks_of(self.ports, inputs.touched),
+            commit=now.commit,
+            dirty=now.dirty,
+            earlier=earlier.commit,
+            why_not=why_not,
+        )
 
     def recall(self, seen: ApplySeen, first: ApplySeen) -> ApplySeen:
         """Whether the saved plan was applied only another plan can tell: a saved one is stale either way."""
         planned = save_plan(
             self.stack, self.ports, seen.root, seen.variables, briefly(self.ports.clock), purpose="recall"
         )
-        return ApplySeen(root=seen.root, before=first.before, variables=seen.variables, applied=not planned.changes)
+        return replace(first, variables=seen.variables, applied=not planned.changes)
 
-    def propose(self, inputs: ApplyInputs, seen: ApplySeen) -> Proposal[Empty]:
+    def propose(self, inputs: ApplyInputs, seen: ApplySeen) -> Proposal[AppliedOutputs]:
         """Nothing when the plan is empty, has been applied, or belongs to another sequence."""
         elsewhere = inputs.sequences and inputs.sequence not in inputs.sequences
         if not inputs.changes or seen.applied or elsewhere:
-            return Nothing(outputs=Empty())
+            return Nothing(outputs=_applied(seen) if seen.applied else AppliedOutputs())
         return Change(summary=f"terraform apply {inputs.root}: {len(inputs.changes)} change(s)", details=inputs.changes)
 
-    def apply(self, inputs: ApplyInputs, seen: ApplySeen, progress: Progress) -> Empty:
+    def apply(self, inputs: ApplyInputs, seen: ApplySeen, progress: Progress) -> AppliedOutputs:
         """Raises PermanentError (a stale plan), InDoubtError (Terraform died on the way)."""
         planned = PlannedChanges(file=Path(inputs.plan), sha256=inputs.sha256, changes=())
         apply_plan(self.stack, self.ports, inputs.root, planned, progress)
-        return Empty()
+        return _applied(seen)
 
     def compensate(self, inputs: ApplyInputs, seen: ApplySeen, progress: Progress) -> None:
-        """Plans the recorded health checks and applies that. Raises PermanentError when more would come back."""
-        planned = save_plan(self.stack, self.ports, inputs.root, seen.before, progress, purpose="rollback")
-        wrong = broken_by(inputs.root, planned, inputs.touched)
-        if wrong:
-            raise PermanentError(wrong, resolution="Bring the health checks back by hand.")
-        if planned.changes:
-            apply_plan(self.stack, self.ports, inputs.root, planned, progress)
+        """Takes Terraform's way back. Raises PermanentError with what has not come back."""
+        self._way_back(inputs, seen).go(progress)
 
     def follows_retreat(self, inputs: ApplyInputs) -> bool:
         """Where the earlier image passes the earlier check only, it has to be on its way back when the check goes back.
@@ -92,10 +105,26 @@ class TerraformApply(Action[ApplyInputs, ApplySeen, Empty]):
         return inputs.sequence in ("", "grace-hold")
 
     def thing(self, inputs: ApplyInputs) -> str:
-        """The health checks, which are recorded as a whole."""
-        return "health checks"
+        """The root, of which all that was touched is recorded."""
+        return f"Terraform root {inputs.root}"
 
     def restored(self, inputs: ApplyInputs, seen: ApplySeen) -> Gate[None]:
-        """Open when every recorded health check is back."""
-        wrong = not_back(self.stack, self.ports, seen.before)
+        """Open when all that was touched is as it was: health checks by what the load balancer asks, the rest by what
+        Terraform's state has."""
+        wrong = self._way_back(inputs, seen).differs()
         return Waiting(reason=wrong) if wrong else Open(outputs=None)
+
+    def _way_back(self, inputs: ApplyInputs, seen: ApplySeen) -> WayBack:
+        before = Before(
+            root=inputs.root,
+            touched=inputs.touched,
+            variables=seen.before,
+            checks=seen.checks,
+            commit=seen.earlier,
+            why_not=seen.why_not,
+        )
+        return WayBack(self.stack, self.ports, before)
+
+
+def _applied(seen: ApplySeen) -> AppliedOutputs:
+    return AppliedOutputs(commit=seen.commit, dirty=seen.dirty)

@@ -7,9 +7,10 @@ from typing import ClassVar
 
 from lgtm_deploy.core.changes import describe
 from lgtm_deploy.core.errors import RefusedError
-from lgtm_deploy.core.guard import Allowance, touched
+from lgtm_deploy.core.guard import Allowance
 from lgtm_deploy.core.ports import PlannedChanges, Progress
 from lgtm_deploy.core.step import Action, Change, Effect, Nothing, Proposal
+from lgtm_deploy.core.touched import Touched, touched
 from lgtm_deploy.steps.terraform_roots import Empty, broken_by, out_of_date, readied, save_plan
 
 
@@ -53,13 +54,13 @@ class PlanInputs:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanOutputs:
-    """The saved plan: its file, its SHA-256, its changes as lines for a person, and what exactly it updates in place:
-    so much may be brought back after it was applied."""
+    """The saved plan: its file, its SHA-256, its changes as lines for a person, and what exactly it touches and how
+    that was: so much may be brought back after it was applied."""
 
     plan: str
     sha256: str
     changes: tuple[str, ...]
-    touched: tuple[Allowance, ...]
+    touched: tuple[Touched, ...]
 
     @property
     def planned(self) -> PlannedChanges:
@@ -111,7 +112,7 @@ class ReplanInputs:
     plan: str
     sha256: str
     changes: tuple[str, ...]
-    touched: tuple[Allowance, ...]
+    touched: tuple[Touched, ...]
     variables: Mapping[str, str] = field(default_factory=dict)
     allow: tuple[Allowance, ...] = ()
 

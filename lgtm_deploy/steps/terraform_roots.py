@@ -7,8 +7,9 @@ from pathlib import Path
 
 from lgtm_deploy.core.errors import DeadlineError
 from lgtm_deploy.core.guard import Allowance, breaches
-from lgtm_deploy.core.ports import Clock, HealthCheck, PlannedChanges, Ports, Progress
+from lgtm_deploy.core.ports import Clock, HealthCheck, PlannedChanges, Ports, Progress, Revision
 from lgtm_deploy.core.stack import Stack
+from lgtm_deploy.core.touched import Touched
 
 # So many lines are told of a plan that is refused.
 _LINES = 12
@@ -19,6 +20,14 @@ _LOOK_SECONDS = 120.0
 @dataclass(frozen=True, kw_only=True)
 class Empty:
     """Nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppliedOutputs:
+    """The revision that was applied, and whether there were uncommitted changes; without a commit nobody knows."""
+
+    commit: str = ""
+    dirty: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,9 +65,15 @@ def save_plan(
 ) -> PlannedChanges:
     """A plan of that root, in a file of the purpose's own: what was approved is never written over."""
     readied(stack, ports, name, progress)
-    out = ports.workspace / f"{name}.{purpose}.tfplan"
     files = [stack.directory / each for each in stack.root(name).var_files]
-    return ports.infrastructure.plan(folder(stack, name), files, variables, out, progress)
+    return plan_in(ports, folder(stack, name), files, variables, progress, name=f"{name}.{purpose}")
+
+
+def plan_in(
+    ports: Ports, root: Path, files: Sequence[Path], variables: Mapping[str, str], progress: Progress, *, name: str
+) -> PlannedChanges:
+    """A plan of the root in that folder."""
+    return ports.infrastructure.plan(root, files, variables, ports.workspace / f"{name}.tfplan", progress)
 
 
 def briefly(clock: Clock) -> Progress:
@@ -120,17 +135,18 @@ def recorded(stack: Stack, ports: Ports) -> dict[str, str]:
     return {each.variable: each.value(checks[each.target_group]) for each in declared}
 
 
-def not_back(stack: Stack, ports: Ports, before: Mapping[str, str]) -> str:
-    """Which health check is not as it was recorded; empty when all are."""
-    now = recorded(stack, ports)
-    for each in settings(stack):
-        was, is_now = before.get(each.variable), now[each.variable]
-        if was is not None and was != is_now:
-            return f"{each.target_group}: {each.path} is {is_now}, it was {was}"
-    return ""
-
-
-def narrowed(stack: Stack, allowed: Sequence[Allowance], variables: Mapping[str, str]) -> tuple[Allowance, ...]:
-    """Of what is allowed, only the attributes that these variables set."""
+def narrowed(stack: Stack, allowed: Sequence[Touched], variables: Mapping[str, str]) -> tuple[Touched, ...]:
+    """Of what was changed in place, only the attributes that these variables set."""
     paths = {each.path for each in settings(stack) if each.variable in variables}
-    return tuple(replace(each, attributes=tuple(path for path in each.attributes if path in paths)) for each in allowed)
+    return tuple(
+        replace(each, attributes=tuple(path for path in each.attributes if path in paths))
+        for each in allowed
+        if each.is_update
+    )
+
+
+def revision_of(stack: Stack, ports: Ports, name: str) -> Revision:
+    """The revision of all that the root's plans are made of."""
+    root = stack.root(name)
+    files = [stack.directory / each for each in (*root.var_files, *root.backend_config)]
+    return ports.source.revision([*ports.infrastructure.sources(folder(stack, name)), *files])

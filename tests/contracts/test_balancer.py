@@ -1,5 +1,7 @@
 """What every balancer promises."""
 
+from dataclasses import replace
+
 import pytest
 
 from lgtm_deploy.core.errors import NotFoundError
@@ -70,3 +72,20 @@ def test_rules_are_in_the_order_in_which_they_are_tried(world: World) -> None:
 
     assert priorities == sorted(priorities)
     assert all(rule.priority is not None for rule in rules[: len(priorities)])
+
+
+def test_a_health_check_can_be_set_and_is_then_asked(world: World) -> None:
+    served = world.serve()
+    group = world.balancer.target_group(served.name)
+    wanted = replace(group.health_check, path="/tempo/ready", matcher="200,404", unhealthy_threshold=7)
+
+    world.balancer.set_health_check(group.arn, wanted)
+
+    assert world.balancer.target_group(served.name).health_check == wanted
+
+
+def test_the_health_check_of_a_group_that_is_not_there_cannot_be_set(world: World) -> None:
+    group = world.balancer.target_group(world.serve().name)
+
+    with pytest.raises(NotFoundError):
+        world.balancer.set_health_check(group.arn[:-1] + "f0", group.health_check)

@@ -153,3 +153,18 @@ def test_a_plan_holds_the_whole_document_for_the_guard_and_tells_none_of_it(buil
     assert [each["address"] for each in changing] == [each.address for each in planned.changes]
     assert "resource_changes" not in str(planned)
     assert built.plan("/ready").document == {}
+
+
+def test_the_state_tells_what_there_is_and_a_plan_changes_none_of_it(built: Built) -> None:
+    before = built.infrastructure.attributes(built.root)
+    planned = built.plan("/tempo/ready")
+    assert built.infrastructure.attributes(built.root) == before
+    assert [each.address for each in planned.changes] == list(before)
+
+    built.apply(planned)
+
+    assert "/tempo/ready" in str(built.infrastructure.attributes(built.root))
+
+
+def test_a_root_is_made_of_its_own_folder_at_least(built: Built) -> None:
+    assert built.root in built.infrastructure.sources(built.root)

@@ -9,9 +9,9 @@ import pytest
 from lgtm_deploy.config import stack_file
 from lgtm_deploy.core.contract import Contract, Reply, Trial
 from lgtm_deploy.core.gate import Open, Shut
-from lgtm_deploy.core.guard import Allowance
 from lgtm_deploy.core.handover import HANDOVER_WINDOW
 from lgtm_deploy.core.stack import Stack
+from lgtm_deploy.core.touched import Touched
 from lgtm_deploy.fakes import FakeCloud, fake_ports, lay
 from lgtm_deploy.steps.plan_handover import Inputs, Outputs, PlanHandover, Seen
 from tests.steps.simulation import BOTH, EXAMPLE
@@ -42,12 +42,12 @@ def contract(name: str, *, new_on_old: int = 404) -> Contract:
     return Contract(old_path=old, new_path=new, **trials)
 
 
-def moves(stack: Stack, contracts: Mapping[str, Contract]) -> Iterator[Allowance]:
+def moves(stack: Stack, contracts: Mapping[str, Contract]) -> Iterator[Touched]:
     """A saved plan that moves each of these services' health check to its new path."""
     for name, each in contracts.items():
         group = stack.service(name).target_group
         if each.old_path != each.new_path:
-            yield Allowance(type="aws_lb_target_group", name=f"x.{name}", group=group, path=each.new_path)
+            yield Touched(type="aws_lb_target_group", name=f"x.{name}", group=group, path=each.new_path)
 
 
 def looked(stack: Stack, cloud: FakeCloud, contracts: Mapping[str, Contract] | None = None) -> tuple[Inputs, Seen]:

@@ -28,11 +28,13 @@ from lgtm_deploy.core.ports.services import (
     TaskStatus,
 )
 from lgtm_deploy.core.ports.shadow import Shadow, ShadowRequest, ShadowTargets
+from lgtm_deploy.core.ports.source import Applied, Revision, SourceTree
 from lgtm_deploy.core.ports.surroundings import Caller, Clock, Permission
 from lgtm_deploy.core.ports.web import NoReply, Question, Reply, Web
 
 __all__ = [
     "Answer",
+    "Applied",
     "Balancer",
     "BuildRequest",
     "BuiltImage",
@@ -63,6 +65,7 @@ __all__ = [
     "Registry",
     "Reply",
     "ResourceChange",
+    "Revision",
     "RolloutView",
     "RunSummary",
     "RunningImage",
@@ -72,6 +75,7 @@ __all__ = [
     "Shadow",
     "ShadowRequest",
     "ShadowTargets",
+    "SourceTree",
     "StackProbe",
     "StoredObject",
     "Tags",
@@ -101,6 +105,8 @@ class Ports:
     shadow: ShadowTargets
     stack_probe: StackProbe
     web: Web
+    source: SourceTree
+    applied: Applied
     caller: Caller
     clock: Clock
     workspace: Path

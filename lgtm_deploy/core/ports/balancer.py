@@ -88,3 +88,8 @@ class Balancer(Protocol):
         """The rules of all listeners of the load balancer of that name, each listener's in the order in which they are
         tried. Raises NotFoundError."""
         ...
+
+    def set_health_check(self, arn: str, check: HealthCheck) -> None:
+        """Lets the target group with that ARN check so from now on. It is whoever manages the group otherwise that has
+        to be told. Raises NotFoundError."""
+        ...

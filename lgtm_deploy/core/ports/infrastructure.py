@@ -36,8 +36,23 @@ class PlannedChanges:
 class Infrastructure(Protocol):
     """Changes infrastructure by saved plans only. `root` is the root module's folder."""
 
-    def init(self, root: Path, backend_config: Sequence[Path], progress: Progress) -> None:
-        """Prepares the root: providers and backend. Raises PermanentError with Terraform's own first error."""
+    def init(
+        self, root: Path, backend_config: Sequence[Path], progress: Progress, *, copy_of: Path | None = None
+    ) -> None:
+        """Prepares the root: providers and backend. Raises PermanentError with Terraform's own first error.
+
+        `copy_of` is the root whose earlier revision this is, in a folder that will be removed with all that is in it:
+        a state beside that root is then this one's, too.
+        """
+        ...
+
+    def sources(self, root: Path) -> Sequence[Path]:
+        """The folders that the root is made of: itself and its local modules, once it is prepared."""
+        ...
+
+    def attributes(self, root: Path) -> Mapping[str, Mapping[str, Any]]:
+        """What the state has of each managed resource, by address. It holds secrets in the clear: never told, never
+        written down. Raises PermanentError."""
         ...
 
     def plan(

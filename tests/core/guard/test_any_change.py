@@ -7,7 +7,8 @@ from typing import Any
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from lgtm_deploy.core.guard import Allowance, breaches, touched
+from lgtm_deploy.core.guard import breaches
+from lgtm_deploy.core.touched import missing, touched
 from tests.core.guard.documents import ALLOWED, PYROSCOPE, TEMPO, change, real
 
 Way = tuple[str | int, ...]
@@ -124,12 +125,10 @@ def test_what_a_plan_has_touched_is_all_that_may_come_back(names: set[tuple[str,
     assert breaches(back, scope) == ()
     mine = next(each for each in scope if each.name == TEMPO)
     moves = ("health_check", "path") in names
-    assert mine == Allowance(
-        type="aws_lb_target_group",
-        name=TEMPO,
-        attributes=tuple(sorted(".".join(name) for name in names)),
-        group="lgtm-sandbox-tempo-tg" if moves else "",
-        path="other" if moves else "",
-    )
+    assert (mine.group, mine.path) == (("lgtm-sandbox-tempo-tg", "other") if moves else ("", ""))
+    assert (mine.type, mine.actions) == ("aws_lb_target_group", ("update",))
+    assert mine.attributes == tuple(sorted(".".join(name) for name in names))
+    assert missing(back, scope) == ()
+    assert len(missing(document, scope)) == sum(len(each.attributes) for each in scope)
     change(back, TEMPO)["after"]["tags_all"] = {}
     assert breaches(back, scope)

@@ -1,0 +1,82 @@
+"""Revisions of the stack's files, by Git."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from lgtm_deploy.core.errors import PermanentError
+from lgtm_deploy.core.ports import Revision
+
+# A repository may name programs to run: none is.
+_NO_PROGRAMS = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false")
+# What Terraform itself writes beside a root is no change of it.
+_NOT_SOURCES = (
+    ":(exclude,glob)**/*.tfstate*",
+    ":(exclude,glob)**/.terraform/**",
+    ":(exclude,glob)**/.terraform.lock.hcl",
+)
+_SECONDS = 60.0
+
+
+class GitSource:
+    """The repository that `directory` is in."""
+
+    def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
+        self._directory = directory
+        kept = {name: value for name, value in environment.items() if not name.startswith("GIT_")}
+        self._environment = {**kept, "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+
+    def revision(self, paths: Sequence[Path]) -> Revision:
+        """The commit, and whether any of those files and folders differs from it or is not in it."""
+        try:
+            commit = self._git("rev-parse", "--verify", "HEAD").strip()
+            known = [str(path.resolve()) for path in paths]
+            changed = self._git("status", "--porcelain", "--untracked-files=all", "--", *known, *_NOT_SOURCES)
+        except PermanentError:
+            return Revision()
+        return Revision(commit=commit, dirty=bool(changed.strip()))
+
+    @contextmanager
+    def checkout(self, commit: str, into: Path) -> Iterator[Callable[[Path], Path]]:
+        """A worktree of that commit; what a killed process left there is removed first. Raises PermanentError."""
+        top = Path(self._git("rev-parse", "--show-toplevel").strip()).resolve()
+        self._remove(into)
+        try:
+            self._git("worktree", "add", "--detach", "--force", str(into), commit)
+
+            def there(path: Path) -> Path:
+                found = into / os.path.relpath(path.resolve(), top)
+                if not found.exists():
+                    raise PermanentError(f"{path.name} is not in revision {commit[:8]}.")
+                return found
+
+            yield there
+        finally:
+            self._remove(into)
+
+    def _remove(self, into: Path) -> None:
+        shutil.rmtree(into, ignore_errors=True)
+        self._git("worktree", "prune")
+
+    def _git(self, *words: str) -> str:
+        try:
+            done = subprocess.run(
+                ["git", *_NO_PROGRAMS, *words],
+                cwd=self._directory,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=_SECONDS,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise PermanentError(f"git {words[0]} did not work: {error}.") from error
+        if done.returncode != 0:
+            said = (done.stderr.strip() or "no reason given").splitlines()[-1]
+            raise PermanentError(f"git {words[0]}: {said}.")
+        return done.stdout
