@@ -38,6 +38,10 @@ def apply(
         float,
         typer.Option(min=0, envvar="LGTM_DEPLOY_LOCK_WAIT", help="Seconds to wait while another run has the lock."),
     ] = 0,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", envvar="LGTM_DEPLOY_APPLY_WATCH", help="Ask all services meanwhile: who failed?"),
+    ] = False,
     no_rollback: Annotated[
         bool,
         typer.Option("--no-rollback", envvar="LGTM_DEPLOY_NO_ROLLBACK", help="On failure leave everything as it is."),
@@ -66,6 +70,7 @@ def apply(
         roll_back=not no_rollback,
         anew=anew,
         lock_wait=lock_wait,
+        watch=watch,
         saved=kept,
     )
     if wanted.ask and not sys.stdin.isatty():

@@ -13,6 +13,7 @@ from lgtm_deploy.cli.saved import SavedPlan, save
 from lgtm_deploy.cli.screen import Screen
 from lgtm_deploy.cli.settings import Settings
 from lgtm_deploy.cli.signals import heeded, interruptible
+from lgtm_deploy.cli.witness import watch_during
 from lgtm_deploy.core.errors import LockHeldError, UsageError
 from lgtm_deploy.core.event import EXIT_CODES, RESUMABLE, Record, RunFinished
 from lgtm_deploy.core.graph import Graph, expand
@@ -47,6 +48,8 @@ class Wanted:
     lock_wait: float = 0.0
     undo: bool = False
     """What the run has changed is to be brought back."""
+    watch: bool = False
+    """Whether services are asked all the while, and how they answered is written down."""
     saved: SavedPlan | None = None
 
 
@@ -123,6 +126,8 @@ def _run(settings: Settings, subject: "_Subject", wanted: Wanted, run: Run) -> R
             )
             job = replace(subject, stack=stack).job(world, ledger, stop, wanted)
             job = replace(job, guard=hold.check, takeover=hold.lease.takeover)
+            if wanted.watch:
+                job = replace(job, closing=watch_during(stack, world, screen.notice))
             by = wiring.caller_name()
             if wanted.undo and nothing_to_undo(run):
                 screen.notice(nothing_to_undo(run))

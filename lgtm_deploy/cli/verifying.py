@@ -2,7 +2,9 @@
 
 import base64
 import os
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from lgtm_deploy.cli import wiring
@@ -67,6 +69,19 @@ def examined(asking: Verification, services: Sequence[Service], *, write: bool) 
             findings += written.result()
     order = [service.name for service in services]
     return sorted(findings, key=lambda each: order.index(each.service) if each.service in order else len(order))
+
+
+def watched(asking: Verification, services: Sequence[Service], *, every: float, seconds: float) -> list[Finding]:
+    """How the services answered in that time, or until Ctrl-C."""
+    from lgtm_deploy.core.verify.availability import availability_finding
+    from lgtm_deploy.steps.verification.watching import watcher
+
+    watching = watcher(asking, services, every=every, only_working=False)
+    watching.start()
+    with suppress(KeyboardInterrupt):
+        time.sleep(seconds)
+    found = watching.stop([service.name for service in services])
+    return [availability_finding(name, each) for name, each in found.items()]
 
 
 def _asks_aws(stack: Stack, seen: wiring.Sights) -> bool:

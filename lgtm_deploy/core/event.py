@@ -210,6 +210,14 @@ class HookFinished(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AvailabilityMeasured(Event):
+    """How services answered while the run went on: by service its `paths` that were asked, `requests`, `failures`, the
+    `longest_gap` between two good answers in seconds, and `why` the first one failed."""
+
+    services: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
 class RollbackFinished(Event):
     """Compensation ended; `differs` lists what is not as it was found."""
 
@@ -259,6 +267,7 @@ EVENTS: Mapping[str, type[Event]] = {
         CompensationFailed,
         HookFinished,
         RollbackFinished,
+        AvailabilityMeasured,
         RunFinished,
     )
 }

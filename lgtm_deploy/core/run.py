@@ -78,6 +78,8 @@ class Run:
     differs: tuple[str, ...] = ()
     completed: int = 0
     hooks: tuple[events.HookFinished, ...] = ()
+    availability: Mapping[str, Any] = field(default_factory=dict)
+    """How services answered while it went on, by service; empty when nobody watched."""
 
     def folded(self, happened: Iterable[Event]) -> "Run":
         """The run after these events."""
@@ -267,6 +269,11 @@ def _(happened: events.RollbackFinished, run: Run) -> Run:
 @_after.register
 def _(happened: events.HookFinished, run: Run) -> Run:
     return _changed(run, hooks=(*run.hooks, happened))
+
+
+@_after.register
+def _(happened: events.AvailabilityMeasured, run: Run) -> Run:
+    return _changed(run, availability=happened.services)
 
 
 @_after.register

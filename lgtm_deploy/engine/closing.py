@@ -55,13 +55,14 @@ def finish(job: Job, conclusion: Conclusion, began: float) -> Run:
         # Nothing failed: it is what was asked for.
         code = 0
     job.ledger.write(
+        *job.closing(),
         events.RunFinished(
             at=job.clock.now(),
             verdict=conclusion.verdict,
             exit_code=code,
             seconds=round(job.clock.monotonic() - began, 3),
             reason=conclusion.reason,
-        )
+        ),
     )
     return job.run
 

@@ -1,6 +1,6 @@
 """Running a plan's graph forwards."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -27,7 +27,8 @@ class Job:
     """Everything that running one plan in one environment needs. `deadline` is on the monotonic clock.
 
     `guard` raises LockLostError when the environment is not the run's any more; `takeover` is set when it was taken
-    from a holder that showed no sign of life.
+    from a holder that showed no sign of life. `closing` gives what else is to be written down before the
+    verdict.
     """
 
     plan: Plan
@@ -42,6 +43,7 @@ class Job:
     deadline: float | None = None
     guard: Callable[[], None] = lambda: None
     takeover: LockTakenOver | None = None
+    closing: Callable[[], Sequence[Event]] = tuple
 
     @property
     def run(self) -> Run:

@@ -78,6 +78,8 @@ class FakeCloud:
         """Path prefix -> service that the load balancer sends it to."""
         self.listener_rules: list[ListenerRule] = []
         """Rules beside those."""
+        self.web: dict[str, Any] = {}
+        """Path -> what answers there over HTTP (fakes/web.py), where it is not the service's own image."""
         self.shadows: set[str] = set()
         self.shadow_quota = 100
         self.roots: dict[Path, FakeRoot] = {}

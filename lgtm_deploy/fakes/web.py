@@ -1,6 +1,6 @@
 """HTTP requests that never leave the process."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from lgtm_deploy.core.ports import NoReply, Question, Reply
@@ -12,18 +12,17 @@ Script = Callable[[Question], Reply | NoReply] | Reply | NoReply
 
 
 class FakeWeb:
-    """Answers what `script` says for a path, else what the service that the cloud's `rules` lead to answers."""
+    """Answers what the cloud's `web` says for a path, else what the service that its `rules` lead to answers."""
 
-    def __init__(self, cloud: FakeCloud, script: Mapping[str, Script] | None = None) -> None:
+    def __init__(self, cloud: FakeCloud) -> None:
         self._cloud = cloud
-        self.script: dict[str, Script] = dict(script or {})
 
     def ask(self, question: Question) -> Reply | NoReply:
         """Never raises."""
 
         def look() -> Reply | NoReply:
             path = urlsplit(question.url).path
-            scripted = self.script.get(path)
+            scripted: Script | None = self._cloud.web.get(path)
             if scripted is not None:
                 return scripted(question) if callable(scripted) else scripted
             status, body = self._answered(path)

@@ -8,7 +8,17 @@ from typing import TextIO
 from lgtm_deploy.core import event as events
 from lgtm_deploy.core.event import Event, FailureKind, Record
 from lgtm_deploy.core.run import Run
-from lgtm_deploy.render.text import brief_reason, clean, difference_lines, duration, facts, put, short, verdict_line
+from lgtm_deploy.render.text import (
+    availability_lines,
+    brief_reason,
+    clean,
+    difference_lines,
+    duration,
+    facts,
+    put,
+    short,
+    verdict_line,
+)
 
 # A log is read afterwards: what a step waits for is told this seldom, in seconds.
 QUIET = 5.0
@@ -70,6 +80,11 @@ def _(event: events.RunStarted, run: Run) -> list[str]:
         f"run {clean(run.id)}: {clean(event.plan)} on {clean(event.environment)}, {steps}, by {clean(event.by)},"
         f" on {event.at:%Y-%m-%d} UTC"
     ]
+
+
+@_lines.register
+def _(event: events.AvailabilityMeasured, run: Run) -> list[str]:  # noqa: ARG001
+    return availability_lines(event.services)
 
 
 @_lines.register

@@ -9,6 +9,7 @@ from rich.cells import cell_len, chop_cells
 
 from lgtm_deploy.core.event import EXIT_CODES, RESUMABLE, Verdict
 from lgtm_deploy.core.run import Run, StepStatus
+from lgtm_deploy.core.verify.availability import read, told
 
 # Terminal commands (CSI, OSC and short ones), then whatever else moves a cursor, reorders text or cannot be encoded.
 _COMMANDS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-_]?")
@@ -135,6 +136,14 @@ def difference_lines(run: Run) -> Iterator[str]:
         for step in run.steps.values():
             if step.acted:
                 yield f"changed: {clean(step.id)} {short(step.change)}".rstrip()
+
+
+def availability_lines(services: Mapping[str, Any]) -> list[str]:
+    """How each service answered while the run went on, a line each."""
+    return [
+        f"availability of {clean(name)}: {told(each)}" + (f" ({clean(each.why)})" if each.why else "")
+        for name, each in read(services).items()
+    ]
 
 
 def encodable(text: str, out: TextIO) -> str:

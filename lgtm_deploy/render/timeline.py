@@ -15,6 +15,7 @@ from lgtm_deploy.core.run import Run, StepRun
 from lgtm_deploy.render.sheet import cell, folded, line, show, within
 from lgtm_deploy.render.text import (
     STATES,
+    availability_lines,
     clean,
     difference_lines,
     duration,
@@ -51,6 +52,7 @@ def timeline(records: Sequence[Record], width: int) -> list[Text]:
         *(_rollback(run, records, turned, width) if turned else _path(path, width)),
         line(),
         *_failures(run, records, width),
+        *(each for told in availability_lines(run.availability) for each in folded(told, width)),
         *(each for difference in difference_lines(run) for each in folded(difference, width, "red")),
         *folded(verdict_line(run), width, verdict_style(run)),
     ]

@@ -19,6 +19,7 @@ from lgtm_deploy.steps.shadow_targets import ShadowTargets
 from lgtm_deploy.steps.terraform_apply import TerraformApply
 from lgtm_deploy.steps.terraform_plan import TerraformInit, TerraformPlan, TerraformReplan
 from lgtm_deploy.steps.terraform_settle import TerraformSettle
+from lgtm_deploy.steps.verify import Verify
 
 CATALOG: Mapping[str, type[Step]] = {
     "preflight": Preflight,
@@ -39,4 +40,5 @@ CATALOG: Mapping[str, type[Step]] = {
     "await-deployment": AwaitDeployment,
     "release-grace-period": ReleaseGracePeriod,
     "probe-paths": ProbePaths,
+    "verify": Verify,
 }

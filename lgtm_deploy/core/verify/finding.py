@@ -67,6 +67,11 @@ def worst(levels: Iterable[Level]) -> Level:
     return max(levels, key=_WEIGHT.__getitem__, default="not-configured")
 
 
+def is_worse(level: Level, than: Level) -> bool:
+    """Whether it is worse than the other, or than ok where the other could not be asked."""
+    return _WEIGHT[level] > max(_WEIGHT[than], _WEIGHT["ok"])
+
+
 def by_service(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
     """The findings of each service, in the order in which services first appear."""
     found: dict[str, list[Finding]] = {}

@@ -48,7 +48,7 @@ def route_groups(service: Service, place: Place, arrives: Callable[[str], bool])
             service=place.service,
             name=name,
             fine=f"{_count(found)} answer{'s' * (len(found) == 1)}" + (f" under {prefix}" * (name == "moved paths")),
-            checks=tuple(_there(place, path) for path in found),
+            checks=tuple(kept_check(place, path) for path in found),
         )
         for name, paths in there.items()
         if (found := [path for path in paths if arrives(path)])
@@ -103,7 +103,9 @@ def is_there(reply: Reply, service: str) -> bool:
     return reply.status in _THERE or wrong_with(reply, service) is None
 
 
-def _there(place: Place, path: str) -> Check:
+def kept_check(place: Place, path: str) -> Check:
+    """Whether the service has a route for that path."""
+
     def judge(reply: Reply) -> Judgement:
         if is_there(reply, place.service):
             return Judgement(level="ok", got=str(reply.status))

@@ -1,5 +1,6 @@
 """One round of read-only checks of services, everything at the same time."""
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -92,9 +93,9 @@ class Verification:
             self._url = found.rstrip("/")
         return self._url
 
-    def place(self, service: Service) -> Place:
-        """Where a service is asked."""
-        return Place.of(service, self.url, self.stack.environment.tenant, self._seconds)
+    def place(self, service: Service, longest: float = math.inf) -> Place:
+        """Where a service is asked; no request there takes more than `longest` seconds."""
+        return Place.of(service, self.url, self.stack.environment.tenant, min(self._seconds, longest))
 
     def read(self, services: Sequence[Service]) -> list[Finding]:
         """All findings that need nothing to be written, by service in the order given.

@@ -1,0 +1,149 @@
+"""Verification as a baseline before a run, and as a gate after it."""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from lgtm_deploy.core.ports import Question, Reply
+from lgtm_deploy.core.verify.check import TENANT_HEADER
+from lgtm_deploy.core.verify.finding import Finding, Level
+from lgtm_deploy.core.verify.gate import standing, summary, verdicts
+from tests.steps.simulation import Simulation
+
+PLANS = Path(__file__).resolve().parents[2] / "plans"
+STEPS = """
+  baseline:
+    uses: verify
+    with: {mode: baseline}
+  verified:
+    uses: verify
+    needs: [baseline, probe, coupled-await]
+    with: {services: "${{ services }}", baseline: "${{ steps.baseline.outputs.verdicts }}"}
+    timeout: 60
+"""
+LIST = '{"status":"success","data":[]}'
+SOUND = {
+    "/api/health": '{"database":"ok"}',
+    "/login": "<html><title>Grafana</title></html>",
+    "/prometheus/api/v1/labels": LIST,
+    "/prometheus/api/v1/label/__name__/values": LIST,
+    "/loki/api/v1/labels": LIST,
+    "/tempo/api/echo": "echo",
+    "/tempo/api/search": '{"traces":[]}',
+    "/pyroscope/ready": "ready",
+    "/pyroscope/querier.v1.QuerierService/LabelNames": "{}",
+}
+OPEN = {"/api/health", "/login", "/tempo/api/echo", "/pyroscope/ready"}
+
+
+def answering(world: Simulation, path: str) -> Callable[[Question], Reply]:
+    """What the path's program answers, if the image that runs has such a route."""
+    name = next((name for name in ("tempo", "pyroscope") if path.startswith(f"/{name}/")), "")
+
+    def answer(question: Question) -> Reply:
+        if path not in OPEN and TENANT_HEADER not in question.headers:
+            return Reply(status=401, body="no org id")
+        tasks = world.running(name).healthy if name else []
+        if name and not (tasks and (tasks[0].ask(path, world.clock.monotonic()) or (404, ""))[0] == 200):
+            return Reply(status=404, body="404 page not found")
+        return Reply(status=200, body=SOUND[path], url=question.url)
+
+    return answer
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Simulation:
+    text = (PLANS / "prefix-change.yaml").read_text(encoding="utf-8")
+    (tmp_path / "plans").mkdir()
+    (tmp_path / "plans" / "verified.yaml").write_text(re.sub("(?m)^name: .*$", "name: verified", text) + STEPS)
+    world = Simulation(tmp_path, plan=str(tmp_path / "plans" / "verified.yaml"))
+    world.cloud.web.update({path: answering(world, path) for path in SOUND})
+    return world
+
+
+def test_what_is_degraded_before_is_ok_after_it(world: Simulation) -> None:
+    run = world.apply()
+
+    assert run.verdict == "deployed", run.reason
+    before: Mapping[str, str] = run.steps["baseline"].outputs["verdicts"]
+    after: Mapping[str, str] = run.steps["verified"].outputs["verdicts"]
+    assert {before[name] for name in ("tempo: echo", "pyroscope: ready", "pyroscope: old paths")} == {"degraded"}
+    assert {before[name] for name in ("grafana: health", "mimir: labels", "loki: labels")} == {"ok"}
+    assert set(after.values()) <= {"ok", "not-configured"}
+
+
+def test_what_the_run_broke_elsewhere_brings_it_back(world: Simulation) -> None:
+    """The gate waits until its deadline, and then the run goes back, with the reason."""
+
+    def broken(question: Question) -> Reply:
+        gone = world.paths()["tempo"].startswith("/tempo")
+        return Reply(status=500, body="boom") if gone else Reply(status=200, body=LIST)
+
+    world.cloud.web["/loki/api/v1/labels"] = broken
+    before = world.tags()
+
+    run = world.apply()
+
+    assert run.verdict == "rolled-back"
+    assert "loki: labels: GET /loki/api/v1/labels: 500 'boom' (Loki fails on the request)" in run.reason
+    assert "after 60 s still" in run.reason
+    assert world.tags() == before
+    assert world.paths() == {"tempo": "/ready", "pyroscope": "/ready"}
+
+
+def test_what_was_broken_before_is_not_held_against_the_run(world: Simulation) -> None:
+    world.cloud.web["/loki/api/v1/labels"] = lambda _: Reply(status=500, body="boom")
+
+    run = world.apply()
+
+    assert run.verdict == "deployed", run.reason
+    assert run.steps["verified"].outputs["verdicts"]["loki: labels"] == "failed"
+
+
+def test_a_service_of_the_run_must_be_ok_in_every_part(world: Simulation) -> None:
+    world.cloud.web["/tempo/api/search"] = lambda _: Reply(status=404, body="404 page not found")
+
+    run = world.apply()
+
+    assert run.verdict == "rolled-back"
+    assert "tempo: search" in run.reason
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lgtm_deploy.steps.verification.asking.AGAIN_AFTER", (0.0, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "whole", "stands"),
+    [
+        ("ok", "ok", False, False),
+        ("ok", None, True, False),
+        ("not-configured", "ok", True, False),
+        ("degraded", "ok", False, True),
+        ("degraded", "not-configured", False, True),
+        ("degraded", "degraded", False, False),
+        ("degraded", "degraded", True, True),
+        ("degraded", None, False, False),
+        ("degraded", None, True, True),
+        ("failed", "degraded", False, True),
+        ("failed", "failed", False, False),
+        ("failed", "failed", True, True),
+        ("failed", None, False, True),
+    ],
+)
+def test_what_stands_in_the_way(now: Level, before: Level | None, whole: bool, stands: bool) -> None:
+    found = Finding(service="loki", check="labels", level=now)
+    baseline = {found.id: before} if before else {}
+
+    assert bool(standing([found], baseline, ["loki"] if whole else [])) is stands
+
+
+def test_the_reason_names_the_first_and_counts_the_rest() -> None:
+    found = [Finding(service="loki", check=name, level="failed", asked="GET /", got="500") for name in ("a", "b")]
+
+    assert summary(found) == "loki: a: GET /: 500 (and 1 more)"
+    assert summary([]) == ""
+    assert verdicts(found) == {"loki: a": "failed", "loki: b": "failed"}
