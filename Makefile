@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help setup demo test e2e bench night torture lint type imports fmt check clean
+.PHONY: help setup demo test e2e bench night torture soak lint type imports fmt check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,9 @@ night: setup ## the eight ways in which the change once failed, put to lgtm-depl
 
 torture: setup ## kill prefix-change on the local AWS and go on, or undo (ARGS="--mode rollback --shard 1/4"); hours
 	@scripts/torture $(ARGS)
+
+soak: setup ## verify a sound sandbox 200 times: is there ever a false alarm?
+	@scripts/soak
 
 lint: setup ## ruff: rules and layout
 	ruff check .

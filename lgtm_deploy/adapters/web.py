@@ -15,7 +15,7 @@ import httpx
 
 from lgtm_deploy import __version__
 from lgtm_deploy.core.ports import NoReply, Question, Reply
-from lgtm_deploy.core.ports.web import Trouble
+from lgtm_deploy.core.ports.web import Trouble, url_fault
 
 BODY_BYTES = 4 * 1024 * 1024
 REDIRECTS = 5
@@ -33,7 +33,7 @@ class HttpWeb:
     def ask(self, question: Question) -> Reply | NoReply:
         """Follows redirects of a GET on the same host, also from http to https. Never raises for what the other side
         does."""
-        if fault := _fault(question.url):
+        if fault := url_fault(question.url):
             return NoReply(trouble="bad-url", detail=fault)
         # Making a client takes a while, which is not the other side's.
         self._client(question.url)
@@ -137,15 +137,6 @@ class _Guard:
                     each.shutdown(socket.SHUT_RDWR)
                 except OSError:
                     continue
-
-
-def _fault(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        well_formed = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError as error:
-        return str(error)
-    return "" if well_formed else "it has no host, or is neither http:// nor https://"
 
 
 def _beginning(response: httpx.Response) -> bytes:

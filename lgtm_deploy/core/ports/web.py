@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
+from urllib.parse import urlsplit
 
 Trouble = Literal[
     "dns", "refused", "unreachable", "tls", "timeout", "redirect-loop", "truncated", "closed", "not-http", "bad-url"
@@ -42,6 +43,16 @@ class NoReply:
     trouble: Trouble
     detail: str = ""
     seconds: float = 0.0
+
+
+def url_fault(url: str) -> str:
+    """Why nothing can be asked at that URL; empty where it can."""
+    try:
+        parts = urlsplit(url)
+        well_formed = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError as error:
+        return str(error)
+    return "" if well_formed else "it has no host, or is neither http:// nor https://"
 
 
 class Web(Protocol):

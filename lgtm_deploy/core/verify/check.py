@@ -1,9 +1,9 @@
 """A check: a request, and how its answer is judged."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
-from urllib.parse import urlsplit
 
 from lgtm_deploy.core.ports.web import NoReply, Question, Reply
 from lgtm_deploy.core.stack import Service
@@ -78,8 +78,8 @@ def as_tenant(question: Question, tenant: str) -> Question:
 
 def asked(question: Question) -> str:
     """The request in short: method and path."""
-    parts = urlsplit(question.url)
-    return f"{question.method} {parts.path or '/'}"
+    path = re.sub(r"^[a-z]+://[^/]*", "", question.url).partition("?")[0]
+    return f"{question.method} {path or '/'}"
 
 
 def judged(check: Check, heard: Heard) -> Finding:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from lgtm_deploy.core.errors import AccessError, NotFoundError
+from lgtm_deploy.core.errors import AccessError, NotFoundError, UsageError
 from lgtm_deploy.core.ports import Balancer, Clock, ListenerRule, Reply, RolloutView, ServiceHost, Tags, Web
+from lgtm_deploy.core.ports.web import url_fault
 from lgtm_deploy.core.stack import Service, Stack
 from lgtm_deploy.core.verify import grafana
 from lgtm_deploy.core.verify.check import Check, Place, summed_up
@@ -17,6 +18,9 @@ from lgtm_deploy.core.verify.reads import kind_of, read_checks
 from lgtm_deploy.core.verify.routes import Group, arrives_at, route_groups
 from lgtm_deploy.core.verify.running import Running, running_findings
 from lgtm_deploy.steps.verification.asking import Asker, each
+
+# What `traces` of an environment says where Tempo's own tasks are to be asked.
+DIRECT = "direct"
 
 Work = Callable[[], list[Finding]]
 
@@ -86,10 +90,14 @@ class Verification:
 
     @property
     def url(self) -> str:
-        """The stack's URL: as the stack file says, else the load balancer's own. Raises NotFoundError."""
+        """The stack's URL: as the stack file says, else the load balancer's own. Raises NotFoundError, and UsageError
+        when it is no URL."""
         if not self._url:
             environment = self.stack.environment
             found = environment.url or self.ports.balancer.address(environment.load_balancer)
+            for name, url in (("url", found), ("traces", environment.traces)):
+                if fault := url_fault(url) if url not in ("", DIRECT) else "":
+                    raise UsageError(f"`{name}` of environment '{environment.name}' cannot be asked: {url}: {fault}.")
             self._url = found.rstrip("/")
         return self._url
 

@@ -23,9 +23,8 @@ from lgtm_deploy.core.verify.round_trip import (
     may_come,
 )
 from lgtm_deploy.steps.verification.asking import each
-from lgtm_deploy.steps.verification.reading import Verification
+from lgtm_deploy.steps.verification.reading import DIRECT, Verification
 
-DIRECT = "direct"
 OTLP_HTTP_PORT = 4318
 WRITE = "write"
 _FIRST_PAUSE = 0.2
