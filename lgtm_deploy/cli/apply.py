@@ -40,7 +40,7 @@ def apply(
     ] = 0,
     watch: Annotated[
         bool,
-        typer.Option("--watch", envvar="LGTM_DEPLOY_APPLY_WATCH", help="Ask all services meanwhile: who failed?"),
+        typer.Option("--watch", envvar="LGTM_DEPLOY_WATCH", help="Ask all services meanwhile: who failed?"),
     ] = False,
     no_rollback: Annotated[
         bool,
