@@ -10,7 +10,15 @@ from lgtm_deploy.core.ports import HealthCheck, PlannedChanges, Progress
 from lgtm_deploy.core.step import Action, Change, Nothing, Part, Proposal
 from lgtm_deploy.core.touched import Touched
 from lgtm_deploy.steps.terraform_back import Before, WayBack, checks_of
-from lgtm_deploy.steps.terraform_roots import AppliedOutputs, apply_plan, briefly, recorded, revision_of, save_plan
+from lgtm_deploy.steps.terraform_roots import (
+    AppliedOutputs,
+    apply_plan,
+    briefly,
+    recorded,
+    revision_of,
+    save_plan,
+    without,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +105,16 @@ class TerraformApply(Action[ApplyInputs, ApplySeen, AppliedOutputs]):
         """Takes Terraform's way back. Raises PermanentError with what has not come back."""
         self._way_back(inputs, seen).go(progress)
 
+    def retreat(self, inputs: ApplyInputs, seen: ApplySeen, progress: Progress) -> None:
+        """The same, with what the variables of the handover gave it for that time: the way back is a handover too.
+        Raises PermanentError with what has not come back."""
+        self._first_half(inputs, seen).go(progress)
+
+    def retreated(self, inputs: ApplyInputs, seen: ApplySeen) -> Gate[None]:
+        """Open when all but that is as it was."""
+        wrong = self._first_half(inputs, seen).differs()
+        return Waiting(reason=wrong) if wrong else Open(outputs=None)
+
     def follows_retreat(self, inputs: ApplyInputs) -> bool:
         """Where the earlier image passes the earlier check only, it has to be on its way back when the check goes back.
 
@@ -113,6 +131,11 @@ class TerraformApply(Action[ApplyInputs, ApplySeen, AppliedOutputs]):
         Terraform's state has."""
         wrong = self._way_back(inputs, seen).differs()
         return Waiting(reason=wrong) if wrong else Open(outputs=None)
+
+    def _first_half(self, inputs: ApplyInputs, seen: ApplySeen) -> WayBack:
+        touched = without(self.stack, inputs.touched, inputs.variables)
+        before = {**seen.before, **inputs.variables}
+        return self._way_back(replace(inputs, touched=touched), replace(seen, before=before))
 
     def _way_back(self, inputs: ApplyInputs, seen: ApplySeen) -> WayBack:
         before = Before(

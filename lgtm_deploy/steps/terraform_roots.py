@@ -145,6 +145,18 @@ def narrowed(stack: Stack, allowed: Sequence[Touched], variables: Mapping[str, s
     )
 
 
+def without(stack: Stack, allowed: Sequence[Touched], variables: Mapping[str, str]) -> tuple[Touched, ...]:
+    """All that was changed, but for the attributes that these variables set."""
+    paths = {each.path for each in settings(stack) if each.variable in variables}
+    kept = (
+        replace(each, attributes=tuple(path for path in each.attributes if path not in paths))
+        if each.is_update
+        else each
+        for each in allowed
+    )
+    return tuple(each for each in kept if each.attributes or not each.is_update)
+
+
 def revision_of(stack: Stack, ports: Ports, name: str) -> Revision:
     """The revision of all that the root's plans are made of."""
     root = stack.root(name)

@@ -62,6 +62,29 @@ def test_after_the_flip_the_image_and_the_check_come_back_without_a_gap(world: S
     assert watch.killed == []
 
 
+@pytest.mark.parametrize(("healthy", "unhealthy"), [(2, 2), (3, 2), (2, 3), (5, 2)])
+def test_where_thresholds_leave_no_margin_they_are_raised_on_the_way_back_too(
+    world: Simulation, healthy: int, unhealthy: int
+) -> None:
+    root = world.cloud.roots[(world.stack.directory / world.stack.root("alb").root).resolve()]
+    for name in BOTH:
+        group = world.cloud.groups[world.service(name).target_group]
+        check = replace(group.health_check, healthy_threshold=healthy, unhealthy_threshold=unhealthy)
+        group.health_check = root.committed[group.name] = check
+    slow(world)
+    del world.cloud.rules["/tempo"]
+    watch = Watch(world)
+
+    run = world.apply()
+
+    assert run.verdict == "rolled-back", run.reason
+    assert watch.fewest == dict.fromkeys(BOTH, 1)
+    assert watch.killed == []
+    for name in BOTH:
+        check = world.cloud.groups[world.service(name).target_group].health_check
+        assert (check.path, check.healthy_threshold, check.unhealthy_threshold) == ("/ready", healthy, unhealthy)
+
+
 def test_a_check_stays_where_it_is_when_the_earlier_image_cannot_come_back(world: Simulation) -> None:
     del world.cloud.rules["/tempo"]
     gone = PermanentError("The earlier task definition is gone.")
