@@ -19,9 +19,9 @@ test: setup check e2e ## everything: check, then the tests on the local AWS
 check: lint type imports ## no outside world: ruff, mypy, import-linter, unit and contract tests
 	pytest -q -n 2 -m "not sandbox and not e2e"
 
-e2e: setup ## the tests that need the local AWS
+e2e: setup ## the tests that need the local AWS, on two of them side by side
 	@scripts/setup tests
-	pytest -q -m "sandbox or e2e"
+	pytest -q -n 2 --dist loadfile --durations=15 -m "sandbox or e2e"
 
 bench: setup ## start-up, the engine beside others (peers are installed for it), and the release beside a script
 	@scripts/bench
