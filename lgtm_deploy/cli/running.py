@@ -159,7 +159,8 @@ def _begun(remembered: Journal, run: Run, wanted: Wanted, environment: str) -> R
     if half_way not in ("", run.id) and not wanted.anew:
         raise UsageError(
             f"Run {half_way} on '{environment}' was stopped half-way.",
-            resolution=f"Go on with `lgtm-deploy resume {half_way}`, or begin all the same with --anew.",
+            resolution=f"Go on with `lgtm-deploy resume {half_way}`, undo it with `lgtm-deploy rollback {half_way}`,"
+            " or begin all the same with --anew.",
         )
     return run
 
