@@ -20,6 +20,7 @@ from lgtm_deploy.adapters.elb_shadow import ElbShadowTargets
 from lgtm_deploy.adapters.http import HttpStackProbe, HttpTaskProbe
 from lgtm_deploy.adapters.logs import CloudWatchLogs
 from lgtm_deploy.adapters.sts import StsCaller
+from lgtm_deploy.adapters.web import HttpWeb
 from lgtm_deploy.core.ports import BuildRequest, BuiltImage, Progress
 from tests.contracts.world import GOOD, REPOSITORY, SECRET, SeenT, Served, write_context
 from tests.shim.cloud import CLUSTER, REGION, Cloud, wait_until
@@ -45,7 +46,9 @@ class SandboxWorld:
         self.balancer = ElbBalancer(aws)
         self.task_probe = HttpTaskProbe()
         self.shadow = ElbShadowTargets(aws, self.balancer, {"lgtm-deploy.run": "contract"})
-        self.stack_probe = HttpStackProbe(lambda: f"http://127.0.0.1:{cloud.alb_port}", tenant="contracts")
+        self.url = f"http://127.0.0.1:{cloud.alb_port}"
+        self.stack_probe = HttpStackProbe(lambda: self.url, tenant="contracts")
+        self.web = HttpWeb()
         self.caller = StsCaller(aws)
 
     def serve(self, image: str = GOOD) -> Served:

@@ -4,7 +4,7 @@ import pytest
 
 from lgtm_deploy.adapters.clock import SystemClock
 from lgtm_deploy.core.errors import TransientError
-from lgtm_deploy.core.ports import Clock
+from lgtm_deploy.core.ports import Clock, Question, Reply
 from lgtm_deploy.fakes import FakeClock
 from tests.contracts.world import ACCOUNT, GOOD, PORT, World
 
@@ -31,6 +31,26 @@ def test_the_stack_answers_through_the_balancer(world: World) -> None:
     answer = world.stack_probe.ask(served.path)
 
     assert (answer.status, answer.body[: len(GOOD)]) == (200, GOOD)
+
+
+def test_any_request_gets_an_answer_with_who_gave_it(world: World) -> None:
+    served = world.serve()
+
+    heard = world.web.ask(Question(url=world.url + served.path, headers={"X-Scope-OrgID": "contracts"}))
+
+    assert isinstance(heard, Reply)
+    assert (heard.status, heard.body[: len(GOOD)], heard.url) == (200, GOOD, world.url + served.path)
+    assert heard.seconds > 0
+    assert heard.whole
+
+
+def test_a_path_that_nobody_has_is_an_answer_too(world: World) -> None:
+    world.serve()
+
+    heard = world.web.ask(Question(url=f"{world.url}/nobody-has-this", method="POST", body=b"{}"))
+
+    assert isinstance(heard, Reply)
+    assert heard.status >= 400
 
 
 def test_the_caller_has_an_account(world: World) -> None:

@@ -20,6 +20,7 @@ from lgtm_deploy.core.ports import (
     ShadowTargets,
     StackProbe,
     TaskProbe,
+    Web,
 )
 from lgtm_deploy.fakes import (
     Contract,
@@ -37,6 +38,7 @@ from lgtm_deploy.fakes import (
     FakeStackProbe,
     FakeTargetGroup,
     FakeTaskProbe,
+    FakeWeb,
     Source,
 )
 
@@ -83,6 +85,13 @@ class World(Protocol):
     @property
     def stack_probe(self) -> StackProbe: ...
     @property
+    def web(self) -> Web: ...
+    @property
+    def url(self) -> str:
+        """Where the load balancer is."""
+        ...
+
+    @property
     def caller(self) -> Caller: ...
 
     def serve(self, image: str = GOOD) -> Served:
@@ -128,6 +137,8 @@ class FakeWorld:
         self.task_probe = FakeTaskProbe(self.cloud)
         self.shadow = FakeShadowTargets(self.cloud)
         self.stack_probe = FakeStackProbe(self.cloud)
+        self.web = FakeWeb(self.cloud)
+        self.url = "http://shim.example"
         self.caller = FakeCaller(self.cloud)
         self.cloud.balancers[BALANCER] = "http://shim.example"
         self.cloud.missing_bases.add("nobody/nothing:1")
