@@ -95,6 +95,7 @@ class TerraformInfrastructure:
             if done.exit_code != 0:
                 raise failure_of("terraform init", root, done.errors)
             found = fingerprint(program, self._environment, root, data, backend_config)
+            stamp.touch(mode=0o600)
             stamp.write_text(found, encoding="ascii")
 
     def plan(

@@ -15,9 +15,9 @@ from tests.kills.mortal import MOMENTS, Moment, World
 from tests.kills.reference import every_moment, reference
 
 SHARDS = 8
-PAIRS, ALL_SHARDS = 64, 64
+PAIRS, ALL_SHARDS = 48, 64
 """So many pairs of all are tried in the fast suite."""
-RANDOM, ALL_RANDOM = 120, 500
+RANDOM, ALL_RANDOM = 64, 500
 # Until somebody goes on: how often of 20, and at most so many seconds.
 PAUSES = [(14, 0.0), (5, 60.0), (1, 900.0)]
 

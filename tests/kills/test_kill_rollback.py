@@ -10,7 +10,7 @@ from tests.kills.mortal import MOMENTS, Moment, World
 from tests.kills.reference import every_moment, reference
 
 SHARDS = 8
-RANDOM, ALL_RANDOM = 80, 500
+RANDOM, ALL_RANDOM = 48, 500
 
 
 def assert_start(world: World) -> None:
