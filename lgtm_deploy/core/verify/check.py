@@ -57,12 +57,13 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """What is asked of a service, and how an answer is judged."""
+    """What is asked of a service, and how an answer is judged; where it is not `timed`, a slow one is as good."""
 
     service: str
     name: str
     question: Question
     judge: Callable[[Reply], Judgement]
+    timed: bool = True
 
 
 def as_nobody(question: Question) -> Question:
@@ -87,8 +88,13 @@ def judged(check: Check, heard: Heard) -> Finding:
     if isinstance(heard, NoReply):
         judgement = judge_silence(heard, check.question)
     else:
-        judgement = _timed(check.judge(heard), heard)
+        judgement = _timed(check.judge(heard), heard) if check.timed else check.judge(heard)
     return finding(check.service, check.name, judgement, asked=asked(check.question), seconds=heard.seconds)
+
+
+def is_slow(heard: Heard) -> bool:
+    """Whether an answer took longer than anybody likes."""
+    return isinstance(heard, Reply) and heard.seconds > SLOW_SECONDS
 
 
 def recovered(result: Finding, first: Finding) -> Finding:
@@ -129,7 +135,7 @@ def summed_up(service: str, name: str, parts: list[Finding], fine: str) -> Findi
 def _timed(judgement: Judgement, reply: Reply) -> Judgement:
     if judgement.level != "ok":
         return judgement
-    if reply.seconds <= SLOW_SECONDS:
+    if not is_slow(reply):
         return judgement
     return Judgement(
         level="degraded",

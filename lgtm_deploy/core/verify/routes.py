@@ -113,7 +113,7 @@ def kept_check(place: Place, path: str) -> Check:
         wrong = wrong_with(reply, place.service, prefix=prefix)
         return wrong or Judgement(level="failed", got=said(reply))
 
-    return Check(service=place.service, name=path, question=probe_of(place, path), judge=judge)
+    return Check(service=place.service, name=path, question=probe_of(place, path), judge=judge, timed=False)
 
 
 def _gone(place: Place, path: str) -> Check:
@@ -127,7 +127,7 @@ def _gone(place: Place, path: str) -> Check:
             todo="Apply it (`lgtm-deploy plan prefix-change`), or correct `paths` of the service in the stack file.",
         )
 
-    return Check(service=place.service, name=path, question=probe_of(place, path), judge=judge)
+    return Check(service=place.service, name=path, question=probe_of(place, path), judge=judge, timed=False)
 
 
 def _count(paths: Sequence[str]) -> str:
