@@ -104,4 +104,6 @@ def _is_later(task: TaskState, deployment: DeploymentState) -> bool:
     """A forced deployment has the task definition of the one before it: only its later tasks are its own."""
     if task.created_at is None or deployment.created_at is None:
         return True
-    return task.created_at >= deployment.created_at
+    # Tasks tell their time in whole milliseconds, deployments may tell it finer.
+    whole = deployment.created_at.replace(microsecond=deployment.created_at.microsecond // 1000 * 1000)
+    return task.created_at >= whole
