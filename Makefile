@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help setup demo test e2e bench night torture soak lint type imports fmt check clean
+.PHONY: help setup demo test kills e2e bench night torture soak lint type imports fmt check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -14,10 +14,13 @@ setup: ## install what is missing: Python packages, Docker Engine, Terraform
 demo: setup ## the main job on the local AWS: prefix-change, from 404 to 200; leaves the sandbox up for a look
 	@scripts/demo
 
-test: setup check e2e ## everything: check, then the tests on the local AWS
+test: setup check kills e2e ## everything: check, runs that are killed, then the tests on the local AWS
 
 check: lint type imports ## no outside world: ruff, mypy, import-linter, unit and contract tests
-	pytest -q -n 2 -m "not sandbox and not e2e"
+	pytest -q -n 2 -m "not sandbox and not e2e" --ignore=tests/kills
+
+kills: setup ## prefix-change in memory, killed at every moment, and gone on with or undone
+	pytest -q -n 2 -m "not sandbox and not e2e" tests/kills
 
 e2e: setup ## the tests that need the local AWS, on two of them side by side
 	@scripts/setup tests

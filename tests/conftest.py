@@ -1,6 +1,7 @@
 """The machine and the sandbox that tests of the outside world share: started once per session and worker."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,17 @@ def machine() -> Iterator[Machine]:
         patch.setenv("DOCKER_HOST", engine.docker_host)
         patch.setenv("LGTM_DEPLOY_MINISTACK_PYTHON", str(python))
         yield Machine(home=home, engine=engine, ministack=python)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> Iterator[None]:
+    """Programs that tests start can be interrupted, as those of the tool can: it handles the signal itself. What a
+    shell starts in the background ignores it, and so would all that it starts."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

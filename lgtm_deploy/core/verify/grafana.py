@@ -104,7 +104,7 @@ def _judge_source(reply: Reply) -> Judgement:
         return Judgement(
             level="not-configured", got=said(reply), means="this kind of data source cannot be checked by Grafana"
         )
-    if str(health.get("status", "")).upper() == "OK":
+    if reply.status == 200 and str(health.get("status", "")).upper() == "OK":  # noqa: PLR2004 - HTTP OK
         return Judgement(level="ok", got=str(health.get("message") or "OK"))
     wrong = wrong_with(reply, NAME)
     return Judgement(
