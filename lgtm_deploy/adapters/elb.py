@@ -76,17 +76,19 @@ class ElbBalancer:
         """Lets the target group check so from now on (AWS: ModifyTargetGroup). Raises NotFoundError."""
         with reading(f"Target group {arn}"):
             found = self._aws.reader("elbv2").describe_target_groups(TargetGroupArns=[arn])["TargetGroups"]
-        codes = "GrpcCode" if found and "GrpcCode" in found[0].get("Matcher", {}) else "HttpCode"
+        now: Mapping[str, Any] = found[0] if found else {}
+        wanted = {
+            "HealthCheckPath": check.path,
+            "HealthCheckIntervalSeconds": check.interval,
+            "HealthCheckTimeoutSeconds": check.timeout,
+            "HealthyThresholdCount": check.healthy_threshold,
+            "UnhealthyThresholdCount": check.unhealthy_threshold,
+            "Matcher": {"GrpcCode" if "GrpcCode" in now.get("Matcher", {}) else "HttpCode": check.matcher},
+        }
+        # Some of it cannot be changed in every group, and then may not even be named (AWS: ModifyTargetGroup).
+        changes = {name: value for name, value in wanted.items() if now.get(name) != value}
         with changing(f"The health check of {arn}"):
-            self._aws.writer("elbv2").modify_target_group(
-                TargetGroupArn=arn,
-                HealthCheckPath=check.path,
-                HealthCheckIntervalSeconds=check.interval,
-                HealthCheckTimeoutSeconds=check.timeout,
-                HealthyThresholdCount=check.healthy_threshold,
-                UnhealthyThresholdCount=check.unhealthy_threshold,
-                Matcher={codes: check.matcher},
-            )
+            self._aws.writer("elbv2").modify_target_group(TargetGroupArn=arn, **changes)
 
     def _balancer(self, name: str) -> Mapping[str, Any]:
         with reading(f"Load balancer {name}"):

@@ -102,3 +102,6 @@ class Labelled:
 
     def build(self, request: BuildRequest, labels: Mapping[str, str], progress: Progress) -> BuiltImage:
         return self._builder.build(request, {**self._labels, **labels}, progress)
+
+    def has(self, image_id: str) -> bool:
+        return self._builder.has(image_id)
