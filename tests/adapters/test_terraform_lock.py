@@ -17,6 +17,8 @@ from lgtm_deploy.core.ports import Noted, PlannedChanges
 from lgtm_deploy.storage.process import Process, has_ended
 from tests.adapters.state_store import Store, served
 
+pytestmark = pytest.mark.long
+
 MAIN = """
 variable "path" {
   type    = string

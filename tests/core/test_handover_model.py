@@ -21,6 +21,8 @@ from lgtm_deploy.core.handover.checks import longest_gap
 from tests.core.handover_facts import check, contract, facts, service
 from tests.core.handover_model import SCRIPTS, Walk, World, reaches_darkness, walk
 
+pytestmark = pytest.mark.long
+
 SWEEP = os.environ.get("LGTM_DEPLOY_SWEEP", "") not in ("", "0")
 COUNTS = (1, 2, 3, 4)
 MOST = {3: 8, 4: 6}

@@ -57,6 +57,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.mark.long
 def test_a_hundred_plans_that_keep_the_order_are_accepted(capsys: pytest.CaptureFixture[str]) -> None:
     accepted: Counter[str] = Counter()
     different = set()
@@ -72,6 +73,7 @@ def test_a_hundred_plans_that_keep_the_order_are_accepted(capsys: pytest.Capture
     assert accepted.keys() == KEEPING.keys()
 
 
+@pytest.mark.long
 def test_a_hundred_plans_that_break_the_order_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     refused: Counter[str] = Counter()
     different = set()

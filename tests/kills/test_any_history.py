@@ -49,6 +49,8 @@ from tests.engine.acting import HookLog
 from tests.engine.toys import Inputs, Outputs, Seen, Stage, Toy, World
 from tests.kills.mortal import MOMENTS, Killed, Life, Moment, MortalJournal
 
+pytestmark = pytest.mark.long
+
 RUN, OTHER, PLACE = "7f3a", "91c2", "test"
 FAULTS: Mapping[str, DeployError] = {
     "it breaks": PermanentError("It broke."),

@@ -11,6 +11,8 @@ import pytest
 
 from tests.steps.simulation import EXAMPLE
 
+pytestmark = pytest.mark.long
+
 ROOT = EXAMPLE.parents[2]
 CANARY = "canary-7f3a91c2"
 ENVIRONMENT = {

@@ -14,6 +14,8 @@ import pytest
 from tests.kills.mortal import MOMENTS, Moment, World
 from tests.kills.reference import every_moment, reference
 
+pytestmark = pytest.mark.long
+
 SHARDS = 8
 PAIRS, ALL_SHARDS = 48, 64
 """So many pairs of all are tried in the fast suite."""

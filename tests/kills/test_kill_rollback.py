@@ -9,6 +9,8 @@ import pytest
 from tests.kills.mortal import MOMENTS, Moment, World
 from tests.kills.reference import every_moment, reference
 
+pytestmark = pytest.mark.long
+
 SHARDS = 8
 RANDOM, ALL_RANDOM = 48, 500
 

@@ -14,6 +14,8 @@ import pytest
 
 from tests.steps.simulation import EXAMPLE
 
+pytestmark = pytest.mark.long
+
 ROOT = EXAMPLE.parents[2]
 WORDS = ("apply", "prefix-change", "--env", "prod", "--yes", "--anew", "--output", "json")
 

@@ -68,6 +68,7 @@ def test_only_its_owner_can_read_the_file(journal: LocalJournal, file: Path) -> 
     assert file.name in modes
 
 
+@pytest.mark.long
 def test_kill_9_loses_nothing_that_was_announced(file: Path) -> None:
     chance = random.Random(7)
     for kill in range(20):

@@ -18,6 +18,8 @@ from lgtm_deploy.sandbox.standins.listener import NOT_FOUND, Request, Response, 
 from lgtm_deploy.steps.verification import Login
 from tests.verify.loopback import Answer, Breakage, Loopback, Raw, example, found_in, on_loopback, sound, started
 
+pytestmark = pytest.mark.long
+
 TENANT = "x-scope-orgid"
 # Of nobody: made for this test, for a name that is not asked.
 CERTIFICATE = """\

@@ -4,12 +4,15 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from lgtm_deploy.core.guard import breaches
 from lgtm_deploy.core.touched import missing, touched
 from tests.core.guard.documents import ALLOWED, PYROSCOPE, TEMPO, change, real
+
+pytestmark = pytest.mark.long
 
 Way = tuple[str | int, ...]
 UPDATED = (PYROSCOPE, TEMPO)
