@@ -116,6 +116,8 @@ def test_what_is_foretold_happens_within_one_check_interval(cloud: Cloud, capsys
     trials = [lay(cloud, setting) for setting in SETTINGS]
     for trial in trials:
         cloud.wait_steady(trial.setting.name, PATIENCE_SECONDS)
+        first = Records(cloud, trial)
+        wait_until(lambda seen=first: seen.deployment("SUCCESSFUL"), PATIENCE_SECONDS, f"{trial.setting.name} is laid")
     start_seconds = quickest_start(cloud)
     for trial in trials:
         foretell(trial, start_seconds)
@@ -217,7 +219,7 @@ def killed(span: Span | None) -> Span:
 
 def begin(cloud: Cloud, trial: Trial) -> None:
     setting = trial.setting
-    trial.begun = max((each["at"] for each in cloud.records("target")), default=0.0)
+    trial.begun = time.time()
     if setting.order == "flip-first":
         trial.begun = flip(cloud, trial)
         return
