@@ -6,8 +6,10 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import boto3
@@ -43,14 +45,20 @@ class Cloud:
         if ended.code:
             raise SystemExit(f"The sandbox cannot be reset: {ended.err}")
 
-    def run(self, *words: str, module: tuple[str, ...] = ("lgtm_deploy",), seconds: float = SECONDS) -> Ended:
+    def run(
+        self,
+        *words: str,
+        module: tuple[str, ...] = ("lgtm_deploy",),
+        seconds: float = SECONDS,
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> Ended:
         """Runs lgtm-deploy in the checkout; killed after so many seconds."""
         command = [sys.executable, "-m", *module, *words]
         path = {"PYTHONPATH": str(EXAMPLE.parents[1])}
         process = subprocess.Popen(
             command,
             cwd=self.folder,
-            env={**os.environ, **path},
+            env={**os.environ, **path, **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -82,9 +82,9 @@ MISSING = frozenset({"NoSuchBucket", "NoSuchKey", "ServiceNotActiveException"})
 MISSING_ENDINGS = ("NotFoundException", "NotFound")
 
 # No request left this machine, so nothing can have changed.
-NEVER_SENT = (EndpointConnectionError, ConnectTimeoutError, ProxyConnectionError, SSLError)
-# The request may have arrived.
-LOST = (ReadTimeoutError, ConnectionClosedError, HTTPClientError, ResponseParserError)
+NEVER_SENT = (EndpointConnectionError, ConnectTimeoutError, SSLError)
+# The request may have arrived; urllib3 blames a proxy also for a connection lost behind it, once all was sent.
+LOST = (ReadTimeoutError, ConnectionClosedError, ProxyConnectionError, HTTPClientError, ResponseParserError)
 NO_CREDENTIALS = (
     NoCredentialsError,
     PartialCredentialsError,
