@@ -280,7 +280,8 @@ def _(happened: events.AvailabilityMeasured, run: Run) -> Run:
 def _(happened: events.RunFinished, run: Run) -> Run:
     return _changed(
         run,
-        rolling_back=False,
+        # One that was stopped on its way back goes on backwards.
+        rolling_back=run.rolling_back and happened.verdict in events.RESUMABLE,
         verdict=happened.verdict,
         exit_code=happened.exit_code,
         finished=happened.at,

@@ -111,8 +111,8 @@ class Attempts:
         """Compensates the step from what it had seen and waits until that is back, or has retreated; returns what is
         not, or nothing.
 
-        Raises LockLostError, and DeadlineError when credentials have expired: nobody knows yet whether the rest can be
-        put back, and this run may not find out, or not now.
+        Raises LockLostError, InterruptedRunError when someone insists on stopping, and DeadlineError when credentials
+        have expired: nobody knows yet whether the rest can be put back, and this run may not find out, or not now.
         """
         step, inputs = self._work.step, self._work.inputs
         if not isinstance(step, Action):
@@ -143,7 +143,7 @@ class Attempts:
         """Why that ended otherwise than open; nothing when it did."""
         try:
             end = back()
-        except LockLostError:
+        except (LockLostError, InterruptedRunError):
             raise
         except ExpiredCredentialsError as error:
             raise DeadlineError(f"{error.message} The way back waits for that.", resolution=error.resolution) from error

@@ -8,7 +8,6 @@ from lgtm_deploy.core.preview import Preview, PreviewLine
 from lgtm_deploy.core.run import Run, StepRun
 from lgtm_deploy.core.step import Action, Step
 from lgtm_deploy.core.values import typed
-from lgtm_deploy.core.verdict import went_back
 from lgtm_deploy.engine.closing import HookRunner, finish, lock_taken, run_hooks, skip_rest
 from lgtm_deploy.engine.conduct import Decisions
 from lgtm_deploy.engine.executor import Job
@@ -29,8 +28,8 @@ def nothing_to_undo(run: Run) -> str:
 def undo(job: Job, decisions: Decisions, hook: HookRunner, *, by: str) -> Run:
     """Shows what would be undone, asks, and brings it back: what came last first, as in a rollback after a failure.
 
-    The job's run is what its journal tells. One that was killed amid its rollback goes on there. The verdict,
-    `rolled-back` or `rollback-failed`, is in the run returned.
+    The job's run is what its journal tells. One that was killed amid its rollback goes on there. The verdict
+    is in the run returned: `rolled-back`, `rollback-failed`, or `interrupted` or `timed-out` if it must go on later.
 
     Raises RefusedError, and then nothing is written down: somebody else has deployed since, or it was not approved.
     Raises InterruptedRunError when it was asked to stop before it began.
@@ -44,7 +43,7 @@ def undo(job: Job, decisions: Decisions, hook: HookRunner, *, by: str) -> Run:
     job.ledger.write(events.RunResumed(at=job.clock.now(), by=by, undo=True))
     lock_taken(job)
     skip_rest(job, "undone before it")
-    conclusion = went_back(roll_back(job, why, hook))
+    conclusion = roll_back(job, why, hook)
     if conclusion.verdict == "rollback-failed":
         run_hooks(job, hook, "failed", conclusion)
     return finish(job, conclusion, began)
