@@ -10,8 +10,9 @@ from types import FrameType
 from lgtm_deploy.engine.stop import Stop
 
 # CI runners kill about 10 s after SIGTERM: what is under way is told to stop in time to be written down. A
-# Terraform then has 4 s more before it is killed.
-_PATIENCE_AFTER_SIGTERM = 4.0
+# Terraform then has 4 s more before it is killed. What still hangs then (a call that is not answered) is left.
+_PATIENCE_AFTER_SIGTERM = 3.0
+_BUDGET_AFTER_SIGTERM = 7.9
 # A second Ctrl-C leaves at once; children get this long to be stopped, in seconds.
 _LEAVING = 3.0
 _INTERRUPTED = 130
@@ -44,6 +45,7 @@ def heeded(stop: Stop, say: Callable[[str], None]) -> Iterator[None]:
         say("SIGTERM: stopping at the next safe point.")
         stop.ask("terminated")
         later(_PATIENCE_AFTER_SIGTERM, stop.insist, "terminated")
+        later(_BUDGET_AFTER_SIGTERM, os._exit, _INTERRUPTED)
 
     before = {
         signal.SIGINT: signal.signal(signal.SIGINT, interrupted),
