@@ -68,6 +68,7 @@ class Run:
     steps: Mapping[str, StepRun] = field(default_factory=lambda: PersistentMap({}))
     roll_back: bool = True
     """Whether a failure may be rolled back: who began it without that need not say it again to go on."""
+    variables: Mapping[str, str] = field(default_factory=dict)
     rolling_back: bool = False
     undo: bool = False
     """Whether somebody asked for it to be rolled back: then its start state is what is wanted."""
@@ -119,6 +120,7 @@ def _(happened: events.RunStarted, run: Run) -> Run:
         by=happened.by,
         started=happened.at,
         roll_back=happened.roll_back,
+        variables=happened.variables,
         steps=PersistentMap({step: StepRun(id=step, needs=tuple(needs)) for step, needs in happened.steps.items()}),
     )
 
