@@ -34,18 +34,18 @@ def heeded(stop: Stop, say: Callable[[str], None]) -> Iterator[None]:
 
     def interrupted(_number: int, _frame: FrameType | None) -> None:
         if stop.asked:
-            say("Leaving now; the journal has everything that was done.")
             stop.insist("interrupted twice")
             later(_LEAVING, os._exit, _INTERRUPTED)
+            say("Leaving now; the journal has everything that was done.")
         else:
-            say("Stopping at the next safe point. Ctrl-C again to leave at once.")
             stop.ask("interrupted")
+            say("Stopping at the next safe point. Ctrl-C again to leave at once.")
 
     def terminated(_number: int, _frame: FrameType | None) -> None:
-        say("SIGTERM: stopping at the next safe point.")
         stop.ask("terminated")
         later(_PATIENCE_AFTER_SIGTERM, stop.insist, "terminated")
         later(_BUDGET_AFTER_SIGTERM, os._exit, _INTERRUPTED)
+        say("SIGTERM: stopping at the next safe point.")
 
     before = {
         signal.SIGINT: signal.signal(signal.SIGINT, interrupted),

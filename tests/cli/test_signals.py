@@ -22,19 +22,20 @@ print(stop.reason, stop.insisted, flush=True)
 
 def told(work: str, *signals: signal.Signals) -> tuple[int, list[str], float]:
     """How a process that does this ends after these signals: exit code, lines, seconds."""
-    process = subprocess.Popen([sys.executable, "-c", HANGS.format(work=work)], stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        began, lines = time.monotonic(), []
-        for number in signals:
-            process.send_signal(number)
-            lines.append(process.stdout.readline().strip())
-        rest = process.communicate(timeout=30)[0]
-        return process.returncode, lines + rest.splitlines(), time.monotonic() - began
-    finally:
-        process.kill()
-        process.wait()
+    with subprocess.Popen(
+        [sys.executable, "-c", HANGS.format(work=work)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            began, lines = time.monotonic(), []
+            for number in signals:
+                process.send_signal(number)
+                lines.append(process.stdout.readline().strip())
+            rest = process.communicate(timeout=30)[0]
+            return process.returncode, lines + rest.splitlines(), time.monotonic() - began
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize(
