@@ -35,7 +35,7 @@ bench: setup ## start-up, the engine beside others (peers are installed for it),
 night: setup ## the eight ways in which the change once failed, put to lgtm-deploy and to a script
 	@scripts/night
 
-torture: setup ## kill prefix-change on the local AWS and go on, or undo (ARGS="--mode rollback --shard 1/4"); hours
+torture: setup ## kill prefix-change on the local AWS, or let calls fail (ARGS="--mode faults --shard 1/4"); hours
 	@scripts/torture $(ARGS)
 
 soak: setup ## verify a sound sandbox 200 times: is there ever a false alarm?

@@ -7,6 +7,7 @@ what was stopped is gone on with by the same command.
 
 import argparse
 import json
+import os
 import random
 import sys
 import tempfile
@@ -166,8 +167,10 @@ def main() -> int:
     parser.add_argument("--results", type=Path, default=Path(tempfile.gettempdir()) / "lgtm-deploy-torture.jsonl")
     wanted = parser.parse_args()
     found = [json.loads(line) for line in wanted.results.read_text().splitlines()] if wanted.results.exists() else []
+    os.environ["LGTM_DEPLOY_SANDBOX"] = f"torture-{wanted.shard.partition('/')[0]}"
     with tempfile.TemporaryDirectory() as folder:
         cloud = Cloud(Path(folder) / "lgtm-stack")
+        cloud.up()
         reference = measured(cloud)
         print(f"undisturbed: {reference.writes} writes, {reference.seconds:.0f} s, {dict(reference.made)}", flush=True)
         for each in rounds(reference, wanted):

@@ -37,13 +37,20 @@ class Cloud:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    def up(self) -> None:
+        """The first checkout, and its sandbox."""
+        self._fresh("up")
+
     def reset(self) -> None:
         """What runs today, and a checkout that knows of no run."""
+        self._fresh("reset")
+
+    def _fresh(self, verb: str) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
         shutil.copytree(EXAMPLE, self.folder, ignore=shutil.ignore_patterns(".lgtm-deploy", ".terraform"))
-        ended = self.run("sandbox", "reset")
+        ended = self.run("sandbox", verb)
         if ended.code:
-            raise SystemExit(f"The sandbox cannot be reset: {ended.err}")
+            raise SystemExit(f"`sandbox {verb}` fails: {ended.err}")
 
     def run(
         self,
