@@ -94,8 +94,8 @@ def played(cloud: Cloud, each: Round, reference: Reference) -> Result:
     what, number = each.at.split()
     if what == "seed":
         began = time.monotonic()
-        with Faults(int(number)) as faults:
-            then = cloud.run(*APPLY, environment={"HTTP_PROXY": faults.url, "http_proxy": faults.url})
+        with Faults(int(number), cloud.endpoint) as faults, cloud.behind(faults.url):
+            then = cloud.run(*APPLY)
         killed, last = False, f"{faults.happened.total()} calls, {faults.failed} with a fault"
     else:
         if what == "second":
@@ -107,6 +107,8 @@ def played(cloud: Cloud, each: Round, reference: Reference) -> Result:
         then = _then(cloud, each.mode)
     seconds = round(time.monotonic() - began, 1)
     wrong = _wrong(cloud, each, reference)
+    if what == "seed" and not faults.failed:
+        wrong.insert(0, "no call had a fault")
     if then.code:
         wrong.insert(0, f"exit {then.code}: {_last(then)}")
     return Result(round=each, killed=killed, last=last, verdict=_verdict(then), seconds=seconds, wrong="; ".join(wrong))

@@ -6,16 +6,16 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import boto3
 
 from lgtm_deploy.sandbox.connection import Connection, connect
-from lgtm_deploy.sandbox.home import chosen_name, home_for
+from lgtm_deploy.sandbox.home import Place, chosen_name, home_for
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "lgtm-stack"
 # Longer than any run of the plan.
@@ -52,20 +52,30 @@ class Cloud:
         if ended.code:
             raise SystemExit(f"`sandbox {verb}` fails: {ended.err}")
 
-    def run(
-        self,
-        *words: str,
-        module: tuple[str, ...] = ("lgtm_deploy",),
-        seconds: float = SECONDS,
-        environment: Mapping[str, str] = MappingProxyType({}),
-    ) -> Ended:
+    @property
+    def endpoint(self) -> str:
+        """Where the local AWS is."""
+        return self._connection().endpoint
+
+    @contextmanager
+    def behind(self, url: str) -> Iterator[None]:
+        """lgtm-deploy's own calls go there meanwhile; Terraform's go where they went."""
+        kept = self._place().connection
+        before = kept.read_text(encoding="utf-8")
+        kept.write_text(json.dumps({**json.loads(before), "endpoint": url}), encoding="utf-8")
+        try:
+            yield
+        finally:
+            kept.write_text(before, encoding="utf-8")
+
+    def run(self, *words: str, module: tuple[str, ...] = ("lgtm_deploy",), seconds: float = SECONDS) -> Ended:
         """Runs lgtm-deploy in the checkout; killed after so many seconds."""
         command = [sys.executable, "-m", *module, *words]
         path = {"PYTHONPATH": str(EXAMPLE.parents[1])}
         process = subprocess.Popen(
             command,
             cwd=self.folder,
-            env={**os.environ, **path, **environment},
+            env={**os.environ, **path},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -106,6 +116,9 @@ class Cloud:
             if record["kind"] == "request" and record["action"] == "RegistryPutManifest" and record["status"] < 300:
                 made[f"pushes {record['identifiers'].get('repository', '')}"] += 1
         return made
+
+    def _place(self) -> Place:
+        return home_for(self.folder).place(chosen_name())
 
     def _connection(self) -> Connection:
         return connect(home_for(self.folder), chosen_name())

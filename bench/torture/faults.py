@@ -28,13 +28,14 @@ BODIES = (
     ("text/xml", "<ErrorResponse><Error><Code>{code}</Code><Message>injected</Message></Error></ErrorResponse>"),
     ("application/xml", "<Error><Code>{code}</Code><Message>injected</Message></Error>"),
 )
-HOP_BY_HOP = {"connection", "keep-alive", "proxy-connection", "transfer-encoding"}
+HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding"}
 
 
 class Faults:
-    """While it is entered, `url` is an HTTP proxy. The same seed gives the same faults in the same order of calls."""
+    """While it is entered, who asks `url` asks `target`. The same seed gives the same faults in the order of calls."""
 
-    def __init__(self, seed: int, *, kinds: Sequence[str] = KINDS, one_in: int = ONE_IN) -> None:
+    def __init__(self, seed: int, target: str, *, kinds: Sequence[str] = KINDS, one_in: int = ONE_IN) -> None:
+        self.target = urlsplit(target).netloc
         self._kinds, self._one_in = kinds, one_in
         self._dice = random.Random(seed)
         self._lock = threading.Lock()
@@ -108,11 +109,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     @contextmanager
     def _forwarded(self, body: bytes) -> Iterator[tuple[HTTPResponse, bytes]]:
-        wanted = urlsplit(self.path)
-        connection = HTTPConnection(wanted.hostname or "127.0.0.1", wanted.port or 80, timeout=60)
+        target = self.server.faults.target
+        connection = HTTPConnection(target, timeout=60)
         headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
         try:
-            connection.request(self.command, wanted._replace(scheme="", netloc="").geturl(), body, headers)
+            connection.request(self.command, self.path, body, {**headers, "Host": target})
             answer = connection.getresponse()
             yield answer, answer.read()
         finally:

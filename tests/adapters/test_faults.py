@@ -31,8 +31,6 @@ class Ecs(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def ecs(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.delenv("NO_PROXY", raising=False)
-    monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.setattr(Ecs, "asked", 0)
     with ThreadingHTTPServer(("127.0.0.1", 0), Ecs) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
@@ -53,13 +51,9 @@ def ecs(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         ("expired", ExpiredCredentialsError, 0),
     ],
 )
-def test_a_fault_is_told_by_kind(
-    ecs: str, monkeypatch: pytest.MonkeyPatch, kind: str, expected: type[DeployError], arrived: int
-) -> None:
-    with Faults(1, kinds=(kind,), one_in=1) as proxy:
-        monkeypatch.setenv("HTTP_PROXY", proxy.url)
-        with pytest.raises(expected) as found, changing("The update"):
-            Aws(region="eu-west-1", endpoint_url=ecs).writer("ecs").update_service(service="tempo")
+def test_a_fault_is_told_by_kind(ecs: str, kind: str, expected: type[DeployError], arrived: int) -> None:
+    with Faults(1, ecs, kinds=(kind,), one_in=1) as proxy, pytest.raises(expected) as found, changing("The update"):
+        Aws(region="eu-west-1", endpoint_url=proxy.url).writer("ecs").update_service(service="tempo")
 
     assert type(found.value) is expected
     assert Ecs.asked == arrived
@@ -68,17 +62,15 @@ def test_a_fault_is_told_by_kind(
 
 def test_a_stalled_call_is_answered_in_the_end(ecs: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(faults, "STALL_SECONDS", 0.2)
-    with Faults(1, kinds=("stalled",), one_in=1) as proxy:
-        monkeypatch.setenv("HTTP_PROXY", proxy.url)
-        Aws(region="eu-west-1", endpoint_url=ecs).writer("ecs").update_service(service="tempo")
+    with Faults(1, ecs, kinds=("stalled",), one_in=1) as proxy:
+        Aws(region="eu-west-1", endpoint_url=proxy.url).writer("ecs").update_service(service="tempo")
 
     assert Ecs.asked == proxy.failed == 1
 
 
-def test_one_call_in_five_has_a_fault(ecs: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with Faults(1, kinds=("throttled",)) as proxy:
-        monkeypatch.setenv("HTTP_PROXY", proxy.url)
-        client = Aws(region="eu-west-1", endpoint_url=ecs).writer("ecs")
+def test_one_call_in_five_has_a_fault(ecs: str) -> None:
+    with Faults(1, ecs, kinds=("throttled",)) as proxy:
+        client = Aws(region="eu-west-1", endpoint_url=proxy.url).writer("ecs")
         for _ in range(100):
             try:
                 with changing("The update"):
