@@ -8,7 +8,7 @@ import pytest
 
 from bench.torture import faults
 from bench.torture.faults import Faults
-from lgtm_deploy.adapters.aws import Aws, changing
+from lgtm_deploy.adapters.aws import RENEWALS, Aws, changing
 from lgtm_deploy.core.errors import DeployError, ExpiredCredentialsError, InDoubtError, TransientError
 
 
@@ -57,7 +57,21 @@ def test_a_fault_is_told_by_kind(ecs: str, kind: str, expected: type[DeployError
 
     assert type(found.value) is expected
     assert Ecs.asked == arrived
-    assert proxy.failed == 1
+    # What was refused for expired credentials is sent again with those that are found anew.
+    assert proxy.failed == (1 + len(RENEWALS) if kind == "expired" else 1)
+
+
+def test_credentials_that_expire_for_a_moment_are_no_failure(ecs: str) -> None:
+    class ExpiredTwice(Faults):
+        def drawn(self) -> str:
+            return super().drawn() if self.failed < 2 else ""
+
+    with ExpiredTwice(1, ecs, kinds=("expired",), one_in=1) as proxy:
+        aws = Aws(region="eu-west-1", endpoint_url=proxy.url)
+        aws.writer("ecs").update_service(service="tempo")
+        aws.reader("ecs").describe_services(services=["tempo"])
+
+    assert (proxy.failed, Ecs.asked) == (2, 2)
 
 
 def test_a_stalled_call_is_answered_in_the_end(ecs: str, monkeypatch: pytest.MonkeyPatch) -> None:
