@@ -115,7 +115,7 @@ def _prepared(job: Job) -> tuple[Conclusion | None, Preview]:
     try:
         return None, preview(job)
     except DeployError as error:
-        return Conclusion(verdict="refused", reason=str(error)), nothing
+        return _cut_short(job, error), nothing
 
 
 def _decided(job: Job, decisions: Decisions, hook: HookRunner) -> Conclusion | None:
@@ -124,7 +124,7 @@ def _decided(job: Job, decisions: Decisions, hook: HookRunner) -> Conclusion | N
         fetch(job, absent(job))
         conclusion = _asked(job, decisions)
     except DeployError as error:
-        conclusion = Conclusion(verdict="refused", reason=str(error))
+        conclusion = _cut_short(job, error)
     if conclusion is None:
         return None
     if any(step.acted for step in job.run.steps.values()):
@@ -150,7 +150,7 @@ def _asked(job: Job, decisions: Decisions) -> Conclusion | None:
         try:
             why = outdated(job)
         except DeployError as error:
-            return Conclusion(verdict="refused", reason=str(error))
+            return _cut_short(job, error)
         if not why:
             return None
         told = "; ".join(f"{step}: {reason}" for step, reason in why.items())
@@ -170,6 +170,13 @@ def _approved(job: Job, decisions: Decisions, seen: Preview) -> Conclusion | Non
     if job.stop.asked:
         return Conclusion(verdict="interrupted", reason=job.stop.reason)
     return Conclusion(verdict="refused", reason="the change was not approved")
+
+
+def _cut_short(job: Job, error: DeployError) -> Conclusion:
+    """What comes of a run that could not look ahead."""
+    if isinstance(error, InterruptedRunError):
+        return Conclusion(verdict="timed-out" if job.stop.late else "interrupted", reason=str(error))
+    return Conclusion(verdict="refused", reason=str(error))
 
 
 def _act(job: Job, decisions: Decisions, hook: HookRunner) -> Conclusion:

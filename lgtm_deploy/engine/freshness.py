@@ -1,6 +1,7 @@
 """Does what was prepared still hold, after somebody has thought about it or on another machine?"""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, TypeGuard
 
 from lgtm_deploy.core import event as events
@@ -9,6 +10,7 @@ from lgtm_deploy.core.step import Action, Effect, Part, Step
 from lgtm_deploy.core.values import typed
 from lgtm_deploy.engine.executor import Job
 from lgtm_deploy.engine.gates import DONE
+from lgtm_deploy.engine.retrying import repeatedly
 
 
 def outdated(job: Job) -> Mapping[str, str]:
@@ -29,7 +31,8 @@ def outdated(job: Job) -> Mapping[str, str]:
             inputs = typed(step.takes, resolve(dict(node.spec.with_), job.scope(node)))
         except UnknownYetError:
             continue
-        why = step.still_holds(inputs, typed(step.gives, known.outputs))
+        outputs = typed(step.gives, known.outputs)
+        why = repeatedly(partial(step.still_holds, inputs, outputs), node.spec.retry, job.stop)
         if why:
             found[node.id] = why
     return found
