@@ -8,15 +8,19 @@ import time
 import pytest
 
 HANGS = """
-import time
+import os, time
 from lgtm_deploy.cli.signals import heeded
 from lgtm_deploy.engine.stop import Stop
 
+def say(text):
+    # Not a buffered stream, as in the product: a handler may come while it is in use.
+    os.write(1, f"{{text}}\\n".encode())
+
 stop = Stop()
-with heeded(stop, lambda said: print(said, flush=True)):
-    print("ready", flush=True)
+with heeded(stop, say):
+    say("ready")
     {work}
-print(stop.reason, stop.insisted, flush=True)
+say(f"{{stop.reason}} {{stop.insisted}}")
 """
 
 
