@@ -36,15 +36,15 @@ class EventfulClock(FakeClock):
 class SimulatedStop(Stop):
     """Lets the cloud's time pass in place of a pause."""
 
-    def __init__(self, clock: FakeClock, parent: Stop | None = None, *, firm: bool = False) -> None:
-        super().__init__(parent, firm=firm)
+    def __init__(self, clock: FakeClock, parent: Stop | None = None) -> None:
+        super().__init__(parent)
         self._clock = clock
 
     def child(self) -> Stop:
         return SimulatedStop(self._clock, self)
 
-    def firm(self) -> Stop:
-        return SimulatedStop(self._clock, self, firm=True)
+    def apart(self) -> Stop:
+        return SimulatedStop(self._clock)
 
     def pause(self, seconds: float) -> None:
         self.check(patient=False)
