@@ -18,7 +18,7 @@ demo: setup ## the main job on the local AWS: prefix-change, from 404 to 200; le
 test: setup check long e2e ## everything: check, what takes longer, then the tests on the local AWS
 
 check: lint type imports ## no outside world: ruff, mypy, import-linter, unit and contract tests
-	pytest -q -n 2 -m "not sandbox and not e2e and not long"
+	pytest -q -n 3 -m "not sandbox and not e2e and not long"
 
 long: setup ## all states of a handover, prefix-change killed at every moment, stacks broken in every way
 	pytest -q -n 2 -m "long and not sandbox and not e2e"
@@ -35,7 +35,7 @@ bench: setup ## start-up, the engine beside others (peers are installed for it),
 night: setup ## the eight ways in which the change once failed, put to lgtm-deploy and to a script
 	@scripts/night
 
-torture: setup ## kill prefix-change on the local AWS and go on, or undo (ARGS="--mode rollback --shard 1/4"); hours
+torture: setup ## kill prefix-change on the local AWS, or let calls fail (ARGS="--mode faults --shard 1/4"); hours
 	@scripts/torture $(ARGS)
 
 soak: setup ## verify a sound sandbox 200 times: is there ever a false alarm?

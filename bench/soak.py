@@ -1,6 +1,6 @@
 """`verify --write` again and again, of a sandbox in which all is well: how often does it cry wolf?
 
-    scripts/soak [RUNS]
+    make soak, or scripts/soak [RUNS]
 
 Applies `prefix-change` to the sandbox of the example stack, which is brought up for it, and then verifies it.
 """

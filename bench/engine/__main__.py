@@ -23,8 +23,9 @@ ROUNDS = 3
 GRAPHS: dict[str, list[graphs.Step]] = {
     "wide 1,000": graphs.wide(1_000),
     "chain 1,000": graphs.chain(1_000),
-    "layered 1,000": graphs.layered(1_000),
+    # Beside each other, for they are compared: nothing of another engine's comes between.
     "layered 10,000": graphs.layered(10_000),
+    "layered 1,000": graphs.layered(1_000),
     "sleeps": graphs.sleeps(),
 }
 CHANGES = "lgtm-deploy, changing"
@@ -135,7 +136,7 @@ def others(bench: Bench, figures: Figures, dbos: Peer) -> Iterator[str]:
 def table(figures: Figures, engines: list[str]) -> None:
     """Every engine's figures."""
     heads = ("wide", "chain", "layered", "layered", "sleeps", "peak", "peak", "resume")
-    units = ("1,000", "1,000", "1,000", "10,000", "2.0 s", "1,000", "10,000", "")
+    units = ("1,000", "1,000", "10,000", "1,000", "2.0 s", "1,000", "10,000", "")
     said = ("ms/step", "ms/step", "ms/step", "ms/step", "ms late", "MB", "MB", "ms")
     for row in (heads, units, said):
         print(f"{'':24}" + "".join(f"{each:>9}" for each in row))

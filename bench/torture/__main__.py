@@ -1,4 +1,5 @@
-"""`python -m bench.torture`: rounds of kill and resume, or kill and rollback. Prints a table; exits 1 when one fails.
+"""`python -m bench.torture`: rounds of kill and resume, of kill and rollback, or of faults of the network.
+Prints a table; exits 1 when one fails.
 
 Every write to the journal is a boundary. Rounds that are in the file of results already are not played again, so that
 what was stopped is gone on with by the same command.
@@ -6,6 +7,7 @@ what was stopped is gone on with by the same command.
 
 import argparse
 import json
+import os
 import random
 import sys
 import tempfile
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.torture.cloud import Cloud, Ended
+from bench.torture.faults import Faults
 
 APPLY = ("apply", "prefix-change", "--env", "sandbox", "--yes", "--output", "json")
 KILLED = -9
@@ -24,7 +27,8 @@ KILLED = -9
 
 @dataclass(frozen=True, kw_only=True)
 class Round:
-    """Where the process is killed (`at`: `before 12`, `after 12`, or `second 8.31`), and what comes then."""
+    """Where the process is killed (`at`: `before 12`, `after 12`, or `second 8.31`), and what comes then; of a run that
+    nobody kills, the seed of its faults (`seed 3`)."""
 
     mode: str
     at: str
@@ -66,28 +70,53 @@ def measured(cloud: Cloud) -> Reference:
 
 
 def rounds(reference: Reference, wanted: argparse.Namespace) -> Iterator[Round]:
-    """Every boundary (or as many, evenly spread), then the random moments, of this shard."""
+    """Every boundary (or as many, evenly spread), then the random moments, of this shard; or seeds of faults."""
+    if wanted.mode == "faults":
+        at = [f"seed {wanted.seed + index}" for index in range(wanted.moments)]
+    else:
+        at = boundaries(reference, wanted)
+    shard, shards = map(int, wanted.shard.split("/"))
+    yield from (Round(mode=wanted.mode, at=each) for each in at[shard - 1 :: shards])
+
+
+def boundaries(reference: Reference, wanted: argparse.Namespace) -> list[str]:
+    """Where to kill."""
     count = wanted.boundaries if wanted.boundaries is not None else reference.writes
     numbers = sorted({1 + index * reference.writes // max(count, 1) for index in range(count)})
     at = [f"{('before', 'after')[index % 2]} {number}" for index, number in enumerate(numbers)]
     dice = random.Random(wanted.seed)
-    at += [f"second {dice.uniform(0.5, reference.seconds):.2f}" for _ in range(wanted.moments)]
-    shard, shards = map(int, wanted.shard.split("/"))
-    yield from (Round(mode=wanted.mode, at=each) for each in at[shard - 1 :: shards])
+    return at + [f"second {dice.uniform(0.5, reference.seconds):.2f}" for _ in range(wanted.moments)]
 
 
 def played(cloud: Cloud, each: Round, reference: Reference) -> Result:
     """One round, from a fresh sandbox."""
     cloud.reset()
     what, number = each.at.split()
-    if what == "second":
-        first = cloud.run(*APPLY, seconds=float(number))
+    if what == "seed":
+        began = time.monotonic()
+        with Faults(int(number), cloud.endpoint) as faults, cloud.behind(faults.url):
+            then = cloud.run(*APPLY)
+        killed, last = False, f"{faults.happened.total()} calls, {faults.failed} with a fault"
     else:
-        first = cloud.run(what, number, *APPLY, module=("bench.torture.victim",))
-    began = time.monotonic()
-    then = _then(cloud, each.mode)
-    seconds = time.monotonic() - began
-    wanted = reference.goal if each.mode == "resume" else reference.start
+        if what == "second":
+            first = cloud.run(*APPLY, seconds=float(number))
+        else:
+            first = cloud.run(what, number, *APPLY, module=("bench.torture.victim",))
+        killed, last = first.code == KILLED, _step(first)
+        began = time.monotonic()
+        then = _then(cloud, each.mode)
+    seconds = round(time.monotonic() - began, 1)
+    wrong = _wrong(cloud, each, reference)
+    if what == "seed" and not faults.failed:
+        wrong.insert(0, "no call had a fault")
+    if then.code:
+        wrong.insert(0, f"exit {then.code}: {_last(then)}")
+    return Result(round=each, killed=killed, last=last, verdict=_verdict(then), seconds=seconds, wrong="; ".join(wrong))
+
+
+def _wrong(cloud: Cloud, each: Round, reference: Reference) -> list[str]:
+    """What differs from goal or start, and what was done too often."""
+    wanted = reference.start if each.mode == "rollback" else reference.goal
     state, made = cloud.state(), cloud.made()
     wrong = [
         f"{name}: {key} is {state[name][key]}, not {value}"
@@ -95,18 +124,10 @@ def played(cloud: Cloud, each: Round, reference: Reference) -> Result:
         for key, value in row.items()
         if state[name][key] != value
     ]
-    most = 1 if each.mode == "resume" else 2
-    wrong += [f"{what}: {count}" for what, count in made.items() if count > (1 if what.startswith("pushes") else most)]
-    if then.code:
-        wrong.insert(0, f"exit {then.code}: {_last(then)}")
-    return Result(
-        round=each,
-        killed=first.code == KILLED,
-        last=_step(first),
-        verdict=_verdict(then),
-        seconds=round(seconds, 1),
-        wrong="; ".join(wrong),
-    )
+    most = 2 if each.mode == "rollback" else 1
+    return wrong + [
+        f"{what}: {count}" for what, count in made.items() if count > (1 if what.startswith("pushes") else most)
+    ]
 
 
 def _then(cloud: Cloud, mode: str) -> Ended:
@@ -140,16 +161,18 @@ def _last(ended: Ended) -> str:
 def main() -> int:
     """Plays what is not yet in the file of results, and prints all that is."""
     parser = argparse.ArgumentParser(prog="bench.torture", description=__doc__)
-    parser.add_argument("--mode", choices=["resume", "rollback"], default="resume")
+    parser.add_argument("--mode", choices=["resume", "rollback", "faults"], default="resume")
     parser.add_argument("--boundaries", type=int, help="so many of them, evenly spread; all when left out")
-    parser.add_argument("--moments", type=int, default=20, help="random moments")
+    parser.add_argument("--moments", type=int, default=20, help="random moments, or runs between faults")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--shard", default="1/1", help="which part of how many")
     parser.add_argument("--results", type=Path, default=Path(tempfile.gettempdir()) / "lgtm-deploy-torture.jsonl")
     wanted = parser.parse_args()
     found = [json.loads(line) for line in wanted.results.read_text().splitlines()] if wanted.results.exists() else []
+    os.environ["LGTM_DEPLOY_SANDBOX"] = f"torture-{wanted.shard.partition('/')[0]}"
     with tempfile.TemporaryDirectory() as folder:
         cloud = Cloud(Path(folder) / "lgtm-stack")
+        cloud.up()
         reference = measured(cloud)
         print(f"undisturbed: {reference.writes} writes, {reference.seconds:.0f} s, {dict(reference.made)}", flush=True)
         for each in rounds(reference, wanted):

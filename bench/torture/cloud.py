@@ -6,6 +6,8 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from typing import Any
 import boto3
 
 from lgtm_deploy.sandbox.connection import Connection, connect
-from lgtm_deploy.sandbox.home import chosen_name, home_for
+from lgtm_deploy.sandbox.home import Place, chosen_name, home_for
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "lgtm-stack"
 # Longer than any run of the plan.
@@ -35,13 +37,36 @@ class Cloud:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    def up(self) -> None:
+        """The first checkout, and its sandbox."""
+        self._fresh("up")
+
     def reset(self) -> None:
         """What runs today, and a checkout that knows of no run."""
+        self._fresh("reset")
+
+    def _fresh(self, verb: str) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
         shutil.copytree(EXAMPLE, self.folder, ignore=shutil.ignore_patterns(".lgtm-deploy", ".terraform"))
-        ended = self.run("sandbox", "reset")
+        ended = self.run("sandbox", verb)
         if ended.code:
-            raise SystemExit(f"The sandbox cannot be reset: {ended.err}")
+            raise SystemExit(f"`sandbox {verb}` fails: {ended.err}")
+
+    @property
+    def endpoint(self) -> str:
+        """Where the local AWS is."""
+        return self._connection().endpoint
+
+    @contextmanager
+    def behind(self, url: str) -> Iterator[None]:
+        """lgtm-deploy's own calls go there meanwhile; Terraform's go where they went."""
+        kept = self._place().connection
+        before = kept.read_text(encoding="utf-8")
+        kept.write_text(json.dumps({**json.loads(before), "endpoint": url}), encoding="utf-8")
+        try:
+            yield
+        finally:
+            kept.write_text(before, encoding="utf-8")
 
     def run(self, *words: str, module: tuple[str, ...] = ("lgtm_deploy",), seconds: float = SECONDS) -> Ended:
         """Runs lgtm-deploy in the checkout; killed after so many seconds."""
@@ -91,6 +116,9 @@ class Cloud:
             if record["kind"] == "request" and record["action"] == "RegistryPutManifest" and record["status"] < 300:
                 made[f"pushes {record['identifiers'].get('repository', '')}"] += 1
         return made
+
+    def _place(self) -> Place:
+        return home_for(self.folder).place(chosen_name())
 
     def _connection(self) -> Connection:
         return connect(home_for(self.folder), chosen_name())

@@ -1,11 +1,13 @@
 """How AWS is reached, and what its errors mean."""
 
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import boto3
+from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -40,6 +42,8 @@ from lgtm_deploy.core.errors import (
 CONNECT_TIMEOUT = 5
 READ_TIMEOUT = 15
 READ_ATTEMPTS = 4
+# Seconds until credentials that AWS calls expired are looked for anew: somebody may log in again meanwhile.
+RENEWALS = (0.5, 1.5)
 
 # botocore's own list (botocore.retries.standard) less LimitExceededException, which ECS and ECR use for quotas.
 THROTTLED = frozenset(
@@ -82,9 +86,9 @@ MISSING = frozenset({"NoSuchBucket", "NoSuchKey", "ServiceNotActiveException"})
 MISSING_ENDINGS = ("NotFoundException", "NotFound")
 
 # No request left this machine, so nothing can have changed.
-NEVER_SENT = (EndpointConnectionError, ConnectTimeoutError, ProxyConnectionError, SSLError)
-# The request may have arrived.
-LOST = (ReadTimeoutError, ConnectionClosedError, HTTPClientError, ResponseParserError)
+NEVER_SENT = (EndpointConnectionError, ConnectTimeoutError, SSLError)
+# The request may have arrived; urllib3 blames a proxy also for a connection lost behind it, once all was sent.
+LOST = (ReadTimeoutError, ConnectionClosedError, ProxyConnectionError, HTTPClientError, ResponseParserError)
 NO_CREDENTIALS = (
     NoCredentialsError,
     PartialCredentialsError,
@@ -101,7 +105,8 @@ TOO_MANY_REQUESTS = 429
 class Aws:
     """Clients of one region, made once and shared between threads; made anew once AWS calls the credentials expired.
 
-    An empty `endpoint_url` leaves the choice to boto3, which honours `AWS_ENDPOINT_URL`.
+    A call that was refused for expired credentials has changed nothing, and is sent again with those that are found
+    anew. An empty `endpoint_url` leaves the choice to boto3, which honours `AWS_ENDPOINT_URL`.
     """
 
     def __init__(self, *, region: str, endpoint_url: str = "") -> None:
@@ -137,14 +142,41 @@ class Aws:
             if changing
             else {"total_max_attempts": READ_ATTEMPTS, "mode": "adaptive"},
         )
+
+        def extended(base_classes: list[type], **_: Any) -> None:
+            base_classes.insert(0, self._renewing(service, changing=changing))
+
         try:
             if self._session is None:
                 self._session = boto3.Session(region_name=self.region)
-            client = self._session.client(service, endpoint_url=self._endpoint_url, config=config)  # type: ignore[call-overload]
+            # https://boto3.amazonaws.com/v1/documentation/api/latest/guide/events.html: how clients are extended
+            self._session.events.register(f"creating-client-class.{service}", extended)
+            try:
+                client = self._session.client(service, endpoint_url=self._endpoint_url, config=config)  # type: ignore[call-overload]
+            finally:
+                self._session.events.unregister(f"creating-client-class.{service}", extended)
         except BotoCoreError as error:
             raise translate(error, f"Cannot use AWS {service}", changing=False) from error
         client.meta.events.register(f"after-call.{service}", self._forget_expired)
         return client
+
+    def _renewing(self, service: str, *, changing: bool) -> type:
+        aws = self
+
+        class Renewing(BaseClient):
+            def _make_api_call(self, operation_name: str, api_params: Mapping[str, Any]) -> Any:
+                client: Any = self
+                for pause in RENEWALS:
+                    try:
+                        return BaseClient._make_api_call(client, operation_name, api_params)  # type: ignore[attr-defined]
+                    except ClientError as error:
+                        if error_code(error) not in EXPIRED:
+                            raise
+                    time.sleep(pause)
+                    client = aws._client(service, changing=changing)
+                return BaseClient._make_api_call(client, operation_name, api_params)  # type: ignore[attr-defined]
+
+        return Renewing
 
     def _forget_expired(self, parsed: Mapping[str, Any], **_: Any) -> None:
         """Somebody may have logged in again meanwhile: a new session reads the credentials anew, where an old one

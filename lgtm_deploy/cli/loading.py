@@ -1,6 +1,8 @@
 """The files a verb works on: stack and plan, checked and held against each other."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from lgtm_deploy.cli.settings import Settings
@@ -38,8 +40,11 @@ def load_plan(name: str, stack: "Stack | None") -> "Plan":
     return plan_file.load(plan_file.find(name, Path.cwd()), CATALOG, stack)
 
 
-def variables(plan: "Plan", given: list[str]) -> dict[str, str]:
-    """`NAME=VALUE` words as a mapping that has all that the plan needs. Raises UsageError."""
+def variables(plan: "Plan", given: list[str], before: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+    """`NAME=VALUE` words, and what the run was given `before`, as a mapping that has all that the plan needs.
+
+    Raises UsageError, also when the two differ: what is done already was done with the earlier value.
+    """
     from lgtm_deploy.config import plan_file
 
     found: dict[str, str] = {}
@@ -48,6 +53,13 @@ def variables(plan: "Plan", given: list[str]) -> dict[str, str]:
         if not name or not equals:
             raise UsageError(f"--var {word}: write it as NAME=VALUE.")
         found[name] = value
+    if differs := sorted(name for name in found.keys() & before.keys() if found[name] != before[name]):
+        name = differs[0]
+        raise UsageError(
+            f"--var {name}={found[name]}: the run was begun with {name}={before[name]}.",
+            resolution="Leave it out, or undo the run and apply the plan with the new value.",
+        )
+    found = {**before, **found}
     known = plan_file.variables(plan)
     if unknown := sorted(found.keys() - known):
         names = ", ".join(sorted(known)) or "none"

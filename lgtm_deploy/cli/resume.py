@@ -14,7 +14,8 @@ def resume(
     *,
     yes: Annotated[bool, typer.Option("--yes", envvar="LGTM_DEPLOY_YES", help="Do not ask.")] = False,
     var: Annotated[
-        list[str] | None, typer.Option(envvar="LGTM_DEPLOY_VAR", help="A variable of the plan, as NAME=VALUE.")
+        list[str] | None,
+        typer.Option(envvar="LGTM_DEPLOY_VAR", help="A variable of the plan, as NAME=VALUE, as it was given before."),
     ] = None,
     lock_wait: Annotated[
         float,
@@ -39,7 +40,7 @@ def resume(
     if not yes and not sys.stdin.isatty():
         raise UsageError("There is no terminal to ask for approval at.", resolution="Pass --yes to go on without it.")
     wanted = Wanted(
-        variables=loading.variables(plan, var or []),
+        variables=loading.variables(plan, var or [], begun.variables),
         parallelism=10,
         seconds=plan.timeout,
         ask=not yes,

@@ -10,8 +10,9 @@ from types import FrameType
 from lgtm_deploy.engine.stop import Stop
 
 # CI runners kill about 10 s after SIGTERM: what is under way is told to stop in time to be written down. A
-# Terraform then has 4 s more before it is killed.
-_PATIENCE_AFTER_SIGTERM = 4.0
+# Terraform then has 4 s more before it is killed. What still hangs then (a call that is not answered) is left.
+_PATIENCE_AFTER_SIGTERM = 3.0
+_BUDGET_AFTER_SIGTERM = 7.9
 # A second Ctrl-C leaves at once; children get this long to be stopped, in seconds.
 _LEAVING = 3.0
 _INTERRUPTED = 130
@@ -33,17 +34,18 @@ def heeded(stop: Stop, say: Callable[[str], None]) -> Iterator[None]:
 
     def interrupted(_number: int, _frame: FrameType | None) -> None:
         if stop.asked:
-            say("Leaving now; the journal has everything that was done.")
             stop.insist("interrupted twice")
             later(_LEAVING, os._exit, _INTERRUPTED)
+            say("Leaving now; the journal has everything that was done.")
         else:
-            say("Stopping at the next safe point. Ctrl-C again to leave at once.")
             stop.ask("interrupted")
+            say("Stopping at the next safe point. Ctrl-C again to leave at once.")
 
     def terminated(_number: int, _frame: FrameType | None) -> None:
-        say("SIGTERM: stopping at the next safe point.")
         stop.ask("terminated")
         later(_PATIENCE_AFTER_SIGTERM, stop.insist, "terminated")
+        later(_BUDGET_AFTER_SIGTERM, os._exit, _INTERRUPTED)
+        say("SIGTERM: stopping at the next safe point.")
 
     before = {
         signal.SIGINT: signal.signal(signal.SIGINT, interrupted),

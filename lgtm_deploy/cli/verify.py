@@ -33,12 +33,14 @@ def verify(
     ] = None,
     timeout: Annotated[
         float,
-        typer.Option(min=0.1, max=300, envvar="LGTM_DEPLOY_TIMEOUT", help="Seconds for each request at the most."),
+        typer.Option(
+            min=0.1, max=300, envvar="LGTM_DEPLOY_VERIFY_TIMEOUT", help="Seconds for each request at the most."
+        ),
     ] = 10,
     watch: Annotated[
         float | None,
         typer.Option(
-            min=0.05, max=3600, envvar="LGTM_DEPLOY_WATCH", help="Ask every so many seconds, again and again."
+            min=0.05, max=3600, envvar="LGTM_DEPLOY_VERIFY_WATCH", help="Ask every so many seconds, again and again."
         ),
     ] = None,
     during: Annotated[

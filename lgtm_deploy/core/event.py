@@ -46,7 +46,8 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class RunStarted(Event):
-    """A run began. `steps` maps every step's id to the ids that it needs; `roll_back`: a failure may be rolled back."""
+    """A run began. `steps` maps every step's id to the ids that it needs; `roll_back`: a failure may be rolled back;
+    `variables`: what the plan was given."""
 
     plan: str
     plan_digest: str
@@ -55,6 +56,7 @@ class RunStarted(Event):
     by: str
     steps: Mapping[str, tuple[str, ...]]
     roll_back: bool = True
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

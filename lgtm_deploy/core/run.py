@@ -68,6 +68,7 @@ class Run:
     steps: Mapping[str, StepRun] = field(default_factory=lambda: PersistentMap({}))
     roll_back: bool = True
     """Whether a failure may be rolled back: who began it without that need not say it again to go on."""
+    variables: Mapping[str, str] = field(default_factory=dict)
     rolling_back: bool = False
     undo: bool = False
     """Whether somebody asked for it to be rolled back: then its start state is what is wanted."""
@@ -119,6 +120,7 @@ def _(happened: events.RunStarted, run: Run) -> Run:
         by=happened.by,
         started=happened.at,
         roll_back=happened.roll_back,
+        variables=happened.variables,
         steps=PersistentMap({step: StepRun(id=step, needs=tuple(needs)) for step, needs in happened.steps.items()}),
     )
 
@@ -280,7 +282,8 @@ def _(happened: events.AvailabilityMeasured, run: Run) -> Run:
 def _(happened: events.RunFinished, run: Run) -> Run:
     return _changed(
         run,
-        rolling_back=False,
+        # One that was stopped on its way back goes on backwards.
+        rolling_back=run.rolling_back and happened.verdict in events.RESUMABLE,
         verdict=happened.verdict,
         exit_code=happened.exit_code,
         finished=happened.at,

@@ -34,9 +34,9 @@ def ending(run: Run, *, asked_to_stop: bool, late: bool) -> Ending:
     return "in-doubt" if "in-doubt" in kinds else "done"
 
 
-def conclude(run: Run, end: Ending, *, rolled_back: bool, stopped: str = "") -> Conclusion:
-    """The verdict of a run whose steps (and whose rollback, if it had one) are over. `stopped` says why it was asked to
-    stop, where it was."""
+def conclude(run: Run, end: Ending, *, stopped: str = "") -> Conclusion:
+    """The verdict of a run whose steps are over, and that does not go back. `stopped` says why it was asked to stop,
+    where it was."""
     reason = cause(run)
     acted = [step.id for step in run.steps.values() if step.acted]
     verdict: Verdict
@@ -49,10 +49,6 @@ def conclude(run: Run, end: Ending, *, rolled_back: bool, stopped: str = "") -> 
             reason += f"; done so far: {', '.join(acted)}"
     elif end == "in-doubt":
         verdict = "timed-out"
-    elif rolled_back:
-        verdict = "rollback-failed" if run.differs else "rolled-back"
-        if run.differs:
-            reason += f"; not as it was: {'; '.join(run.differs)}"
     elif not acted:
         verdict = "refused"
         # Nothing has happened yet: everything that stands in the way is worth knowing now.

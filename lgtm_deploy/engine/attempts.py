@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, is_dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from lgtm_deploy.core.errors import (
     DeadlineError,
@@ -20,19 +20,14 @@ from lgtm_deploy.core.plan import RetryPolicy
 from lgtm_deploy.core.ports import Clock
 from lgtm_deploy.core.step import Action, Effect, Nothing, Step
 from lgtm_deploy.core.values import typed
+from lgtm_deploy.engine.retrying import repeatedly
 from lgtm_deploy.engine.stop import Stop
 from lgtm_deploy.engine.waiting import poll
-
-if TYPE_CHECKING:
-    from tenacity import RetryCallState
 
 ValueT = TypeVar("ValueT")
 
 # So long an answer that says that something is not back may be wrong, in seconds.
 _SURE_SECONDS = 5.0
-
-# Expired credentials too: a new session may find fresh ones (adapters/aws.py).
-_MAY_PASS = (TransientError, ExpiredCredentialsError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,8 +106,8 @@ class Attempts:
         """Compensates the step from what it had seen and waits until that is back, or has retreated; returns what is
         not, or nothing.
 
-        Raises LockLostError, and DeadlineError when credentials have expired: nobody knows yet whether the rest can be
-        put back, and this run may not find out, or not now.
+        Raises LockLostError, InterruptedRunError when someone insists on stopping, and DeadlineError when credentials
+        have expired: nobody knows yet whether the rest can be put back, and this run may not find out, or not now.
         """
         step, inputs = self._work.step, self._work.inputs
         if not isinstance(step, Action):
@@ -143,7 +138,7 @@ class Attempts:
         """Why that ended otherwise than open; nothing when it did."""
         try:
             end = back()
-        except LockLostError:
+        except (LockLostError, InterruptedRunError):
             raise
         except ExpiredCredentialsError as error:
             raise DeadlineError(f"{error.message} The way back waits for that.", resolution=error.resolution) from error
@@ -154,43 +149,11 @@ class Attempts:
         return end.reason if isinstance(end, Shut) else ""
 
     def _repeatedly(self, once: Callable[[], ValueT]) -> ValueT:
-        try:
-            return once()
-        except _MAY_PASS as error:
-            return self._again(once, error)
+        return repeatedly(once, self._work.retry, self._stop, self._retried)
 
-    def _again(self, once: Callable[[], ValueT], first: DeployError) -> ValueT:
-        from tenacity import (  # noqa: PLC0415 - only what fails in a way that may pass waits for it to load
-            Retrying,
-            retry_if_exception_type,
-            stop_after_attempt,
-            wait_exponential_jitter,
-        )
-
-        failed = [first]
-
-        def attempt() -> ValueT:
-            if failed:
-                raise failed.pop()
-            return once()
-
-        policy = self._work.retry
-        retrying = Retrying(
-            retry=retry_if_exception_type(_MAY_PASS),
-            stop=stop_after_attempt(policy.attempts),
-            wait=wait_exponential_jitter(
-                multiplier=policy.first_delay, max=policy.longest_delay, jitter=policy.first_delay
-            ),
-            sleep=self._stop.pause,
-            before_sleep=self._retried,
-            reraise=True,
-        )
-        return retrying(attempt)
-
-    def _retried(self, state: "RetryCallState") -> None:
-        self.attempt = state.attempt_number + 1
-        error = state.outcome.exception() if state.outcome else None
-        self._tell.retried(state.attempt_number, str(error), round(state.upcoming_sleep, 3))
+    def _retried(self, failed: int, reason: str, delay: float) -> None:
+        self.attempt = failed + 1
+        self._tell.retried(failed, reason, delay)
 
     def _once(self) -> Outcome:
         step, inputs = self._work.step, self._work.inputs

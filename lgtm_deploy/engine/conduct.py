@@ -9,7 +9,7 @@ from lgtm_deploy.core.errors import DeadlineError, DeployError, InterruptedRunEr
 from lgtm_deploy.core.event import Verdict
 from lgtm_deploy.core.preview import Preview
 from lgtm_deploy.core.run import Run
-from lgtm_deploy.core.verdict import Conclusion, Ending, conclude, ending, went_back
+from lgtm_deploy.core.verdict import Conclusion, Ending, cause, conclude, ending
 from lgtm_deploy.engine.closing import HookRunner, finish, lock_taken, run_hooks, skip_rest
 from lgtm_deploy.engine.executor import Job, execute
 from lgtm_deploy.engine.foresight import beforehand, preview
@@ -41,6 +41,8 @@ def conduct(job: Job, decisions: Decisions, hook: HookRunner, *, stack: str, by:
     """
     clock = job.clock
     began = clock.monotonic()
+    # Of one that was stopped on its way back, the reason tells of the stop.
+    why = job.run.reason if job.run.verdict is None else cause(job.run)
     if job.run.started is None:
         _begin(job, stack, by, roll_back=decisions.roll_back)
         lock_taken(job)
@@ -52,7 +54,7 @@ def conduct(job: Job, decisions: Decisions, hook: HookRunner, *, stack: str, by:
         job.ledger.write(events.RunResumed(at=clock.now(), by=by))
         lock_taken(job)
     if job.run.rolling_back:
-        conclusion = went_back(roll_back(job, job.run.reason or f"asked for by {by}", hook))
+        conclusion = roll_back(job, why or f"asked for by {by}", hook)
     else:
         conclusion = _decided(job, decisions, hook) or _act(job, decisions, hook)
     if conclusion.verdict in ("deployed", "unchanged"):
@@ -87,6 +89,7 @@ def _begin(job: Job, stack: str, by: str, *, roll_back: bool = True) -> None:
             by=by,
             steps={node.id: node.needs for node in job.graph.nodes.values()},
             roll_back=roll_back,
+            variables=job.variables,
         )
     )
 
@@ -108,11 +111,11 @@ def _prepared(job: Job) -> tuple[Conclusion | None, Preview]:
     run = execute(job, lambda node: node.id in admitted)
     end = ending(run, asked_to_stop=job.stop.asked, late=job.stop.late)
     if end != "done":
-        return conclude(run, end, rolled_back=False, stopped=job.stop.reason), nothing
+        return conclude(run, end, stopped=job.stop.reason), nothing
     try:
         return None, preview(job)
     except DeployError as error:
-        return Conclusion(verdict="refused", reason=str(error)), nothing
+        return _cut_short(job, error), nothing
 
 
 def _decided(job: Job, decisions: Decisions, hook: HookRunner) -> Conclusion | None:
@@ -121,7 +124,7 @@ def _decided(job: Job, decisions: Decisions, hook: HookRunner) -> Conclusion | N
         fetch(job, absent(job))
         conclusion = _asked(job, decisions)
     except DeployError as error:
-        conclusion = Conclusion(verdict="refused", reason=str(error))
+        conclusion = _cut_short(job, error)
     if conclusion is None:
         return None
     if any(step.acted for step in job.run.steps.values()):
@@ -147,7 +150,7 @@ def _asked(job: Job, decisions: Decisions) -> Conclusion | None:
         try:
             why = outdated(job)
         except DeployError as error:
-            return Conclusion(verdict="refused", reason=str(error))
+            return _cut_short(job, error)
         if not why:
             return None
         told = "; ".join(f"{step}: {reason}" for step, reason in why.items())
@@ -169,6 +172,13 @@ def _approved(job: Job, decisions: Decisions, seen: Preview) -> Conclusion | Non
     return Conclusion(verdict="refused", reason="the change was not approved")
 
 
+def _cut_short(job: Job, error: DeployError) -> Conclusion:
+    """What comes of a run that could not look ahead."""
+    if isinstance(error, InterruptedRunError):
+        return Conclusion(verdict="timed-out" if job.stop.late else "interrupted", reason=str(error))
+    return Conclusion(verdict="refused", reason=str(error))
+
+
 def _act(job: Job, decisions: Decisions, hook: HookRunner) -> Conclusion:
     run = execute(job, go_on=job.plan.on_failure == "continue")
     end = ending(run, asked_to_stop=job.stop.asked, late=job.stop.late)
@@ -179,11 +189,10 @@ def _ended(job: Job, decisions: Decisions, hook: HookRunner, end: Ending) -> Con
     """What comes of steps that ended so: all went well, or some of it is undone, or left."""
     if end != "done":
         skip_rest(job, f"{end} before it")
-    run, rolled_back = job.run, False
+    run = job.run
     acted = any(step.acted for step in run.steps.values())
     if end == "failed" and acted and decisions.roll_back and run.roll_back and job.plan.on_failure == "rollback":
-        roll_back(job, conclude(run, end, rolled_back=True).reason, hook)
-        rolled_back = True
-    elif end in ("failed", "superseded"):
+        return roll_back(job, cause(run), hook)
+    if end in ("failed", "superseded"):
         tidy(job)
-    return conclude(job.run, end, rolled_back=rolled_back, stopped=job.stop.reason)
+    return conclude(job.run, end, stopped=job.stop.reason)

@@ -11,6 +11,7 @@ from lgtm_deploy.core.values import typed
 from lgtm_deploy.engine.attempts import plain
 from lgtm_deploy.engine.executor import Job
 from lgtm_deploy.engine.gates import DONE
+from lgtm_deploy.engine.retrying import repeatedly
 
 
 def beforehand(job: Job) -> frozenset[str]:
@@ -63,7 +64,8 @@ def _foreseen(
         inputs = typed(step.takes, resolve(dict(node.spec.with_), scope))
     except UnknownYetError:
         return PreviewLine(step=node.id, change=resolve(node.spec.title or node.spec.uses, scope))
-    proposal = step.propose(inputs, step.observe(inputs))
+    seen = repeatedly(lambda: step.observe(inputs), node.spec.retry, job.stop)
+    proposal = step.propose(inputs, seen)
     if isinstance(proposal, Change):
         return PreviewLine(step=node.id, change=proposal.summary, details=proposal.details)
     return plain(proposal.outputs)

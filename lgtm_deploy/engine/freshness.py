@@ -1,6 +1,7 @@
 """Does what was prepared still hold, after somebody has thought about it or on another machine?"""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import Any, TypeGuard
 
 from lgtm_deploy.core import event as events
@@ -9,6 +10,7 @@ from lgtm_deploy.core.step import Action, Effect, Part, Step
 from lgtm_deploy.core.values import typed
 from lgtm_deploy.engine.executor import Job
 from lgtm_deploy.engine.gates import DONE
+from lgtm_deploy.engine.retrying import repeatedly
 
 
 def outdated(job: Job) -> Mapping[str, str]:
@@ -29,7 +31,8 @@ def outdated(job: Job) -> Mapping[str, str]:
             inputs = typed(step.takes, resolve(dict(node.spec.with_), job.scope(node)))
         except UnknownYetError:
             continue
-        why = step.still_holds(inputs, typed(step.gives, known.outputs))
+        outputs = typed(step.gives, known.outputs)
+        why = repeatedly(partial(step.still_holds, inputs, outputs), node.spec.retry, job.stop)
         if why:
             found[node.id] = why
     return found
@@ -52,11 +55,11 @@ def absent(job: Job) -> Mapping[str, str]:
     What a change of a health check was begun with stays what it was, for its way back is limited by it. Raises
     DeployError when a step cannot look.
     """
-    after = job.graph.dependents()
+    needed = _needed(job)
     found: dict[str, str] = {}
     for node in job.graph.nodes.values():
         step, known = job.steps[node.id], job.run.steps[node.id]
-        if _is_local(step) and known.status in DONE and _is_needed(job, node.id, after):
+        if _is_local(step) and known.status in DONE and node.id in needed:
             why = step.missing(typed(step.gives, known.outputs))
             if why:
                 found[node.id] = why
@@ -73,13 +76,17 @@ def _is_local(step: Step) -> TypeGuard[Action[Any, Any, Any]]:
     return isinstance(step, Action) and step.effect is Effect.LOCAL
 
 
-def _is_needed(job: Job, identifier: str, after: Mapping[str, Iterable[str]]) -> bool:
-    """Whether a step that has still to be done works on its outputs, handed on by steps of this machine."""
-    todo, fed = [identifier], set[str]()
-    while todo:
-        for each in after[todo.pop()]:
-            if each not in fed:
-                fed.add(each)
-                todo.extend([each] if _is_local(job.steps[each]) else [])
-    begun = any(job.steps[each].part is Part.HEALTH_CHECK and job.run.steps[each].acted for each in fed)
-    return not begun and any(job.run.steps[each].status not in DONE for each in fed)
+def _needed(job: Job) -> set[str]:
+    """The steps on whose outputs one works that has still to be done, be they handed on by steps of this machine."""
+    open_ahead, begun_ahead = set[str](), set[str]()
+    # The last first: what a step feeds is known by then.
+    for node in reversed(list(job.graph.nodes.values())):
+        step, known = job.steps[node.id], job.run.steps[node.id]
+        hands_on = _is_local(step)
+        is_open = known.status not in DONE or (hands_on and node.id in open_ahead)
+        has_begun = (step.part is Part.HEALTH_CHECK and known.acted) or (hands_on and node.id in begun_ahead)
+        if is_open:
+            open_ahead.update(node.needs)
+        if has_begun:
+            begun_ahead.update(node.needs)
+    return open_ahead - begun_ahead

@@ -17,10 +17,10 @@ def read_back(job: Job) -> None:
     """Compares what is there with what was recorded, and writes down what differs.
 
     Each step has read its own part back when it was undone: since then, somebody else or a later part of the way back
-    may have changed it.
+    may have changed it. Raises InterruptedRunError and DeadlineError when it cannot be told now.
     """
     looked = recorded_first(job)
-    stop = job.stop.apart()
+    stop = job.stop.firm()
 
     def start(name: str) -> tuple[None, Callable[[Voice], Found]]:
         known = looked[name]

@@ -1,46 +1,63 @@
 """Undoing what a run has changed, in the one order that keeps a passing health check under every task."""
 
+import contextlib
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from lgtm_deploy.core import event as events
-from lgtm_deploy.core.event import Event
+from lgtm_deploy.core.errors import DeadlineError, DeployError, InterruptedRunError
+from lgtm_deploy.core.event import Event, Verdict
 from lgtm_deploy.core.graph import Graph
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.step import Action
 from lgtm_deploy.core.values import typed
+from lgtm_deploy.core.verdict import Conclusion, went_back
 from lgtm_deploy.engine.closing import HookRunner, run_hooks
 from lgtm_deploy.engine.drive import Drive, Voice
 from lgtm_deploy.engine.executor import Job
 from lgtm_deploy.engine.readback import read_back
 
-Undone = tuple[str, float]
+_Later = (InterruptedRunError, DeadlineError)
 # Marks the first half of a step's undoing among the jobs of a rollback.
 _RETREAT = " (retreat)"
 
 
-def roll_back(job: Job, reason: str, hook: HookRunner) -> Run:
+@dataclass(frozen=True, kw_only=True)
+class Undone:
+    """How undoing a step ended: `wrong` says what is not back, `later` why that is not known yet."""
+
+    seconds: float
+    wrong: str = ""
+    later: DeployError | None = None
+
+
+def roll_back(job: Job, reason: str, hook: HookRunner) -> Conclusion:
     """Compensates every step that acted, in reverse order; independent chains go side by side.
 
     A compensation that fails is written down and does not keep the others from being tried, but for those that would
     do harm without it. Then come the plan's hooks, which may bring back what no step knows of. In the end all of it is
     read once more and compared with what was recorded. A first request to stop is not heeded here: half a rollback is
-    worse than a late one.
+    worse than a late one. Whoever insists, or whose credentials have expired, goes on later from where it is.
     """
     job.ledger.write(events.RollbackStarted(at=job.clock.now(), reason=reason))
     way = _WayBack(job)
-    Drive(ledger=job.ledger, parallelism=job.parallelism, start=way.start, end=way.end).run(way.order())
-    run_hooks(job, hook, "rollback")
-    read_back(job)
+    try:
+        way.go()
+        run_hooks(job, hook, "rollback")
+        read_back(job)
+    except _Later as error:
+        verdict: Verdict = "interrupted" if isinstance(error, InterruptedRunError) else "timed-out"
+        return Conclusion(verdict=verdict, reason=f"on the way back ({reason}): {error}")
     differs = tuple(f"{step.id}: {step.message}" for step in job.run.steps.values() if step.status == "not-compensated")
     differs += tuple(f"{step}: was left out of the rollback" for step in way.left())
     job.ledger.write(events.RollbackFinished(at=job.clock.now(), differs=differs))
-    return job.run
+    return went_back(job.run)
 
 
 def tidy(job: Job) -> Run:
     """Removes what served the run only, where the run has ended and what it changed is left as it is."""
-    way = _WayBack(job, lambda step: getattr(job.steps[step], "temporary", False))
-    Drive(ledger=job.ledger, parallelism=job.parallelism, start=way.start, end=way.end).run(way.order())
+    with contextlib.suppress(*_Later):
+        _WayBack(job, lambda step: getattr(job.steps[step], "temporary", False)).go()
     return job.run
 
 
@@ -55,7 +72,8 @@ class _WayBack:
 
     def __init__(self, job: Job, admits: Callable[[str], bool] = lambda _: True) -> None:
         self._job = job
-        self._stop = job.stop.apart()
+        self._stop = job.stop.firm()
+        self._later: list[DeployError] = []
         self._stranded: dict[str, str] = {}
         """Steps that could not be sent back -> why."""
         self._after: dict[str, set[str]] = _all_dependents(job.graph)
@@ -68,6 +86,20 @@ class _WayBack:
             for step in self._acted
             if getattr(job.steps[step], "retreats", False)
         }
+
+    def go(self) -> None:
+        """Undoes all of it. Raises InterruptedRunError and DeadlineError when the rest has to be undone later."""
+        Drive(
+            ledger=self._job.ledger,
+            parallelism=self._job.parallelism,
+            start=self.start,
+            end=self.end,
+            may_start=lambda: not (self._later or self._stop.asked),
+        ).run(self.order())
+        if self._later:
+            raise self._later[0]
+        if self.left():
+            self._stop.check(patient=False)
 
     def order(self) -> dict[str, set[str]]:
         """Each undoing, to those that come before it; `_retreat(step)` is the first half of a step's."""
@@ -98,13 +130,16 @@ class _WayBack:
         if stranded:
             why = self._stranded[stranded[0]]
             wrong = why if stranded[0] == identifier else f"left as it is: {stranded[0]} could not go back"
-            return None, lambda _: (wrong, 0.0)
+            return None, lambda _: Undone(wrong=wrong, seconds=0.0)
         return None, lambda voice: self._undo(identifier, voice, retreat=name != identifier)
 
     def end(self, name: str, undone: Undone) -> tuple[Event, bool]:
         """What is written down of it."""
-        wrong, seconds = undone
+        wrong, seconds = undone.wrong, undone.seconds
         at, identifier = self._job.clock.now(), _step_of(name)
+        if undone.later:
+            self._later.append(undone.later)
+            return events.StepProgressed(at=at, step=identifier, message=f"to be undone later: {undone.later}"), False
         if name != identifier:
             if wrong:
                 self._stranded[identifier] = wrong
@@ -124,8 +159,12 @@ class _WayBack:
         began = self._job.clock.monotonic()
         step = self._job.run.steps[identifier]
         attempts = self._job.attempts(self._job.graph.nodes[identifier], step.inputs, self._stop, voice)
-        wrong = attempts.undone(step.seen or {}, retreat=retreat)
-        return wrong, round(self._job.clock.monotonic() - began, 3)
+        wrong, later = "", None  # type: str, DeployError | None
+        try:
+            wrong = attempts.undone(step.seen or {}, retreat=retreat)
+        except _Later as error:
+            later = error
+        return Undone(wrong=wrong, later=later, seconds=round(self._job.clock.monotonic() - began, 3))
 
 
 def _retreat(step: str) -> str:

@@ -12,23 +12,27 @@ class Stop:
     """A request to stop, shared by the coordinator, its workers and the signal handlers.
 
     `ask` stops what only looks or works on this machine; changes that are under way end first.
-    `insist` stops those as well. What a parent is asked, its children are asked too.
+    `insist` stops those as well. What a parent is asked, its children are asked too; those that are `firm` only when
+    someone insists who is not the deadline.
     """
 
-    def __init__(self, parent: "Stop | None" = None) -> None:
+    def __init__(self, parent: "Stop | None" = None, *, firm: bool = False) -> None:
         self._parent = parent
+        self._firm = firm
         self._asked = threading.Event()
         self._insisted = threading.Event()
         self._reason = ""
         self._late = False
+        self._pressed = False
 
     def child(self) -> "Stop":
         """One that is asked whenever this one is, and can be asked by itself."""
         return Stop(parent=self)
 
-    def apart(self) -> "Stop":
-        """One of the same kind that nobody has asked yet."""
-        return Stop()
+    def firm(self) -> "Stop":
+        """One that is asked only when a person or the system insists on this one: for what had better come to its
+        end."""
+        return Stop(parent=self, firm=True)
 
     def ask(self, reason: str, *, late: bool = False) -> None:
         """Stop at the next safe point. `late`: because the time allowed is over, and not because someone wishes it."""
@@ -47,6 +51,7 @@ class Stop:
     def insist(self, reason: str, *, late: bool = False) -> None:
         """Stop changes that are under way, too."""
         self.ask(reason, late=late)
+        self._pressed = self._pressed or not late
         self._insisted.set()
 
     @property
@@ -62,12 +67,21 @@ class Stop:
     @property
     def asked(self) -> bool:
         """Whether anyone asked."""
-        return self._asked.is_set() or (self._parent is not None and self._parent.asked)
+        if self._asked.is_set() or self._parent is None:
+            return self._asked.is_set()
+        return self._parent.pressed if self._firm else self._parent.asked
 
     @property
     def insisted(self) -> bool:
         """Whether anyone insisted."""
-        return self._insisted.is_set() or (self._parent is not None and self._parent.insisted)
+        if self._insisted.is_set() or self._parent is None:
+            return self._insisted.is_set()
+        return self._parent.pressed if self._firm else self._parent.insisted
+
+    @property
+    def pressed(self) -> bool:
+        """Whether anyone but the deadline insisted."""
+        return self._pressed or (self._parent is not None and self._parent.pressed)
 
     def check(self, *, patient: bool) -> None:
         """Raises InterruptedRunError when it is time to stop; a patient caller stops only when someone insists."""

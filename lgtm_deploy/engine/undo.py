@@ -1,5 +1,7 @@
 """Undoing a run because somebody asks for it: finished or half-done, back to the state that it found."""
 
+from functools import partial
+
 from lgtm_deploy.core import event as events
 from lgtm_deploy.core.errors import DeployError, InterruptedRunError, RefusedError
 from lgtm_deploy.core.gate import Open
@@ -8,11 +10,12 @@ from lgtm_deploy.core.preview import Preview, PreviewLine
 from lgtm_deploy.core.run import Run, StepRun
 from lgtm_deploy.core.step import Action, Step
 from lgtm_deploy.core.values import typed
-from lgtm_deploy.core.verdict import went_back
 from lgtm_deploy.engine.closing import HookRunner, finish, lock_taken, run_hooks, skip_rest
 from lgtm_deploy.engine.conduct import Decisions
 from lgtm_deploy.engine.executor import Job
+from lgtm_deploy.engine.retrying import repeatedly
 from lgtm_deploy.engine.rollback import roll_back
+from lgtm_deploy.engine.stop import Stop
 
 _AS_FOUND = ("unchanged", "refused", "rolled-back")
 
@@ -29,8 +32,8 @@ def nothing_to_undo(run: Run) -> str:
 def undo(job: Job, decisions: Decisions, hook: HookRunner, *, by: str) -> Run:
     """Shows what would be undone, asks, and brings it back: what came last first, as in a rollback after a failure.
 
-    The job's run is what its journal tells. One that was killed amid its rollback goes on there. The verdict,
-    `rolled-back` or `rollback-failed`, is in the run returned.
+    The job's run is what its journal tells. One that was killed amid its rollback goes on there. The verdict
+    is in the run returned: `rolled-back`, `rollback-failed`, or `interrupted` or `timed-out` if it must go on later.
 
     Raises RefusedError, and then nothing is written down: somebody else has deployed since, or it was not approved.
     Raises InterruptedRunError when it was asked to stop before it began.
@@ -44,7 +47,7 @@ def undo(job: Job, decisions: Decisions, hook: HookRunner, *, by: str) -> Run:
     job.ledger.write(events.RunResumed(at=job.clock.now(), by=by, undo=True))
     lock_taken(job)
     skip_rest(job, "undone before it")
-    conclusion = went_back(roll_back(job, why, hook))
+    conclusion = roll_back(job, why, hook)
     if conclusion.verdict == "rollback-failed":
         run_hooks(job, hook, "failed", conclusion)
     return finish(job, conclusion, began)
@@ -58,7 +61,7 @@ def way_back(job: Job) -> Preview:
         step = job.steps.get(known.id)
         if not known.acted or known.seen is None or not _comes_back(step):
             continue
-        now = _now(job.graph.nodes[known.id], step, known)
+        now = _now(job.graph.nodes[known.id], step, known, job.stop)
         if now:
             lines.append(PreviewLine(step=known.id, change=f"undo: {known.change}", details=(now,)))
         else:
@@ -76,12 +79,13 @@ def _comes_back(step: Step | None) -> bool:
     return isinstance(step, Action) and type(step).compensate is not Action.compensate
 
 
-def _now(node: Node, step: Step | None, known: StepRun) -> str:
+def _now(node: Node, step: Step | None, known: StepRun, stop: Stop) -> str:
     """How what the step had changed is now, and how it was; empty when it is as it was."""
     if not isinstance(step, Action):
         return ""
     try:
-        gate = step.restored(typed(step.takes, known.inputs), typed(step.sees, known.seen or {}))
+        look = partial(step.restored, typed(step.takes, known.inputs), typed(step.sees, known.seen or {}))
+        gate = repeatedly(look, node.spec.retry, stop)
     except DeployError as error:
         return f"{node.id} cannot look: {error}"
     return "" if isinstance(gate, Open) else gate.reason
@@ -93,7 +97,8 @@ def _refuse_superseded(job: Job) -> None:
         if not known.acted or known.seen is None or not isinstance(step, Action):
             continue
         outputs = typed(step.gives, known.outputs) if known.outputs else None
-        who = step.superseded(typed(step.takes, known.inputs), typed(step.sees, known.seen), outputs)
+        look = partial(step.superseded, typed(step.takes, known.inputs), typed(step.sees, known.seen), outputs)
+        who = repeatedly(look, job.graph.nodes[known.id].spec.retry, job.stop)
         if who:
             raise RefusedError(
                 f"Run {job.run.id} cannot be undone: {who}.",

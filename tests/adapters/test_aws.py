@@ -15,6 +15,7 @@ from botocore.exceptions import (
     EndpointConnectionError,
     NoCredentialsError,
     ParamValidationError,
+    ProxyConnectionError,
     ReadTimeoutError,
 )
 from botocore.stub import Stubber
@@ -57,6 +58,7 @@ def refusal(code: str, status: int) -> ClientError:
         (ConnectTimeoutError(endpoint_url=URL), TransientError, TransientError),
         (ReadTimeoutError(endpoint_url=URL), TransientError, InDoubtError),
         (ConnectionClosedError(endpoint_url=URL), TransientError, InDoubtError),
+        (ProxyConnectionError(proxy_url=URL), TransientError, InDoubtError),
         (NoCredentialsError(), AccessError, AccessError),
         (ParamValidationError(report="x"), PermanentError, PermanentError),
     ],

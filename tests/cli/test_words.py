@@ -112,14 +112,14 @@ def test_options_can_come_from_the_environment(
     assert "environment test is valid" in capsys.readouterr().out
 
 
-def options() -> Iterator[tuple[str, str, object]]:
-    """Every option of every verb: verb, name, environment variable."""
+def options() -> Iterator[tuple[str, str, object, bool]]:
+    """Every option of every verb: verb, name, environment variable, and whether it takes no value."""
     todo = [("", typer.main.get_command(app))]
     while todo:
         verb, command = todo.pop()
         for option in command.params:
             if option.param_type_name == "option" and option.name not in ("help", "version"):
-                yield verb, option.opts[0], option.envvar
+                yield verb, option.opts[0], option.envvar, getattr(option, "is_flag", False)
         todo.extend(getattr(command, "commands", {}).items())
 
 
@@ -127,10 +127,20 @@ def test_every_option_has_its_mirror_in_the_environment() -> None:
     found = list(options())
 
     assert len(found) > 15
-    for verb, name, mirror in found:
+    for verb, name, mirror, _ in found:
         # A sandbox's name is one for all verbs that meet it.
         expected = "SANDBOX" if name == "--name" else name.removeprefix("--").upper().replace("-", "_")
-        assert mirror == f"LGTM_DEPLOY_{expected}", f"{verb} {name}"
+        # An option that means something else than another verb's of that name has a mirror of its own.
+        own = f"{verb.upper()}_{expected}"
+        assert mirror in (f"LGTM_DEPLOY_{expected}", f"LGTM_DEPLOY_{own}"), f"{verb} {name}"
+
+
+def test_a_mirror_means_the_same_to_all_verbs() -> None:
+    flags: dict[object, set[bool]] = {}
+    for _, _, mirror, takes_no_value in options():
+        flags.setdefault(mirror, set()).add(takes_no_value)
+
+    assert [mirror for mirror, kinds in flags.items() if len(kinds) > 1] == []
 
 
 def test_plans_are_listed_with_what_they_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

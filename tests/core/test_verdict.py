@@ -1,13 +1,14 @@
 """From how the steps ended to one word."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from lgtm_deploy.core.event import EXIT_CODES, Verdict
 from lgtm_deploy.core.run import Run, StepRun
-from lgtm_deploy.core.verdict import Ending, conclude, ending
+from lgtm_deploy.core.verdict import Ending, cause, conclude, ending, went_back
 
 DONE = {"status": "succeeded", "acted": True}
 LOOKED = {"status": "succeeded"}
@@ -59,7 +60,6 @@ def test_how_the_steps_ended(steps: list[dict[str, Any]], asked: bool, late: boo
         ([IDLE, LOOKED], "done", ("unchanged", 0, "")),
         ([failed()], "failed", ("refused", 2, "s1: was failed")),
         ([DONE, failed()], "failed", ("halted", 7, "s2: was failed; changed and left so: s1")),
-        ([IDLE, failed()], "failed", ("rolled-back", 1, "s2: was failed")),
         ([DONE, failed("superseded")], "superseded", ("superseded", 6, "s2: was superseded; changed and left so: s1")),
         ([DONE, DOUBT], "in-doubt", ("timed-out", 5, "s2: lost")),
         ([DONE, WAITING], "interrupted", ("interrupted", 130, "stopped on request; done so far: s1")),
@@ -68,20 +68,25 @@ def test_how_the_steps_ended(steps: list[dict[str, Any]], asked: bool, late: boo
     ],
 )
 def test_the_verdict(steps: list[dict[str, Any]], end: Ending, expected: tuple[Verdict, int, str]) -> None:
-    conclusion = conclude(run_of(*steps), end, rolled_back=expected[0] == "rolled-back")
+    conclusion = conclude(run_of(*steps), end)
 
     assert (conclusion.verdict, EXIT_CODES[conclusion.verdict], conclusion.reason) == expected
 
 
-def test_a_rollback_that_left_differences_lists_them() -> None:
-    conclusion = conclude(run_of(failed(acted=True), differs=("a: stuck", "b: gone")), "failed", rolled_back=True)
+@pytest.mark.parametrize(
+    ("differs", "expected"),
+    [
+        ((), ("rolled-back", 1, "s1: was failed")),
+        (("a: stuck", "b: gone"), ("rollback-failed", 3, "s1: was failed; not as it was: a: stuck; b: gone")),
+    ],
+)
+def test_a_rollback_lists_what_it_left(differs: tuple[str, ...], expected: tuple[Verdict, int, str]) -> None:
+    conclusion = went_back(replace(run_of(failed(acted=True), differs=differs), reason="s1: was failed"))
 
-    assert conclusion.verdict == "rollback-failed"
-    assert EXIT_CODES["rollback-failed"] == 3
-    assert conclusion.reason == "s1: was failed; not as it was: a: stuck; b: gone"
+    assert (conclusion.verdict, EXIT_CODES[conclusion.verdict], conclusion.reason) == expected
 
 
 def test_the_reason_is_the_failure_that_came_first() -> None:
     later, first = failed() | {"order": 2, "id": "later"}, failed("refused") | {"order": 1, "id": "first"}
 
-    assert conclude(run_of(later, first), "failed", rolled_back=True).reason == "first: was refused"
+    assert cause(run_of(later, first)) == "first: was refused"

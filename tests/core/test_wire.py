@@ -23,6 +23,7 @@ SAMPLES: Mapping[Any, Any] = {
     bool: True,
     tuple[str, ...]: ("one", "two"),
     Mapping[str, tuple[str, ...]]: {"a": (), "b": ("a",)},
+    Mapping[str, str]: {"tag": "1"},
     Mapping[str, str] | None: {"state_lock": "7d1c"},
     Mapping[str, Any]: {"digest": "sha256:1", "deep": {"list": [1, None, "x"]}},
 }

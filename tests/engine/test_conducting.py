@@ -1,5 +1,7 @@
 """One run from its first event to its verdict: what comes before anything acts, the question, and the hooks."""
 
+from collections.abc import Callable
+
 import pytest
 
 from lgtm_deploy.core.errors import (
@@ -8,6 +10,7 @@ from lgtm_deploy.core.errors import (
     NotFoundError,
     PermanentError,
     RefusedError,
+    TransientError,
 )
 from lgtm_deploy.core.event import HookFinished, RunFinished, RunStarted, StepSkipped
 from lgtm_deploy.core.plan import Hooks
@@ -176,3 +179,45 @@ def test_the_last_event_has_verdict_exit_code_and_time() -> None:
     assert isinstance(last, RunFinished)
     assert (last.verdict, last.exit_code, last.reason) == ("deployed", 0, "")
     assert last.seconds == run.seconds < 5
+
+
+class Shaky(Toy):
+    """Cannot look at first."""
+
+    def __init__(self, world: World, name: str, *, times: int, meanwhile: Callable[[], None] = lambda: None) -> None:
+        super().__init__(world, name)
+        self._left = times
+        self._meanwhile = meanwhile
+
+    def observe(self, inputs: Inputs) -> Seen:
+        if self._left:
+            self._left -= 1
+            self._meanwhile()
+            raise TransientError("Rate exceeded.")
+        return super().observe(inputs)
+
+
+def test_looking_ahead_is_tried_again_when_the_error_may_pass() -> None:
+    world = World()
+    stage = Stage({"a": []}, world=world)
+    stage.replace_step(Shaky(world, "a", times=2))
+
+    assert act(stage).verdict == "deployed"
+
+
+def test_looking_ahead_that_fails_for_good_is_refused() -> None:
+    world = World()
+    stage = Stage({"a": []}, world=world)
+    stage.replace_step(Shaky(world, "a", times=100))
+
+    run = act(stage)
+
+    assert (run.verdict, run.reason) == ("refused", "Rate exceeded.")
+
+
+def test_who_asks_to_stop_while_it_looks_ahead_is_no_refusal() -> None:
+    world = World()
+    stage = Stage({"a": []}, world=world)
+    stage.replace_step(Shaky(world, "a", times=100, meanwhile=lambda: stage.stop.ask("interrupted")))
+
+    assert act(stage).verdict == "interrupted"

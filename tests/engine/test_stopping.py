@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 import pytest
 
 from lgtm_deploy.core.errors import (
-    DeadlineError,
     ExpiredCredentialsError,
     InDoubtError,
     InterruptedRunError,
@@ -20,7 +19,7 @@ from lgtm_deploy.core.run import Run
 from lgtm_deploy.engine.drive import Drive, Voice
 from lgtm_deploy.engine.ledger import Ledger
 from lgtm_deploy.engine.stop import Stop
-from tests.engine.acting import act
+from tests.engine.acting import act, resumed
 from tests.engine.toys import Stage, Toy, Watch, WatchedJournal, World, fails, for_ever
 
 AT = datetime(2026, 1, 16, tzinfo=UTC)
@@ -85,11 +84,62 @@ def test_a_rollback_waits_for_credentials_that_have_expired() -> None:
     stage.replace_step(Toy(world, "b", before=fails(PermanentError("It broke."))))
     stage.replace_step(Toy(world, "a", undo=fails(EXPIRED, times=9)))
 
-    with pytest.raises(DeadlineError, match=r"has expired .* The way back waits for that\. Log in again\."):
-        act(stage)
+    run = act(stage)
 
-    assert stage.job.run.rolling_back
-    assert stage.job.run.verdict is None
+    assert (run.verdict, exit_code(stage)) == ("timed-out", 5)
+    assert "has expired (ExpiredTokenException). The way back waits for that. Log in again." in run.reason
+    goes_on_backwards(stage)
+
+
+def test_a_rollback_is_not_stopped_by_a_request_or_a_deadline() -> None:
+    world = World()
+    stage = Stage({"a": [], "b": ["a"]}, world=world)
+    stage.replace_step(Toy(world, "b", before=fails(PermanentError("It broke."))))
+
+    def asked(_toy: Toy, progress: object) -> None:
+        assert callable(progress)
+        stage.stop.ask("interrupted")
+        stage.stop.insist("the time allowed for the run is over", late=True)
+        progress("still at it")
+
+    stage.replace_step(Toy(world, "a", undo=asked))
+
+    assert act(stage).verdict == "rolled-back"
+
+
+def test_whoever_insists_stops_a_rollback_which_goes_on_backwards_later() -> None:
+    world = World()
+    stage = Stage({"a": [], "b": ["a"], "c": ["b"]}, world=world)
+    stage.replace_step(Toy(world, "c", before=fails(PermanentError("It broke."))))
+
+    def insisted(_toy: Toy, progress: object) -> None:
+        assert callable(progress)
+        stage.stop.ask("terminated")
+        stage.stop.insist("terminated")
+        progress("still at it")
+
+    stage.replace_step(Toy(world, "b", undo=insisted))
+
+    run = act(stage)
+
+    assert (run.verdict, exit_code(stage)) == ("interrupted", 130)
+    assert run.reason == "on the way back (c: It broke.): terminated"
+    assert (run.steps["a"].acted, run.steps["b"].acted) == (True, True)
+    goes_on_backwards(stage)
+    assert world.what_was("undo") == ["b", "b", "a"]
+
+
+def goes_on_backwards(stage: Stage) -> None:
+    """Somebody resumes the run, and it ends where it began."""
+    resumed(stage)
+    for name in stage.job.steps:
+        if name != "c":
+            stage.replace_step(Toy(stage.world, name))
+
+    run = act(stage)
+
+    assert (run.verdict, stage.world.state.get("a", "old")) == ("rolled-back", "old")
+    assert "It broke." in run.reason
 
 
 def exit_code(stage: Stage) -> int:

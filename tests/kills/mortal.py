@@ -122,15 +122,15 @@ class MortalCloud:
 class MortalStop(SimulatedStop):
     """Waits no longer than its process lives."""
 
-    def __init__(self, clock: FakeClock, life: Life, parent: "MortalStop | None" = None) -> None:
-        super().__init__(clock, parent)
+    def __init__(self, clock: FakeClock, life: Life, parent: "MortalStop | None" = None, *, firm: bool = False) -> None:
+        super().__init__(clock, parent, firm=firm)
         self._life = life
 
     def child(self) -> "MortalStop":
         return MortalStop(self._clock, self._life, self)
 
-    def apart(self) -> "MortalStop":
-        return MortalStop(self._clock, self._life)
+    def firm(self) -> "MortalStop":
+        return MortalStop(self._clock, self._life, self, firm=True)
 
     def pause(self, seconds: float) -> None:
         self._life.alive()

@@ -21,6 +21,7 @@ def samples(kind: type[Event], text: str = "plain text") -> list[Event]:
         float: -1e9,
         bool: True,
         tuple[str, ...]: (text, ""),
+        Mapping[str, str]: {text: text, "": ""},
         Mapping[str, tuple[str, ...]]: {text: (text,), "": (), "step": ("nobody",)},
         Mapping[str, str] | None: {text: text, "": ""},
         Mapping[str, Any]: {text: text, "deep": {"list": [1]}, "nothing": None, "size": 1e400, "": ""},

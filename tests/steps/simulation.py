@@ -36,15 +36,15 @@ class EventfulClock(FakeClock):
 class SimulatedStop(Stop):
     """Lets the cloud's time pass in place of a pause."""
 
-    def __init__(self, clock: FakeClock, parent: Stop | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, clock: FakeClock, parent: Stop | None = None, *, firm: bool = False) -> None:
+        super().__init__(parent, firm=firm)
         self._clock = clock
 
     def child(self) -> Stop:
         return SimulatedStop(self._clock, self)
 
-    def apart(self) -> Stop:
-        return SimulatedStop(self._clock)
+    def firm(self) -> Stop:
+        return SimulatedStop(self._clock, self, firm=True)
 
     def pause(self, seconds: float) -> None:
         self.check(patient=False)

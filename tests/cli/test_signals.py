@@ -1,0 +1,62 @@
+"""What is left of a process that is told to end."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+HANGS = """
+import os, time
+from lgtm_deploy.cli.signals import heeded
+from lgtm_deploy.engine.stop import Stop
+
+def say(text):
+    # Not a buffered stream, as in the product: a handler may come while it is in use.
+    os.write(1, f"{{text}}\\n".encode())
+
+stop = Stop()
+with heeded(stop, say):
+    say("ready")
+    {work}
+say(f"{{stop.reason}} {{stop.insisted}}")
+"""
+
+
+def told(work: str, *signals: signal.Signals) -> tuple[int, list[str], float]:
+    """How a process that does this ends after these signals: exit code, lines, seconds."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HANGS.format(work=work)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            began, lines = time.monotonic(), []
+            for number in signals:
+                process.send_signal(number)
+                lines.append(process.stdout.readline().strip())
+            rest = process.communicate(timeout=30)[0]
+            return process.returncode, lines + rest.splitlines(), time.monotonic() - began
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize(
+    ("signals", "budget"),
+    [
+        pytest.param((signal.SIGTERM,), 8.5, id="terminated", marks=pytest.mark.long),
+        pytest.param((signal.SIGINT, signal.SIGINT), 4.0, id="interrupted twice"),
+    ],
+)
+def test_what_hangs_does_not_keep_the_process(signals: tuple[signal.Signals, ...], budget: float) -> None:
+    code, _, seconds = told("while True: time.sleep(60)", *signals)
+
+    assert code == 130
+    assert seconds < budget
+
+
+def test_what_heeds_it_ends_in_order() -> None:
+    code, lines, _ = told("while not stop.asked: time.sleep(0.05)", signal.SIGTERM)
+
+    assert (code, lines) == (0, ["SIGTERM: stopping at the next safe point.", "terminated False"])
