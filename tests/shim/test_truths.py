@@ -1,7 +1,9 @@
-"""The six truths of the sandbox. Each of these tests fails on unmodified MiniStack (test_control.py proves it)."""
+"""The truths of the sandbox. Each of these tests fails on unmodified MiniStack (test_control.py proves it)."""
 
 from __future__ import annotations
 
+import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -119,3 +121,16 @@ def test_registry_address_works_with_the_engine(cloud: Cloud, server: Path) -> N
     cloud.serve("addressed", cloud.register("addressed", f"{uri}@{digest}"))
     cloud.wait_steady("addressed")
     assert cloud.tasks("addressed")[0]["containers"][0]["imageDigest"] == digest
+
+
+def test_an_answer_arrives_in_one_piece(cloud: Cloud) -> None:
+    """Truth 7: as from AWS; Terraform's SDK loses answers whose head comes alone, and then waits for its own lock."""
+    target = b"x-amz-target: AmazonEC2ContainerServiceV20141113.ListClusters"
+    lines = [b"POST / HTTP/1.1", b"host: sandbox", target, b"content-length: 2", b"", b"{}"]
+    with socket.create_connection(("127.0.0.1", cloud.port), timeout=10) as connection:
+        for _ in range(200):
+            connection.sendall(b"\r\n".join(lines))
+            head, _, body = connection.recv(65536).partition(b"\r\n\r\n")
+            length = re.search(rb"content-length: (\d+)", head.lower())
+            assert length
+            assert len(body) == int(length[1]), "the head does not come without its body"

@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 MINISTACK_VERSION = "1.5.33"
 
 PRIVATE_NAMES = {
+    "hypercorn.protocol.h11": "H11Protocol",
     "ministack.app": "app main _send_response _send_streaming_response",
     "ministack.core.concurrency": "resource_lock",
     "ministack.core.container_reaper": "own_labels",

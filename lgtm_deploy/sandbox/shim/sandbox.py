@@ -9,6 +9,7 @@ from typing import Any
 from ministack import app as ministack_app
 from ministack.core import container_reaper
 
+from . import answers
 from .balancer import Balancer
 from .containers import Containers
 from .deployments import DeploymentHistory
@@ -48,6 +49,7 @@ class Sandbox:
         for room in (registry, balancer, logs, launcher, stopper, self._scheduler, HistoryApi(history), api):
             room.install()
         label_containers(settings)
+        answers.install()
         self._application = RequestRecorder(ministack_app.app, records)
         self._front_door = FrontDoor(settings)
         self._closing = asyncio.Event()
