@@ -8,7 +8,6 @@ from importlib.metadata import PackageNotFoundError, version
 MINISTACK_VERSION = "1.5.33"
 
 PRIVATE_NAMES = {
-    "hypercorn.protocol.h11": "H11Protocol",
     "ministack.app": "app main _send_response _send_streaming_response",
     "ministack.core.concurrency": "resource_lock",
     "ministack.core.container_reaper": "own_labels",
@@ -34,6 +33,7 @@ PRIVATE_NAMES = {
         "_record_service_task_failure _record_service_task_healthy _complete_service_deployment "
         "_schedule_service_deployment_completion _start_restored_service_reconciler _ts_to_epoch _get_docker"
     ),
+    "hypercorn.protocol.h11": "H11Protocol",
 }
 
 
