@@ -1,6 +1,5 @@
-"""Working through an order of jobs in parallel, with everything written down by one thread."""
+"""Working through an order of jobs in parallel, with everything written down by one thread at a time."""
 
-import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,7 +14,7 @@ from lgtm_deploy.engine.workers import Workers
 
 ResultT = TypeVar("ResultT")
 
-# How often the coordinator looks at its own watch while no worker says anything, in seconds.
+# How often the caller's thread looks at its watch, in seconds.
 _TICK = 0.2
 
 
@@ -56,22 +55,24 @@ class _Crashed:
 
 
 _Message = _Said | _Crashed | _Ended[ResultT]
+_Job = Callable[[], _Message[ResultT]]
 
 
 class Voice:
-    """How a worker speaks to the coordinator."""
+    """How a worker says what happens while it is at work."""
 
-    def __init__(self, put: Callable[[_Said], None]) -> None:
-        self._put = put
+    def __init__(self, say: Callable[[_Said], None], swear: Callable[[_Said], None]) -> None:
+        self._say = say
+        self._swear = swear
 
     def say(self, event: Event) -> None:
         """Has the event written down, some time soon."""
-        self._put(_Said(event=event))
+        self._say(_Said(event=event))
 
     def swear(self, event: Event) -> None:
         """Has the event written down and returns once it is on disk. Raises JournalError when it cannot be."""
         oath = _Oath()
-        self._put(_Said(event=event, oath=oath))
+        self._swear(_Said(event=event, oath=oath))
         oath.wait()
 
 
@@ -80,8 +81,12 @@ class Drive(Generic[ResultT]):
 
     `start` gives the event that must be on disk before the job begins, and the job; `end` gives the event of its result
     and whether the jobs after it may begin. `may_start` is asked before anything new begins; `tick` is called now and
-    then; `abandon` is called when nothing can be written down any more, so that jobs end soon. Everything but the jobs
-    themselves runs in the caller's thread.
+    then; `abandon` is called when nothing can be written down any more, so that jobs end soon.
+
+    One thread at a time has the turn: it writes down what all have said, and begins what may begin. A worker takes the
+    turn where it is free, and after the end of its job goes on with the next one itself: where one step follows another
+    no thread has to be woken. What is said while another has the turn is left to the caller's thread. All that is
+    handed in here is called by whoever has the turn.
     """
 
     def __init__(
@@ -102,53 +107,108 @@ class Drive(Generic[ResultT]):
         self._may_start = may_start
         self._tick = tick
         self._abandon = abandon
-        self._inbox: queue.SimpleQueue[_Message[ResultT]] = queue.SimpleQueue()
+        self._voice = Voice(self._say, self._swear)
+        self._workers = Workers(parallelism)
+        self._inbox: deque[_Message[ResultT]] = deque()
+        self._news = threading.Event()
+        self._turn = threading.Lock()
+        # What follows is only touched by who has the turn.
+        self._before: dict[str, set[str]] = {}
+        self._after: dict[str, list[str]] = {}
+        self._ready: deque[str] = deque()
         self._running = 0
         self._sworn: list[_Oath] = []
+        self._over = False
+        self._lost: BaseException | None = None
 
     def run(self, order: Mapping[str, Iterable[str]]) -> None:
         """Works through the order: a job's name to the names that come before it. Ties go by the mapping's order."""
-        before = {name: set(names) & order.keys() for name, names in order.items()}
-        after: dict[str, list[str]] = {name: [] for name in order}
-        for name, names in before.items():
+        self._before = {name: set(names) & order.keys() for name, names in order.items()}
+        self._after = {name: [] for name in order}
+        for name, names in self._before.items():
             for each in names:
-                after[each].append(name)
-        ready = deque(name for name, names in before.items() if not names)
-        with Workers(self._parallelism) as workers:
-            try:
-                self._coordinate(workers, ready, before, after)
-            except BaseException:
-                self._abandon()
-                self._see_off()
-                raise
+                self._after[each].append(name)
+        self._ready.extend(name for name, names in self._before.items() if not names)
+        self._news.set()
+        with self._workers:
+            while not self._over:
+                try:
+                    self._news.wait(_TICK)
+                    self._news.clear()
+                    with self._turn:
+                        self._advance()
+                except BaseException as error:
+                    self._lose(error)
+        if self._lost is not None:
+            raise self._lost
 
-    def _coordinate(
-        self,
-        workers: Workers,
-        ready: deque[str],
-        before: Mapping[str, set[str]],
-        after: Mapping[str, Iterable[str]],
-    ) -> None:
-        while True:
-            room = self._parallelism - self._running if self._may_start() else 0
-            batch = [ready.popleft() for _ in range(min(room, len(ready)))]
-            starting = [(name, *self._start(name)) for name in batch]
-            # One sync for all that was said or has ended, and for what starts now.
-            self._ledger.write(*(event for _, event, _ in starting if event))
-            while self._sworn:
-                self._sworn.pop().settle()
-            for name, _, job in starting:
-                workers.do(partial(self._work, name, job), busy=self._running)
-                self._running += 1
-            if not self._running:
-                return
-            for name in self._heard():
-                ready.extend(_released(name, before, after))
-            self._tick()
+    def _say(self, said: _Said) -> None:
+        self._inbox.append(said)
+        self._news.set()
+
+    def _swear(self, said: _Said) -> None:
+        self._inbox.append(said)
+        self._take_turn()
+
+    def _work(self, job: "_Job[ResultT]") -> None:
+        """In a worker's thread."""
+        todo: _Job[ResultT] | None = job
+        while todo is not None:
+            self._inbox.append(todo())
+            todo = self._take_turn(own=True)
+
+    def _outcome(self, name: str, job: Callable[[Voice], ResultT]) -> "_Message[ResultT]":
+        try:
+            return _Ended(name=name, result=job(self._voice))
+        except BaseException as error:  # a job explains its own failures: this is a defect, and must not be lost
+            return _Crashed(error=error)
+
+    def _take_turn(self, *, own: bool = False) -> "_Job[ResultT] | None":
+        """In a worker's thread: takes the turn where it is free. Gives a job for its `own` thread if it wants one."""
+        mine = None
+        if self._turn.acquire(blocking=False):
+            try:
+                mine = self._advance(own=own)
+            finally:
+                self._turn.release()
+        if self._inbox or self._over:
+            self._news.set()
+        return mine
+
+    def _advance(self, *, own: bool = False) -> "_Job[ResultT] | None":
+        """Does all that is to be done now."""
+        if self._lost is None:
+            try:
+                return self._advanced(own=own)
+            except BaseException as error:
+                self._lose(error)
+        self._see_off()
+        return None
+
+    def _advanced(self, *, own: bool) -> "_Job[ResultT] | None":
+        for name in self._heard():
+            self._ready.extend(self._released(name))
+        self._tick()
+        room = self._parallelism - self._running if self._may_start() else 0
+        batch = [self._ready.popleft() for _ in range(min(room, len(self._ready)))]
+        starting = [(name, *self._start(name)) for name in batch]
+        # One sync for all that was said or has ended, and for what starts now.
+        self._ledger.write(*(event for _, event, _ in starting if event))
+        while self._sworn:
+            self._sworn.pop().settle()
+        jobs = deque(partial(self._outcome, name, job) for name, _, job in starting)
+        mine = jobs.popleft() if own and jobs else None
+        self._running += mine is not None
+        for each in jobs:
+            self._workers.do(partial(self._work, each), busy=self._running)
+            self._running += 1
+        self._over = not self._running
+        return mine
 
     def _heard(self) -> Iterator[str]:
         """Notes what workers have said; gives the jobs whose successors may begin."""
-        for message in self._received():
+        while self._inbox:
+            message = self._inbox.popleft()
             if isinstance(message, _Said):
                 self._ledger.note(message.event)
                 if message.oath:
@@ -162,40 +222,27 @@ class Drive(Generic[ResultT]):
             if go_on:
                 yield message.name
 
+    def _released(self, name: str) -> Iterator[str]:
+        """The jobs that waited for this one last."""
+        for each in self._after[name]:
+            self._before[each].discard(name)
+            if not self._before[each]:
+                yield each
+
+    def _lose(self, error: BaseException) -> None:
+        """Nothing can be written down any more: the jobs under way are to end."""
+        if self._lost is None:
+            self._lost = error
+            self._abandon()
+
     def _see_off(self) -> None:
-        """Waits for the jobs under way when nothing can be written down any more, and lets none of them wait for it."""
-        lost = JournalError("The run's journal can no longer be written.")
-        while self._sworn or self._running:
-            while self._sworn:
-                self._sworn.pop().settle(lost)
-            if self._running:
-                message = self._inbox.get()
-                if not isinstance(message, _Said):
-                    self._running -= 1
-                elif message.oath:
-                    self._sworn.append(message.oath)
-
-    def _work(self, name: str, job: Callable[[Voice], ResultT]) -> None:
-        try:
-            self._inbox.put(_Ended(name=name, result=job(Voice(self._inbox.put))))
-        except BaseException as error:  # a job explains its own failures: this is a defect, and must not be lost
-            self._inbox.put(_Crashed(error=error))
-
-    def _received(self) -> "Iterator[_Message[ResultT]]":
-        """What workers have said: waits for one message, then takes what else is there, one by one."""
-        while True:
-            try:
-                yield self._inbox.get(timeout=_TICK)
-                break
-            except queue.Empty:
-                self._tick()
-        while not self._inbox.empty():
-            yield self._inbox.get()
-
-
-def _released(name: str, before: Mapping[str, set[str]], after: Mapping[str, Iterable[str]]) -> Iterator[str]:
-    """The jobs that waited for this one last."""
-    for each in after[name]:
-        before[each].discard(name)
-        if not before[each]:
-            yield each
+        """Counts the jobs under way, and lets none of them wait for what cannot be written down."""
+        while self._inbox:
+            message = self._inbox.popleft()
+            if not isinstance(message, _Said):
+                self._running -= 1
+            elif message.oath:
+                self._sworn.append(message.oath)
+        while self._sworn:
+            self._sworn.pop().settle(JournalError("The run's journal can no longer be written."))
+        self._over = not self._running

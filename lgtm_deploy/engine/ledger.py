@@ -10,7 +10,7 @@ Listener = Callable[[Run, Record], None]
 
 
 class Ledger:
-    """The only writer of a run's journal and caller of its listeners; used from the coordinator's thread alone."""
+    """The only writer of a run's journal and caller of its listeners; used by one thread at a time."""
 
     def __init__(self, run: Run, journal: Journal, fence: int, listeners: Sequence[Listener] = ()) -> None:
         self.run = run

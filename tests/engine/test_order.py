@@ -1,17 +1,18 @@
 """Which step runs when, and what is on disk before it does."""
 
 import threading
+import time
 from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lgtm_deploy.core.event import StepProgressed, StepStarted, StepSucceeded, StepUnchanged
+from lgtm_deploy.core.event import Event, Record, StepProgressed, StepStarted, StepSucceeded, StepUnchanged
 from lgtm_deploy.core.gate import Open
 from lgtm_deploy.core.run import Run
 from tests.engine.acting import act
-from tests.engine.toys import LocalToy, Outputs, Stage, Toy, Watch, World, for_ever, until
+from tests.engine.toys import LocalToy, Outputs, Stage, Toy, Watch, WatchedJournal, World, for_ever, until
 
 WIDE = 200
 
@@ -66,6 +67,14 @@ def test_a_listener_sees_the_run_as_it_was_at_that_event() -> None:
     assert [count for _, count in verdicts] == sorted(count for _, count in verdicts)
 
 
+class SlowJournal(WatchedJournal):
+    """Takes its time to have something on disk; meanwhile others say what they have to say."""
+
+    def append(self, run: str, fence: int, events: Sequence[Event]) -> Sequence[Record]:
+        time.sleep(0.002)
+        return super().append(run, fence, events)
+
+
 @pytest.mark.parametrize("effect", ["nothing to do", "changes"])
 def test_a_wide_graph_is_written_in_few_batches(effect: str) -> None:
     world = World()
@@ -73,13 +82,30 @@ def test_a_wide_graph_is_written_in_few_batches(effect: str) -> None:
     if effect == "nothing to do":
         world.state.update(dict.fromkeys(names, "new"))
     stage = Stage({name: [] for name in names}, world=world, parallelism=50)
+    stage.write_to(SlowJournal(world))
 
     run = act(stage)
 
     ended = stage.told(StepUnchanged) if effect == "nothing to do" else stage.told(StepSucceeded)
     assert run.verdict == ("unchanged" if effect == "nothing to do" else "deployed")
     assert len(ended) == WIDE
-    assert stage.journal.appends < WIDE
+    assert stage.journal.appends < WIDE / 4
+
+
+def test_steps_in_a_row_are_worked_and_written_down_by_one_thread() -> None:
+    names = [f"s{each}" for each in range(30)]
+    by: list[str] = []
+
+    def listen(_run: Run, _record: object) -> None:
+        by.append(threading.current_thread().name)
+
+    needs = {name: names[place - 1 : place] if place else [] for place, name in enumerate(names)}
+    act(Stage(needs, listeners=[listen]))
+
+    workers = {name for name in by if name.startswith("worker")}
+    assert workers == {"worker_0"}
+    # The caller's thread begins and ends the run.
+    assert sum(name not in workers for name in by) < 10
 
 
 def test_one_step_ends_and_the_next_starts_with_one_sync() -> None:
