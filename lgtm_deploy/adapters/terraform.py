@@ -1,9 +1,6 @@
 """How infrastructure is changed: by saved Terraform (or OpenTofu) plans only."""
 
-import hashlib
 import json
-import os
-import shutil
 import threading
 import time
 from collections import defaultdict
@@ -11,29 +8,21 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from python_terraform import IsFlagged, Terraform
+from python_terraform import IsFlagged
 
 from lgtm_deploy.adapters import child
 from lgtm_deploy.adapters.terraform_file import check_file, create_private, is_planned_on, sha256_of, value_of
 from lgtm_deploy.adapters.terraform_init import LOCK_FILE, fingerprint, make_copy, modules
 from lgtm_deploy.adapters.terraform_lock import LockWatch, Ownership
 from lgtm_deploy.adapters.terraform_output import StateLock, changes_of, failure_of, lock_of
+from lgtm_deploy.adapters.terraform_program import TerraformProgram
 from lgtm_deploy.adapters.terraform_state import StateFile, attributes_in, local_state
-from lgtm_deploy.core.errors import DeadlineError, InDoubtError, MissingToolError, PermanentError
+from lgtm_deploy.core.errors import DeadlineError, InDoubtError, PermanentError
 from lgtm_deploy.core.ports import PlannedChanges, Progress
 
 STAMP = "initialised"
 
-# They would change what a command does, or write values and tokens among the errors.
-DROPPED = ("TF_CLI_ARGS", "TF_LOG", "TF_INPUT", "TF_WORKSPACE", "TF_DATA_DIR")
-
 NO_CHANGES, CHANGES = 0, 2
-_WITHOUT_INPUT = ("show", "state pull", "force-unlock")
-
-# A cloud runner kills about 10 s after its SIGTERM; 4 s of them are over when an apply is interrupted.
-GRACE = 4.0
-# A plan that is interrupted still has the state's lock to give back: killed before, it would keep everybody out.
-PLAN_GRACE = 25.0
 # How often somebody else's state lock is looked at, and told of, in seconds.
 LOCK_POLL = 5.0
 
@@ -59,10 +48,8 @@ class TerraformInfrastructure:
         ownership: Ownership | None = None,
     ) -> None:
         self._workspace = workspace
-        self._environment = _cleaned(environment)
-        self._program = program
+        self._program = TerraformProgram(workspace=workspace, environment=environment, name=program, limit=limit)
         self._lock_timeout = lock_timeout
-        self._limit = limit
         self._ownership = ownership
         self._locks: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
 
@@ -75,13 +62,13 @@ class TerraformInfrastructure:
         Raises PermanentError with Terraform's own first error.
         """
         if copy_of is not None:
-            make_copy(root, self._data(root), copy_of, self._data(copy_of))
+            make_copy(root, self._program.folder(root), copy_of, self._program.folder(copy_of))
         with self._locks[root]:
-            data = self._data(root)
+            data = self._program.folder(root)
             stamp = data / STAMP
-            program = Path(self._found())
+            program = Path(self._program.path())
             if stamp.is_file() and stamp.read_text(encoding="ascii") == fingerprint(
-                program, self._environment, root, data, backend_config
+                program, self._program.environment, root, data, backend_config
             ):
                 return
             stamp.unlink(missing_ok=True)
@@ -91,10 +78,10 @@ class TerraformInfrastructure:
                 # Without a lock file Terraform must write one, else nothing could be planned.
                 "lockfile": "readonly" if (root / LOCK_FILE).is_file() else None,
             }
-            done = self._run(root, progress, "init", **options)
+            done = self._program.run(root, progress, "init", **options)
             if done.exit_code != 0:
                 raise failure_of("terraform init", root, done.errors)
-            found = fingerprint(program, self._environment, root, data, backend_config)
+            found = fingerprint(program, self._program.environment, root, data, backend_config)
             stamp.touch(mode=0o600)
             stamp.write_text(found, encoding="ascii")
 
@@ -135,7 +122,7 @@ class TerraformInfrastructure:
 
     def sources(self, root: Path) -> Sequence[Path]:
         """The root's folder and those of its local modules."""
-        return [root, *modules(root, self._data(root))]
+        return [root, *modules(root, self._program.folder(root))]
 
     def attributes(self, root: Path) -> Mapping[str, Mapping[str, Any]]:
         """What the state has of each managed resource, by address. Raises PermanentError."""
@@ -152,7 +139,7 @@ class TerraformInfrastructure:
 
     def _pulled(self, root: Path) -> str:
         # It holds secrets in the clear, so none of it is told.
-        done = self._run(root, lambda _: None, "state pull", quiet=True)
+        done = self._program.run(root, lambda _: None, "state pull", quiet=True)
         if done.exit_code != 0:
             raise failure_of("terraform state pull", root, done.errors)
         return "".join(done.output)
@@ -182,7 +169,7 @@ class TerraformInfrastructure:
             return
 
         def meet(tell: Progress) -> StateLock | None:
-            return lock_of(self._run(root, tell, "plan", lock_timeout="0s", refresh=False, quiet=True).errors)
+            return lock_of(self._program.run(root, tell, "plan", lock_timeout="0s", refresh=False, quiet=True).errors)
 
         watch = LockWatch(self._ownership, meet, progress)
         try:
@@ -211,7 +198,7 @@ class TerraformInfrastructure:
         began = time.monotonic()
         given_back: set[str] = set()
         while True:
-            done = self._run(root, progress, command, *arguments, lock_timeout="0s", **options)
+            done = self._program.run(root, progress, command, *arguments, lock_timeout="0s", **options)
             lock = lock_of(done.errors) if done.exit_code == 1 else None
             if lock is None:
                 return done
@@ -227,11 +214,11 @@ class TerraformInfrastructure:
         if self._ownership is None or not self._ownership.is_left_behind(lock):
             return False
         progress(f"giving back the state's lock {lock.id}: this run took it, and its Terraform is gone")
-        return self._run(root, progress, "force-unlock", lock.id, force=IsFlagged).exit_code == 0
+        return self._program.run(root, progress, "force-unlock", lock.id, force=IsFlagged).exit_code == 0
 
     def _shown(self, root: Path, plan: Path, progress: Progress) -> Mapping[str, Any]:
         # Its output holds sensitive values in the clear, so none of it is told.
-        done = self._run(root, progress, "show", str(plan.resolve()), quiet=True, json=IsFlagged)
+        done = self._program.run(root, progress, "show", str(plan.resolve()), quiet=True, json=IsFlagged)
         if done.exit_code != 0:
             raise failure_of("terraform show", root, done.errors)
         try:
@@ -240,72 +227,9 @@ class TerraformInfrastructure:
             raise PermanentError(f"terraform show in {root} did not answer with JSON.") from error
         return shown
 
-    def _run(
-        self,
-        root: Path,
-        progress: Progress,
-        command: str,
-        *arguments: str,
-        quiet: bool = False,
-        started: Callable[[int], None] = lambda _: None,
-        **options: object,
-    ) -> child.Finished:
-        if not root.is_dir():
-            raise PermanentError(f"The Terraform root {root} does not exist.")
-        data = self._data(root)
-        # Of python-terraform only the command line is used: it waits without a timeout and hides the process.
-        # The folder keeps it from reading a state file of the working directory.
-        line = Terraform(working_dir=str(data), terraform_bin_path=self._found()).generate_cmd_string(
-            command,
-            *arguments,
-            no_color=IsFlagged,
-            **({} if command in _WITHOUT_INPUT else {"input": False}),
-            **options,
-        )
-        environment = {**self._environment, "TF_DATA_DIR": str(data), "TF_IN_AUTOMATION": "1"}
-        try:
-            return child.run(
-                child.Command(
-                    arguments=line,
-                    directory=root,
-                    environment=environment,
-                    limit=self._limit,
-                    quiet=quiet,
-                    grace=PLAN_GRACE if command == "plan" else GRACE,
-                    # If this process is killed, Terraform still writes its state and gives its lock back.
-                    lasting=True,
-                    started=started,
-                ),
-                progress,
-            )
-        except child.KilledError as error:
-            if command == "apply":
-                raise
-            # It only looked: why it was stopped is all there is to say.
-            raise error.__cause__ or error from None
-
-    def _found(self) -> str:
-        path = self._environment.get("PATH", os.defpath)
-        for name in (self._program,) if self._program else ("terraform", "tofu"):
-            found = shutil.which(name, path=path)
-            if found:
-                return found
-        raise MissingToolError(
-            f"{self._program or 'Terraform'} is not installed.",
-            resolution="Put `terraform` (1.5 or later) or `tofu` on the PATH.",
-        )
-
     def _state(self, root: Path) -> StateFile | None:
-        found = local_state(root, self._data(root)) if root.is_dir() else None
+        found = local_state(root, self._program.folder(root)) if root.is_dir() else None
         return StateFile(found, self._workspace.resolve() / "states") if found else None
-
-    def _data(self, root: Path) -> Path:
-        whole = str(root.resolve())
-        folder = (
-            self._workspace.resolve() / "terraform" / f"{root.name}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
-        )
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return folder
 
 
 def _wait_for(lock: StateLock, what: str, progress: Progress) -> None:
@@ -321,11 +245,3 @@ def _wait_for(lock: StateLock, what: str, progress: Progress) -> None:
             f"{what}: the state is still locked by {lock}: {error.message}.",
             resolution=f"Wait for them. Only if that is certainly over: `terraform force-unlock {lock.id}`.",
         ) from error
-
-
-def _cleaned(environment: Mapping[str, str]) -> dict[str, str]:
-    kept = {name: value for name, value in environment.items() if not name.startswith(DROPPED)}
-    # Terraform only warns of a missing CLI configuration, on every command.
-    if not Path(kept.get("TF_CLI_CONFIG_FILE", "")).is_file():
-        kept.pop("TF_CLI_CONFIG_FILE", None)
-    return kept

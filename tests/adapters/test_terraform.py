@@ -246,7 +246,7 @@ time.sleep(60)
 
 
 def test_an_apply_that_has_to_be_killed_is_in_doubt(root: Root, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lgtm_deploy.adapters.terraform.GRACE", 0.3)
+    monkeypatch.setattr("lgtm_deploy.adapters.terraform_program.GRACE", 0.3)
     planned = root.plan()
     stubborn = root.folder.parent / "terraform"
     stubborn.write_text(STUBBORN.format(python=sys.executable))
