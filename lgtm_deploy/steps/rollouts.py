@@ -54,7 +54,7 @@ def look_at(ports: RolloutPorts, service: Service, watched: Watched) -> Rollout:
         container=service.container,
         deployment=state,
         tasks=tuple(
-            task for task in tasks if task.task_definition == watched.task_definition and _is_later(task, state)
+            task for task in tasks if task.task_definition == watched.task_definition and is_later(task, state)
         ),
     )
     if state.status in _UNDER_WAY and all_running(seen) and not seen.stopped:
@@ -100,7 +100,7 @@ def _newest(ports: RolloutPorts, newest: str, watched: DeploymentState) -> str:
     return watched.arn if created is not None and created < watched.created_at else newest
 
 
-def _is_later(task: TaskState, deployment: DeploymentState) -> bool:
+def is_later(task: TaskState, deployment: DeploymentState) -> bool:
     """A forced deployment has the task definition of the one before it: only its later tasks are its own."""
     if task.created_at is None or deployment.created_at is None:
         return True

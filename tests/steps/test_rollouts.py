@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lgtm_deploy.core.ports import DeploymentState, TaskState
-from lgtm_deploy.steps.rollouts import _is_later
+from lgtm_deploy.steps.rollouts import is_later
 
 BEGAN = datetime(2026, 1, 16, 0, 15, 0, 922_073, tzinfo=UTC)
 
@@ -43,4 +43,4 @@ def test_a_task_of_the_same_millisecond_is_the_deployments_own(created: datetime
         stopped_reason="",
         containers=(),
     )
-    assert _is_later(task, deployment) is own
+    assert is_later(task, deployment) is own
