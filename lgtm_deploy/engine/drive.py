@@ -198,10 +198,11 @@ class Drive(Generic[ResultT]):
             self._sworn.pop().settle()
         jobs = deque(partial(self._outcome, name, job) for name, _, job in starting)
         mine = jobs.popleft() if own and jobs else None
-        self._running += mine is not None
+        kept = mine is not None
         for each in jobs:
-            self._workers.do(partial(self._work, each), busy=self._running)
+            self._workers.do(partial(self._work, each), busy=self._running + kept)
             self._running += 1
+        self._running += kept
         self._over = not self._running
         return mine
 

@@ -32,12 +32,12 @@ class Workers:
             thread.join()
 
     def do(self, job: Callable[[], None], *, busy: int) -> None:
-        """Has a thread do it, now that so many others are `busy`."""
-        self._jobs.put(job)
+        """Has a thread do it, now that so many others are `busy`. Raises RuntimeError when no thread can be started."""
         if busy >= len(self._threads) < self._most:
             thread = threading.Thread(target=self._work, name=f"worker_{len(self._threads)}")
             thread.start()
             self._threads.append(thread)
+        self._jobs.put(job)
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:

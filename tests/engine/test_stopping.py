@@ -351,3 +351,23 @@ def test_a_crash_of_a_worker_is_raised_when_all_workers_have_ended() -> None:
 
     assert heard == ["abandoned", "The run's journal can no longer be written."]
     assert threads() == []
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("started", [0, 1])
+def test_a_machine_that_gives_no_more_threads_ends_the_run_and_hangs_nobody(
+    started: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, given = threading.Thread.start, iter(range(started))
+
+    def stingy(thread: threading.Thread) -> None:
+        if thread.name.startswith("worker") and next(given, None) is None:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", stingy)
+
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        act(Stage({"a": [], "b": ["a"], "c": ["a"]}))
+
+    assert threads() == []
