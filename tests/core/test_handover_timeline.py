@@ -33,7 +33,7 @@ def test_a_held_handover_marks_old_targets_after_the_flip_and_kills_none() -> No
     seen = predict(given, decided(given).ways["tempo"])
 
     assert seen.fates == (Fate(image="old", tasks=1, marked=span(15, 20)),)
-    assert seen.rolled_back is None
+    assert seen.tripped is None
     assert seen.without_health == 0
     assert seen.complete == span(125, 130)
 
@@ -66,7 +66,7 @@ def test_images_first_without_a_hold_lose_tasks_until_the_breaker_trips() -> Non
 
     assert [fate.failures for fate in seen.fates] == [1, 2, 3]
     assert [fate.killed for fate in seen.fates] == [span(60, 90), span(140, 200), span(220, 310)]
-    assert seen.rolled_back == span(220, 310)
+    assert seen.tripped == span(220, 310)
     assert seen.complete is None
     assert seen.without_health == inf
 
@@ -76,18 +76,18 @@ def test_a_grace_period_only_puts_the_kill_off() -> None:
 
     assert seen.fates[0].marked == span(15, 20)
     assert seen.fates[0].killed == span(120, 120)
-    assert seen.rolled_back == span(360, 360)
+    assert seen.tripped == span(360, 360)
 
 
 def test_several_tasks_fail_at_once_and_trip_the_breaker_sooner() -> None:
-    assert images_first(facts(desired=4)).rolled_back == span(15, 20)
-    assert images_first(facts(desired=2)).rolled_back == span(30, 40)
+    assert images_first(facts(desired=4)).tripped == span(15, 20)
+    assert images_first(facts(desired=2)).tripped == span(30, 40)
 
 
-def test_without_a_breaker_nothing_is_rolled_back() -> None:
+def test_without_a_breaker_it_goes_on_again_and_again() -> None:
     given = facts(breaker=False)
 
-    assert images_first(given).rolled_back is None
+    assert images_first(given).tripped is None
     assert any("again and again" in line for line in lines(given))
 
 
@@ -107,7 +107,7 @@ def test_a_flip_before_the_images_kills_old_tasks_that_outlived_their_grace_peri
 
     assert seen.fates[0].marked == span(15, 20)
     assert seen.fates[0].killed == killed
-    assert (seen.without_health, seen.rolled_back) == (inf, None)
+    assert (seen.without_health, seen.tripped) == (inf, None)
 
 
 def test_what_replaces_them_is_killed_as_well() -> None:
@@ -142,7 +142,7 @@ def test_a_person_is_told_the_matrix_the_sequence_and_how_it_goes() -> None:
         "tempo targets without health: 0 s",
         "tempo old targets unhealthy: 90-120 s after the flip",
         "tempo deployment complete: 0-30 s after the flip",
-        "tempo images first, no hold: new tasks killed after 60-90 s, rolled back after 220-310 s",
+        "tempo images first, no hold: new tasks killed after 60-90 s, circuit breaker trips after 220-310 s",
         "tempo flip first: old tasks killed after 60-90 s, none healthy until new images are out",
     )
 
@@ -151,7 +151,7 @@ def test_a_person_is_told_what_a_slow_image_would_have_met() -> None:
     given = facts(contract=contract(new=(200, 200), ready=15.0))
 
     assert "tempo grace period: held, new tasks take 15 s to become ready" in lines(given)
-    assert "tempo without the hold: new tasks killed after 15-20 s, rolled back after 45-60 s" in lines(given)
+    assert "tempo without the hold: new tasks killed after 15-20 s, circuit breaker trips after 45-60 s" in lines(given)
 
 
 def test_a_person_is_told_what_was_left_to_luck() -> None:

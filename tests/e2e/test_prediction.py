@@ -181,8 +181,8 @@ def foretell(trial: Trial, start_seconds: float) -> None:
     )
     if setting.order == "images-first":
         seen = images_first(given)
-        assert seen.rolled_back is not None
-        trial.foretold = {"killed": killed(seen.fates[0].killed), "rolled back": seen.rolled_back}
+        assert seen.tripped is not None
+        trial.foretold = {"killed": killed(seen.fates[0].killed), "rolled back": seen.tripped}
         trial.longest_gap = 0.0
     elif setting.order == "flip-first":
         seen = flip_before_images(given)

@@ -33,7 +33,7 @@ class Fate:
 class Prediction:
     """How an order goes, in seconds `since` the first new task was started (deploy) or the health check moved (flip).
 
-    `rolled_back` is when the circuit breaker trips; None: it does not. `without_health` is the longest time without a
+    `tripped` is when the circuit breaker trips; None: it does not. `without_health` is the longest time without a
     healthy target, infinite where only another deployment ends it. `complete` is when the deployment is; None: never.
     What ECS waits between restarts, which AWS does not say, is not in it.
     """
@@ -41,7 +41,7 @@ class Prediction:
     order: Order
     since: Literal["deploy", "flip"]
     fates: tuple[Fate, ...] = ()
-    rolled_back: Span | None = None
+    tripped: Span | None = None
     without_health: float = 0.0
     complete: Span | None = None
 
@@ -76,7 +76,7 @@ def images_first(facts: Facts) -> Prediction:
         order="images-first",
         since="deploy",
         fates=fates,
-        rolled_back=tripping[0].killed if tripping and facts.breaker else None,
+        tripped=tripping[0].killed if tripping and facts.breaker else None,
         without_health=inf,
     )
 

@@ -73,9 +73,9 @@ def _chosen(seen: Prediction) -> Iterator[str]:
 def _images_first(seen: Prediction) -> str:
     killed = seen.fates[0].killed
     first = f"new tasks killed after {spell(killed)}" if killed else "new tasks marked"
-    if seen.rolled_back is None:
+    if seen.tripped is None:
         return f"{first}, again and again"
-    return f"{first}, rolled back after {spell(seen.rolled_back)}"
+    return f"{first}, circuit breaker trips after {spell(seen.tripped)}"
 
 
 def _flip_first(seen: Prediction) -> str:
