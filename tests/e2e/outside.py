@@ -50,7 +50,8 @@ def _subnets(connection: Connection) -> Sequence[str]:
     """Of the networks in which tasks of sandboxes run, this one's among them."""
     client = client_of(connection.docker_host)
     try:
-        tasks = client.containers.list(filters={"label": _LABEL})
+        # Tasks of another sandbox may end meanwhile.
+        tasks = client.containers.list(filters={"label": _LABEL}, ignore_removed=True)
         names = {name for task in tasks for name in task.attrs["NetworkSettings"]["Networks"]}
         configs = [config for name in names for config in client.networks.get(name).attrs["IPAM"]["Config"]]
         return sorted({config["Subnet"] for config in configs})

@@ -147,7 +147,7 @@ class Cloud:
         """Stop and remove every container and image that this sandbox made."""
         self.stop()
         labels = [f"{LABEL}={self.name}"] if self.shim else [f"ministack.instance={socket.gethostname()}:{self.port}"]
-        for container in self.engine.containers.list(all=True, filters={"label": labels}):
+        for container in self.engine.containers.list(all=True, filters={"label": labels}, ignore_removed=True):
             container.remove(force=True, v=True)
         for image in self.engine.images.list():
             for reference in (*image.tags, *image.attrs.get("RepoDigests", [])):
