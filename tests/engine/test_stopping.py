@@ -306,7 +306,7 @@ class FullDisk(WatchedJournal):
 @pytest.mark.timeout(20)
 def test_a_journal_that_cannot_be_written_ends_the_run_and_hangs_nobody(refused: str) -> None:
     world = World()
-    needs = {"first": [], "gate": ["first"], "a": ["first"], "b": ["first"], "c": ["a"]}
+    needs = {"first": [], "gate": ["first"], "a": ["first"], "b": ["first"], "c": ["a", "b"]}
     stage = Stage(needs, Watch(world, "gate", for_ever), world=world)
     stage.write_to(FullDisk(world, refused))
 
@@ -316,8 +316,7 @@ def test_a_journal_that_cannot_be_written_ends_the_run_and_hangs_nobody(refused:
     assert threads() == []
     if refused == "StepObserved a":
         assert "apply a" not in world.log
-    if refused.endswith(" a"):
-        assert "apply c" not in world.log
+    assert "apply c" not in world.log
 
 
 def threads() -> list[str]:

@@ -2,7 +2,7 @@
 
 AWS sends the head and the body of a small answer together. Hypercorn sends them apart, and Terraform's AWS SDK
 for Go, when it finds the head alone, now and then closes the connection and asks again: it then finds the state
-lock that its first request took, and waits for itself (ADR 024 has the figures).
+lock that its first request took, and waits for itself (ADR 025 has the figures).
 """
 
 from __future__ import annotations
