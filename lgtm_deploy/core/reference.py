@@ -25,7 +25,11 @@ class Reference:
 
 
 class UnknownYetError(Exception):
-    """The value will be known only when an earlier step has run."""
+    """The value will be known only when an earlier step has run: the one with the id `node`."""
+
+    def __init__(self, node: str) -> None:
+        super().__init__(node)
+        self.node = node
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,12 +1,13 @@
 """What a run would change, told before it changes anything."""
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 from lgtm_deploy.core.graph import Node
 from lgtm_deploy.core.preview import Finding, Preview, PreviewLine
 from lgtm_deploy.core.reference import UnknownYetError, resolve
-from lgtm_deploy.core.step import Action, Change, Effect
+from lgtm_deploy.core.step import Action, Change, Effect, Proposal
 from lgtm_deploy.core.values import typed
 from lgtm_deploy.engine.attempts import plain
 from lgtm_deploy.engine.executor import Job
@@ -27,20 +28,11 @@ def beforehand(job: Job) -> frozenset[str]:
 def preview(job: Job) -> Preview:
     """What the steps that have not run would change, in order.
 
-    A step that would change nothing has its outputs already, so that what comes after it can be foreseen too. One whose
-    inputs an earlier change decides is named by its title. Raises DeployError: what a step needs to look at is not
-    there.
+    A step that would change nothing has its outputs already, so that what is made of them can be foreseen, too. One
+    whose inputs an earlier change decides is named by its title. Raises DeployError: what a step needs to look at is
+    not there.
     """
-    lines: list[PreviewLine] = []
-    unchanged: dict[str, Mapping[str, Any]] = {}
-    for node in job.graph.nodes.values():
-        step = job.steps[node.id]
-        if isinstance(step, Action) and job.run.steps[node.id].status not in DONE:
-            found = _foreseen(job, node, step, unchanged)
-            if isinstance(found, PreviewLine):
-                lines.append(found)
-            else:
-                unchanged[node.id] = found
+    changing, unchanged = _foreseen(job)
     findings = (
         Finding(step=step.id, lines=tuple(step.outputs["told"]))
         for step in job.run.steps.values()
@@ -49,23 +41,44 @@ def preview(job: Job) -> Preview:
     return Preview(
         plan=job.plan.name,
         environment=job.environment,
-        lines=tuple(lines),
-        unchanged=tuple(unchanged),
+        lines=tuple(changing[name] for name in job.graph.nodes if name in changing),
+        unchanged=tuple(name for name in job.graph.nodes if name in unchanged),
         findings=tuple(findings),
     )
 
 
-def _foreseen(
-    job: Job, node: Node, step: Action[Any, Any, Any], unchanged: Mapping[str, Mapping[str, Any]]
-) -> PreviewLine | Mapping[str, Any]:
-    """What the step would change, or its outputs when it would change nothing."""
-    scope = job.scope(node, unchanged)
-    try:
-        inputs = typed(step.takes, resolve(dict(node.spec.with_), scope))
-    except UnknownYetError:
-        return PreviewLine(step=node.id, change=resolve(node.spec.title or node.spec.uses, scope))
-    seen = repeatedly(lambda: step.observe(inputs), node.spec.retry, job.stop)
-    proposal = step.propose(inputs, seen)
-    if isinstance(proposal, Change):
-        return PreviewLine(step=node.id, change=proposal.summary, details=proposal.details)
-    return plain(proposal.outputs)
+def _foreseen(job: Job) -> tuple[Mapping[str, PreviewLine], Mapping[str, Mapping[str, Any]]]:
+    """What would change, and the outputs of what would not. All look at once, but who is told by another where to."""
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - only who looks ahead waits for it to load
+
+    changing: dict[str, PreviewLine] = {}
+    unchanged: dict[str, Mapping[str, Any]] = {}
+    told_by: dict[str, list[Node]] = {}
+    todo = [node for node in job.graph.nodes.values() if job.run.steps[node.id].status not in DONE]
+    with ThreadPoolExecutor(job.parallelism) as workers:
+        while todo:
+            looks = {}
+            for node in todo:
+                if isinstance(step := job.steps[node.id], Action):
+                    try:
+                        inputs = typed(step.takes, resolve(dict(node.spec.with_), job.scope(node, unchanged)))
+                    except UnknownYetError as unknown:
+                        told_by.setdefault(unknown.node, []).append(node)
+                    else:
+                        looks[node.id] = workers.submit(_proposed, job, node, step, inputs)
+            todo = []
+            for name, look in looks.items():
+                proposal = look.result()
+                if isinstance(proposal, Change):
+                    changing[name] = PreviewLine(step=name, change=proposal.summary, details=proposal.details)
+                else:
+                    unchanged[name] = plain(proposal.outputs)
+                    todo += told_by.pop(name, ())
+    for node in chain.from_iterable(told_by.values()):
+        title = resolve(node.spec.title or node.spec.uses, job.scope(node, unchanged))
+        changing[node.id] = PreviewLine(step=node.id, change=title)
+    return changing, unchanged
+
+
+def _proposed(job: Job, node: Node, step: Action[Any, Any, Any], inputs: Any) -> Proposal[Any]:
+    return step.propose(inputs, repeatedly(lambda: step.observe(inputs), node.spec.retry, job.stop))

@@ -1,5 +1,6 @@
 """One run from its first event to its verdict: what comes before anything acts, the question, and the hooks."""
 
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -93,6 +94,33 @@ def test_steps_after_one_with_nothing_to_do_are_foreseen_by_its_outputs() -> Non
 
     assert not seen.changes
     assert seen.unchanged == ("a", "b", "c")
+
+
+class Meeting(Toy):
+    """Looks when all that it waits for look, too."""
+
+    def __init__(self, world: World, name: str, others: threading.Barrier) -> None:
+        super().__init__(world, name)
+        self._others = others
+
+    def observe(self, inputs: Inputs) -> Seen:
+        self._others.wait()
+        return super().observe(inputs)
+
+
+def test_steps_look_ahead_at_the_same_time_but_those_that_are_told_where_to() -> None:
+    stage = Stage({"a": [], "b": [], "c": ["a", "b"], "d": ["a"], "e": ["b"]})
+    for name in ("d", "e"):
+        stage.rewrite(name, with_={"value": "${{ steps.b.outputs.value }}"})
+    firsts, seconds = threading.Barrier(3, timeout=5), threading.Barrier(2, timeout=5)
+    for name, others in {"a": firsts, "b": firsts, "c": firsts, "d": seconds, "e": seconds}.items():
+        stage.replace_step(Meeting(stage.world, name, others))
+    stage.world.state.update({"b": "new", "d": "new"})
+
+    seen = look_ahead(stage)
+
+    assert seen.unchanged == ("b", "d")
+    assert [line.step for line in seen.lines] == ["a", "c", "e"]
 
 
 class Missing(Toy):
