@@ -60,8 +60,18 @@ def mentions(file: str, text: str, *, hosts: frozenset[str], port: int) -> list[
 
     A full name counts by its first label, too, as a service registry makes it: `tempo.lgtm.local`.
     """
+    if not _names_one(text, hosts):
+        return []
     lines = [line for _, line in code_lines(file, text)]
-    return [found for at in range(len(lines)) for found in _on_line(lines, at, hosts, port)]
+    return [
+        found for at, line in enumerate(lines) if _names_one(line, hosts) for found in _on_line(lines, at, hosts, port)
+    ]
+
+
+def _names_one(text: str, hosts: frozenset[str]) -> bool:
+    """Whether there is anything to look at more closely: most files and lines name none of them."""
+    lowered = text.lower()
+    return any(host in lowered for host in hosts)
 
 
 def _on_line(lines: Sequence[str], at: int, hosts: frozenset[str], port: int) -> list[Mention]:
