@@ -1,9 +1,10 @@
 """Runs remembered and environments locked, for as long as the process lives."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import chain
 
 from lgtm_deploy.core import lease as leases
 from lgtm_deploy.core.event import Event, LockTakenOver, Record, RunStarted
@@ -24,7 +25,7 @@ class FakeJournal:
         """Adds the events to the run's records. Raises LockLostError."""
         with self._lock:
             kept = self._records.get(run, [])
-            environment = _environment((*(record.event for record in kept), *events))
+            environment = _environment(chain((record.event for record in kept), events))
             if fence < self.fences.get(environment, 0):
                 raise leases.lost(environment, run)
             return self.write(run, fence, events)
@@ -55,7 +56,7 @@ class FakeJournal:
         return tuple(sorted(found, key=lambda summary: summary.started, reverse=True)[:limit])
 
 
-def _environment(happened: Sequence[Event]) -> str:
+def _environment(happened: Iterable[Event]) -> str:
     return next((event.environment for event in happened if isinstance(event, RunStarted)), "")
 
 
