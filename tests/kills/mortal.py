@@ -5,8 +5,9 @@ writes nor calls anything, whichever of its threads would like to.
 """
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from copy import copy, deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -62,9 +63,10 @@ MOMENTS = ("before write", "after write", "before change", "after change")
 class Life:
     """A process, until it is killed `at` one of its moments; never when there is none."""
 
-    def __init__(self, at: Moment | None = None) -> None:
+    def __init__(self, at: Moment | None = None, *, passing: Callable[[Moment], object] = lambda _: None) -> None:
         self.at = at
         self.ended = False
+        self._passing = passing
         self.passed: dict[str, int] = dict.fromkeys(MOMENTS, 0)
         self._lock = threading.RLock()
 
@@ -78,9 +80,11 @@ class Life:
         with self._lock:
             self.alive()
             self.passed[what] += 1
-            if self.at == Moment(what=what, number=self.passed[what]):
+            moment = Moment(what=what, number=self.passed[what])
+            if self.at == moment:
                 self.ended = True
                 raise Killed
+        self._passing(moment)
 
 
 class MortalJournal:
@@ -157,6 +161,9 @@ class World:
     clock: EventfulClock = field(default_factory=EventfulClock)
     journal: FakeJournal = field(default_factory=FakeJournal)
     lives: list[Life] = field(default_factory=list)
+    read: Run = field(default_factory=lambda: Run(id=RUN))
+    """The run as far as it has been read, and how many of its records that are."""
+    read_till: int = 0
 
     def __post_init__(self) -> None:
         stack, self.made, self.graph = example(self.plan)
@@ -169,8 +176,10 @@ class World:
     @property
     def run(self) -> Run:
         """As a process that has just begun reads it."""
-        records = [decode(encode(record)) for record in self.journal.records(RUN)]
-        return Run(id=RUN).folded(record.event for record in records)
+        records = self.journal.records(RUN)
+        self.read = self.read.folded(decode(encode(record)).event for record in records[self.read_till :])
+        self.read_till = len(records)
+        return self.read
 
     @property
     def events(self) -> list[Event]:
@@ -193,9 +202,9 @@ class World:
             parallelism=self.parallelism,
         )
 
-    def apply(self, at: Moment | None = None) -> Life:
+    def apply(self, at: Moment | None = None, *, passing: Callable[[Moment], object] = lambda _: None) -> Life:
         """A process begins the run or goes on with it, until it has its verdict or is killed. Says how it lived."""
-        life = Life(at)
+        life = Life(at, passing=passing)
         if self.run.verdict is None:
             with suppress(Killed):
                 conduct(self.job(life), Decisions(approve=lambda _: True), no_hook, stack="lgtm", by="me")
@@ -208,6 +217,40 @@ class World:
             with suppress(Killed):
                 undo(self.job(life), Decisions(approve=lambda _: True), no_hook, by="you")
         return life
+
+    def killed_after_each_write(self) -> "Iterator[World]":
+        """The worlds in which a process begins the run or goes on with it, and is killed: one after each of its writes.
+
+        It is one process, and the world is copied at each of its writes: that is quicker than as many processes. The
+        worlds share a workspace, so that each is to be done with before the next.
+        """
+        worlds: list[tuple[World, Mapping[Path, bytes]]] = []
+        self.workspace.mkdir(exist_ok=True)
+
+        def keep(moment: Moment) -> None:
+            if moment.what == "after write":
+                worlds.append((self._copied(moment), {file: file.read_bytes() for file in self.workspace.iterdir()}))
+
+        self.apply(passing=keep)
+        for world, files in worlds:
+            for file in self.workspace.iterdir():
+                file.unlink()
+            for file, content in files.items():
+                file.write_bytes(content)
+            yield world
+
+    def _copied(self, at: Moment) -> "World":
+        """This world, where its process is killed now."""
+        own = (self.cloud, self.journal, self.clock)
+        # What never changes is shared, and a lock is a new one.
+        memo = {id(each): each for each in (*self.cloud.calls, *self.journal.records(RUN))}
+        memo |= {id(each._lock): threading.RLock() for each in own}
+        with self.cloud._lock:
+            cloud, journal, clock = deepcopy(own, memo)
+        world = copy(self)
+        world.cloud, world.journal, world.clock = cloud, journal, clock
+        world.lives = [*self.lives[:-1], Life(at)]
+        return world
 
     # -- what is there afterwards --------------------------------------------------------------------------------------
     def state(self) -> Mapping[str, object]:

@@ -1,8 +1,7 @@
 """`prefix-change`, killed wherever it can be killed, and gone on with: always the goal, and nothing done twice.
 
 A kill comes before or after a durable write, or before or after a change of the outside (it landed, and nobody was
-told). Every one of them is tried, and a sample of all pairs of writes and of random kills: all of them are tried with
-the mark `torture`.
+told). Every one of them is tried, every pair of writes, and 500 random histories.
 """
 
 import random
@@ -17,9 +16,9 @@ from tests.kills.reference import every_moment, reference
 pytestmark = pytest.mark.long
 
 SHARDS = 8
-PAIRS, ALL_SHARDS = 48, 64
-"""So many pairs of all are tried in the fast suite."""
-RANDOM, ALL_RANDOM = 64, 500
+PAIRS = 48
+"""So many pairs are tried by two processes that are killed indeed, and not by a copy of what one would leave."""
+RANDOM = 500
 # Until somebody goes on: how often of 20, and at most so many seconds.
 PAUSES = [(14, 0.0), (5, 60.0), (1, 900.0)]
 
@@ -59,26 +58,24 @@ def test_killed_at_any_moment_it_is_gone_on_with_to_the_goal(shard: int, tmp_pat
         assert_goal(world)
 
 
-def pairs(chosen: list[tuple[Moment, Moment]], folder: Path) -> None:
-    for index, moments in enumerate(chosen):
-        world = World(folder / str(index), parallelism=1)
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_killed_after_any_two_writes_it_is_gone_on_with_to_the_goal(shard: int, tmp_path: Path) -> None:
+    for first in range(1 + shard, reference().passed["after write"] + 1, SHARDS):
+        world = World(tmp_path / str(first), parallelism=1)
+        assert world.apply(Moment(what="after write", number=first)).ended
+        for again in world.killed_after_each_write():
+            again.apply()
+            assert_goal(again)
+
+
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_killed_twice_indeed_it_is_gone_on_with_to_the_goal(shard: int, tmp_path: Path) -> None:
+    for index, moments in enumerate(random.Random(PAIRS).sample(list(every_pair()), PAIRS)[shard::SHARDS]):
+        world = World(tmp_path / str(index), parallelism=1)
         for moment in moments:
             assert world.apply(moment).ended, f"{moment} never came"
         world.apply()
         assert_goal(world)
-
-
-@pytest.mark.parametrize("shard", range(SHARDS))
-def test_killed_twice_it_is_gone_on_with_to_the_goal(shard: int, tmp_path: Path) -> None:
-    chosen = random.Random(PAIRS).sample(list(every_pair()), PAIRS)
-    pairs(chosen[shard::SHARDS], tmp_path)
-
-
-@pytest.mark.torture
-@pytest.mark.timeout(3600)
-@pytest.mark.parametrize("shard", range(ALL_SHARDS))
-def test_killed_at_any_pair_of_writes_it_is_gone_on_with_to_the_goal(shard: int, tmp_path: Path) -> None:
-    pairs(list(every_pair())[shard::ALL_SHARDS], tmp_path)
 
 
 def chance(seed: int) -> tuple[list[tuple[Moment, float]], bool]:
@@ -95,24 +92,13 @@ def chance(seed: int) -> tuple[list[tuple[Moment, float]], bool]:
     return kills, shadowed
 
 
-def random_kills(seeds: range, folder: Path) -> None:
-    for seed in seeds:
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_killed_at_random_again_and_again_it_is_gone_on_with_to_the_goal(shard: int, tmp_path: Path) -> None:
+    for seed in range(shard, RANDOM, SHARDS):
         kills, shadowed = chance(seed)
-        world = World(folder / str(seed), shadowed=shadowed)
+        world = World(tmp_path / str(seed), shadowed=shadowed)
         for moment, pause in kills:
             world.apply(moment)
             world.cloud.advance(pause)
         world.apply()
         assert_goal(world)
-
-
-@pytest.mark.parametrize("shard", range(SHARDS))
-def test_killed_at_random_again_and_again_it_is_gone_on_with_to_the_goal(shard: int, tmp_path: Path) -> None:
-    random_kills(range(shard, RANDOM, SHARDS), tmp_path)
-
-
-@pytest.mark.torture
-@pytest.mark.timeout(3600)
-@pytest.mark.parametrize("shard", range(SHARDS))
-def test_killed_at_random_many_times_more_it_is_gone_on_with_to_the_goal(shard: int, tmp_path: Path) -> None:
-    random_kills(range(RANDOM + shard, ALL_RANDOM, SHARDS), tmp_path)
