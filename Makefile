@@ -1,10 +1,10 @@
 # What a person types. `make check` and `make test` are also what CI runs.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
-timed := tests/e2e/test_prediction.py tests/e2e/test_prefix_change.py
+judges_seconds := tests/e2e/test_prediction.py tests/e2e/test_prefix_change.py
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help setup demo test long e2e bench night torture soak lint type imports fmt check clean
+.PHONY: help setup demo test long e2e timed shared bench night torture soak lint type imports fmt check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -15,19 +15,26 @@ setup: ## install what is missing: Python packages, Docker Engine, Terraform
 demo: setup ## the main job on the local AWS: prefix-change, from 404 to 200; leaves the sandbox up for a look
 	@scripts/demo
 
-test: setup check long e2e ## everything: check, what takes longer, then the tests on the local AWS
+test: check timed ## everything: check, then the tests on the local AWS, and beside them what takes long
+	@$(MAKE) --no-print-directory --jobs 2 shared long
 
 check: lint type imports ## no outside world: ruff, mypy, import-linter, unit and contract tests
 	pytest -q -n 3 -m "not sandbox and not e2e and not long"
 
 long: setup ## all states of a handover, prefix-change killed at every moment, stacks broken in every way
-	pytest -q -n 2 -m "long and not sandbox and not e2e"
+	@# It takes what others leave of the machine.
+	nice -n 19 pytest -q -n 2 -m "long and not sandbox and not e2e"
 
-e2e: setup ## the tests that need the local AWS, on two of them side by side
+e2e: timed shared ## the tests that need the local AWS
+
+timed: setup
 	@scripts/setup tests
 	@# What judges seconds has the machine for itself.
-	pytest -q $(timed)
-	pytest -q -n 2 --dist loadfile --durations=15 -m "sandbox or e2e" $(addprefix --ignore=,$(timed))
+	pytest -q $(judges_seconds)
+
+shared: setup
+	@scripts/setup tests
+	pytest -q -n 2 --dist loadfile --durations=15 -m "sandbox or e2e" $(addprefix --ignore=,$(judges_seconds))
 
 bench: setup ## start-up, the engine beside others (peers are installed for it), and the release beside a script
 	@scripts/bench
