@@ -48,7 +48,7 @@ class Command:
     arguments: Sequence[str]
     directory: Path
     environment: Mapping[str, str]
-    stdin: Path | None = None
+    stdin: IO[bytes] | None = None
     limit: float = 3600.0
     grace: float = GRACE_SECONDS
     quiet: bool = False
@@ -118,13 +118,12 @@ def _start(command: Command) -> tuple[subprocess.Popen[bytes], list[IO[bytes]]]:
         with contextlib.ExitStack() as done:
             for _, writing in pipes:
                 done.callback(os.close, writing)
-            stdin = done.enter_context(command.stdin.open("rb")) if command.stdin else subprocess.DEVNULL
             # A session of its own keeps the terminal's Ctrl-C away: this tool decides when the program is interrupted.
             child = subprocess.Popen(
                 list(command.arguments),
                 cwd=command.directory,
                 env=dict(command.environment),
-                stdin=stdin,
+                stdin=command.stdin or subprocess.DEVNULL,
                 stdout=pipes[0][1],
                 stderr=pipes[1][1],
                 start_new_session=True,

@@ -7,7 +7,7 @@ import tempfile
 from collections import deque
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import docker
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
@@ -91,10 +91,10 @@ class DockerBuilder:
     def build(self, request: BuildRequest, labels: Mapping[str, str], progress: Progress) -> BuiltImage:
         """Builds. Raises PermanentError with the failing instruction and its last output lines."""
         context.read_dockerfile(request)
-        with tempfile.TemporaryDirectory(prefix="lgtm-deploy-") as folder:
-            archive = Path(folder) / "context.tar"
-            with archive.open("wb") as out:
-                context.write_archive(request, out)
+        # Without a name: whatever ends this process, the archive goes with it.
+        with tempfile.TemporaryFile() as archive:
+            context.write_archive(request, archive)
+            archive.seek(0)
             if self._buildkit:
                 image = self._build_with_buildkit(request, labels, progress, archive)
             else:
@@ -144,53 +144,52 @@ class DockerBuilder:
             ) from error
 
     def _build_classic(
-        self, request: BuildRequest, labels: Mapping[str, str], progress: Progress, archive: Path
+        self, request: BuildRequest, labels: Mapping[str, str], progress: Progress, archive: IO[bytes]
     ) -> str:
         log = _BuildLog()
-        with archive.open("rb") as tar:
 
-            def start() -> Iterable[Message]:
-                return self._engine.api.build(
-                    fileobj=tar,
-                    custom_context=True,
-                    dockerfile=request.dockerfile,
-                    buildargs=dict(request.build_args),
-                    labels=dict(labels),
-                    platform=request.platform,
-                    rm=True,
-                    forcerm=True,
-                    decode=True,
-                )
+        def start() -> Iterable[Message]:
+            return self._engine.api.build(
+                fileobj=archive,
+                custom_context=True,
+                dockerfile=request.dockerfile,
+                buildargs=dict(request.build_args),
+                labels=dict(labels),
+                platform=request.platform,
+                rm=True,
+                forcerm=True,
+                decode=True,
+            )
 
-            with engine_errors(f"The build of {request.context}"):
-                for message in follow(self._engine, start, progress):
-                    log.take(message, progress)
+        with engine_errors(f"The build of {request.context}"):
+            for message in follow(self._engine, start, progress):
+                log.take(message, progress)
         return log.image(request)
 
     def _build_with_buildkit(
-        self, request: BuildRequest, labels: Mapping[str, str], progress: Progress, archive: Path
+        self, request: BuildRequest, labels: Mapping[str, str], progress: Progress, archive: IO[bytes]
     ) -> str:
-        image_file = archive.with_name("image")
-        environment = {**_command_environment(archive.parent, self._docker_host), **request.build_args}
-        arguments = ["docker", "buildx", "build", "--load", "--progress=plain", f"--iidfile={image_file}"]
+        arguments = ["docker", "buildx", "build", "--load", "--progress=plain"]
         arguments += [f"--platform={request.platform}", f"--file={request.dockerfile}"]
         # Without a value the argument comes from the environment: values never show in the process list.
         arguments += [f"--build-arg={name}" for name in request.build_args]
         arguments += [f"--label={name}={value}" for name, value in labels.items()]
-        command = child.Command(
-            arguments=[*arguments, "-"],
-            directory=request.context,
-            environment=environment,
-            stdin=archive,
-        )
-        try:
-            done = child.run(command, progress)
-        except child.KilledError as error:
-            raise error.__cause__ or error from None
-        if done.exit_code != 0:
-            lines = [line for line in done.errors if line.strip()][-LAST_LINES:]
-            raise PermanentError(f"The build of {request.context} failed: {' | '.join(lines)}")
-        return image_file.read_text(encoding="ascii").strip()
+        with tempfile.TemporaryDirectory(prefix="lgtm-deploy-") as folder:
+            image_file = Path(folder) / "image"
+            command = child.Command(
+                arguments=[*arguments, f"--iidfile={image_file}", "-"],
+                directory=request.context,
+                environment={**_command_environment(Path(folder), self._docker_host), **request.build_args},
+                stdin=archive,
+            )
+            try:
+                done = child.run(command, progress)
+            except child.KilledError as error:
+                raise error.__cause__ or error from None
+            if done.exit_code != 0:
+                lines = [line for line in done.errors if line.strip()][-LAST_LINES:]
+                raise PermanentError(f"The build of {request.context} failed: {' | '.join(lines)}")
+            return image_file.read_text(encoding="ascii").strip()
 
 
 class _BuildLog:

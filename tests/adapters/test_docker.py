@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,26 @@ def test_buildkit_gets_the_context_and_all_that_is_asked(command: Path, request_
     assert asked["context"] > 0
     assert asked["environment"]["DOCKER_HOST"] == "unix:///engine.sock"
     assert "#5 [2/2] RUN something" in told
+
+
+def test_who_is_killed_amid_a_build_leaves_no_context_behind(
+    command: Path, request_: BuildRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (request_.context / "tempo.yaml").write_text("what is built")
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    seen: set[str] = set()
+
+    def look(_: str) -> None:
+        seen.update(file.name for file in temporary.rglob("*") if file.is_file())
+
+    builder().build(request_, {}, look)
+
+    asked = json.loads((command / "told.json").read_text())
+    assert asked["context"] > len("what is built")
+    assert seen <= {"config.json", "image"}
+    assert "config.json" in seen
 
 
 def test_values_of_arguments_are_not_in_the_process_list(command: Path, request_: BuildRequest) -> None:
