@@ -1,8 +1,9 @@
 """What a run would change, told before it changes anything."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 from lgtm_deploy.core.graph import Node
 from lgtm_deploy.core.preview import Finding, Preview, PreviewLine
@@ -13,6 +14,8 @@ from lgtm_deploy.engine.attempts import plain
 from lgtm_deploy.engine.executor import Job
 from lgtm_deploy.engine.gates import DONE
 from lgtm_deploy.engine.retrying import repeatedly
+
+ValueT = TypeVar("ValueT")
 
 
 def beforehand(job: Job) -> frozenset[str]:
@@ -49,36 +52,42 @@ def preview(job: Job) -> Preview:
 
 def _foreseen(job: Job) -> tuple[Mapping[str, PreviewLine], Mapping[str, Mapping[str, Any]]]:
     """What would change, and the outputs of what would not. All look at once, but who is told by another where to."""
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - only who looks ahead waits for it to load
-
     changing: dict[str, PreviewLine] = {}
     unchanged: dict[str, Mapping[str, Any]] = {}
     told_by: dict[str, list[Node]] = {}
     todo = [node for node in job.graph.nodes.values() if job.run.steps[node.id].status not in DONE]
-    with ThreadPoolExecutor(job.parallelism) as workers:
-        while todo:
-            looks = {}
-            for node in todo:
-                if isinstance(step := job.steps[node.id], Action):
-                    try:
-                        inputs = typed(step.takes, resolve(dict(node.spec.with_), job.scope(node, unchanged)))
-                    except UnknownYetError as unknown:
-                        told_by.setdefault(unknown.node, []).append(node)
-                    else:
-                        looks[node.id] = workers.submit(_proposed, job, node, step, inputs)
-            todo = []
-            for name, look in looks.items():
-                proposal = look.result()
-                if isinstance(proposal, Change):
-                    changing[name] = PreviewLine(step=name, change=proposal.summary, details=proposal.details)
+    while todo:
+        looks = []
+        for node in todo:
+            if isinstance(step := job.steps[node.id], Action):
+                try:
+                    inputs = typed(step.takes, resolve(dict(node.spec.with_), job.scope(node, unchanged)))
+                except UnknownYetError as unknown:
+                    told_by.setdefault(unknown.node, []).append(node)
                 else:
-                    unchanged[name] = plain(proposal.outputs)
-                    todo += told_by.pop(name, ())
+                    looks.append(partial(_proposed, job, node, step, inputs))
+        todo = []
+        for node, proposal in _at_once(looks, job.parallelism):
+            if isinstance(proposal, Change):
+                changing[node.id] = PreviewLine(step=node.id, change=proposal.summary, details=proposal.details)
+            else:
+                unchanged[node.id] = plain(proposal.outputs)
+                todo += told_by.pop(node.id, ())
     for node in chain.from_iterable(told_by.values()):
         title = resolve(node.spec.title or node.spec.uses, job.scope(node, unchanged))
         changing[node.id] = PreviewLine(step=node.id, change=title)
     return changing, unchanged
 
 
-def _proposed(job: Job, node: Node, step: Action[Any, Any, Any], inputs: Any) -> Proposal[Any]:
-    return step.propose(inputs, repeatedly(lambda: step.observe(inputs), node.spec.retry, job.stop))
+def _proposed(job: Job, node: Node, step: Action[Any, Any, Any], inputs: Any) -> tuple[Node, Proposal[Any]]:
+    return node, step.propose(inputs, repeatedly(lambda: step.observe(inputs), node.spec.retry, job.stop))
+
+
+def _at_once(looks: Sequence[Callable[[], ValueT]], most: int) -> Iterator[ValueT]:
+    """What the looks give, in their order."""
+    if not looks:
+        return
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - only who looks ahead waits for it to load
+
+    with ThreadPoolExecutor(most) as workers:
+        yield from workers.map(lambda look: look(), looks)
