@@ -229,7 +229,7 @@ class World:
 
         def keep(moment: Moment) -> None:
             if moment.what == "after write":
-                worlds.append((self._copied(moment), {file: file.read_bytes() for file in self.workspace.iterdir()}))
+                worlds.append(self._copied(moment))
 
         self.apply(passing=keep)
         for world, files in worlds:
@@ -239,18 +239,19 @@ class World:
                 file.write_bytes(content)
             yield world
 
-    def _copied(self, at: Moment) -> "World":
-        """This world, where its process is killed now."""
+    def _copied(self, at: Moment) -> "tuple[World, Mapping[Path, bytes]]":
+        """This world where its process is killed now, and the files of its workspace."""
         own = (self.cloud, self.journal, self.clock)
         # What never changes is shared, and a lock is a new one.
         memo = {id(each): each for each in (*self.cloud.calls, *self.journal.records(RUN))}
         memo |= {id(each._lock): threading.RLock() for each in own}
-        with self.cloud._lock:
-            cloud, journal, clock = deepcopy(own, memo)
         world = copy(self)
-        world.cloud, world.journal, world.clock = cloud, journal, clock
+        # Whatever a worker is about to do out there waits, for the files as for the rest.
+        with self.cloud._lock:
+            world.cloud, world.journal, world.clock = deepcopy(own, memo)
+            files = {file: file.read_bytes() for file in self.workspace.iterdir()}
         world.lives = [*self.lives[:-1], Life(at)]
-        return world
+        return world, files
 
     # -- what is there afterwards --------------------------------------------------------------------------------------
     def state(self) -> Mapping[str, object]:
