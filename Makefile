@@ -25,7 +25,8 @@ long: setup ## all states of a handover, prefix-change killed at every moment, s
 	@# It takes what others leave of the machine.
 	nice -n 19 pytest -q -n 2 -m "long and not sandbox and not e2e"
 
-e2e: timed shared ## the tests that need the local AWS
+e2e: timed ## the tests that need the local AWS
+	@$(MAKE) --no-print-directory shared
 
 timed: setup
 	@scripts/setup tests

@@ -113,7 +113,7 @@ def test_buildkit_gets_the_context_and_all_that_is_asked(command: Path, request_
     assert "#5 [2/2] RUN something" in told
 
 
-def test_who_is_killed_amid_a_build_leaves_no_context_behind(
+def test_no_file_has_the_context_while_it_is_built(
     command: Path, request_: BuildRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (request_.context / "tempo.yaml").write_text("what is built")

@@ -45,7 +45,7 @@ def told(work: str, *signals: signal.Signals) -> tuple[int, list[str], float]:
 @pytest.mark.parametrize(
     ("signals", "budget"),
     [
-        pytest.param((signal.SIGTERM,), 8.5, id="terminated", marks=pytest.mark.long),
+        pytest.param((signal.SIGTERM,), 8.5, id="terminated"),
         pytest.param((signal.SIGINT, signal.SIGINT), 4.0, id="interrupted twice"),
     ],
 )
