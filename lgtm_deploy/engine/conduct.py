@@ -14,7 +14,7 @@ from lgtm_deploy.engine.closing import HookRunner, finish, lock_taken, run_hooks
 from lgtm_deploy.engine.executor import Job, execute
 from lgtm_deploy.engine.foresight import beforehand, preview
 from lgtm_deploy.engine.freshness import absent, fetch, outdated, reopen
-from lgtm_deploy.engine.rollback import roll_back, tidy
+from lgtm_deploy.engine.rollback import go_on_back, roll_back, tidy
 
 _ENDED_EARLY: Mapping[Verdict, type[DeployError]] = {"interrupted": InterruptedRunError, "timed-out": DeadlineError}
 
@@ -54,7 +54,7 @@ def conduct(job: Job, decisions: Decisions, hook: HookRunner, *, stack: str, by:
         job.ledger.write(events.RunResumed(at=clock.now(), by=by))
         lock_taken(job)
     if job.run.rolling_back:
-        conclusion = roll_back(job, why or f"asked for by {by}", hook)
+        conclusion = go_on_back(job, why or f"asked for by {by}", hook)
     else:
         conclusion = _decided(job, decisions, hook) or _act(job, decisions, hook)
     if conclusion.verdict in ("deployed", "unchanged"):

@@ -15,6 +15,7 @@ from lgtm_deploy.core.verdict import Conclusion, went_back
 from lgtm_deploy.engine.closing import HookRunner, run_hooks
 from lgtm_deploy.engine.drive import Drive, Voice
 from lgtm_deploy.engine.executor import Job
+from lgtm_deploy.engine.quiescence import UNDER_WAY, quiesce
 from lgtm_deploy.engine.readback import read_back
 
 _Later = (InterruptedRunError, DeadlineError)
@@ -46,12 +47,25 @@ def roll_back(job: Job, reason: str, hook: HookRunner) -> Conclusion:
         run_hooks(job, hook, "rollback")
         read_back(job)
     except _Later as error:
-        verdict: Verdict = "interrupted" if isinstance(error, InterruptedRunError) else "timed-out"
-        return Conclusion(verdict=verdict, reason=f"on the way back ({reason}): {error}")
+        return _to_go_on(reason, error)
     differs = tuple(f"{step.id}: {step.message}" for step in job.run.steps.values() if step.status == "not-compensated")
     differs += tuple(f"{step}: was left out of the rollback" for step in way.left())
     job.ledger.write(events.RollbackFinished(at=job.clock.now(), differs=differs))
     return went_back(job.run)
+
+
+def go_on_back(job: Job, reason: str, hook: HookRunner) -> Conclusion:
+    """The same of a rollback that another process began: what that one had under way is waited for first."""
+    try:
+        quiesce(job)
+    except (InterruptedRunError, *UNDER_WAY) as error:
+        return _to_go_on(reason, error)
+    return roll_back(job, reason, hook)
+
+
+def _to_go_on(reason: str, error: DeployError) -> Conclusion:
+    verdict: Verdict = "interrupted" if isinstance(error, InterruptedRunError) else "timed-out"
+    return Conclusion(verdict=verdict, reason=f"on the way back ({reason}): {error}")
 
 
 def tidy(job: Job) -> Run:

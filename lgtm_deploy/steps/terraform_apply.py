@@ -14,6 +14,7 @@ from lgtm_deploy.steps.terraform_roots import (
     AppliedOutputs,
     apply_plan,
     briefly,
+    quiet,
     recorded,
     revision_of,
     save_plan,
@@ -100,6 +101,10 @@ class TerraformApply(Action[ApplyInputs, ApplySeen, AppliedOutputs]):
         planned = PlannedChanges(file=Path(inputs.plan), sha256=inputs.sha256, changes=())
         apply_plan(self.stack, self.ports, inputs.root, planned, progress)
         return _applied(seen)
+
+    def quiesce(self, inputs: ApplyInputs, seen: ApplySeen, progress: Progress) -> None:
+        """Waits for a Terraform that outlived its process. Raises TransientError and DeadlineError."""
+        quiet(self.stack, self.ports, inputs.root, progress)
 
     def compensate(self, inputs: ApplyInputs, seen: ApplySeen, progress: Progress) -> None:
         """Takes Terraform's way back. Raises PermanentError with what has not come back."""

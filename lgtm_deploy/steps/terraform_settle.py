@@ -16,6 +16,7 @@ from lgtm_deploy.steps.terraform_roots import (
     briefly,
     broken_by,
     narrowed,
+    quiet,
     recorded,
     revision_of,
     save_plan,
@@ -86,6 +87,10 @@ class TerraformSettle(Action[SettleInputs, SettleSeen, AppliedOutputs]):
         if planned.changes:
             apply_plan(self.stack, self.ports, inputs.root, planned, progress)
         return _applied(seen)
+
+    def quiesce(self, inputs: SettleInputs, seen: SettleSeen, progress: Progress) -> None:
+        """Waits for a Terraform that outlived its process. Raises TransientError and DeadlineError."""
+        quiet(self.stack, self.ports, inputs.root, progress)
 
     def compensate(self, inputs: SettleInputs, seen: SettleSeen, progress: Progress) -> None:
         """Sets anew what the handover had set, by its variables. Raises PermanentError with what has not come back."""

@@ -1,11 +1,14 @@
 """A run is undone on request and cancelled from another terminal: image, health check and grace period come back."""
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -31,8 +34,9 @@ def start(today: Checkout) -> Status:
 class Apply:
     """A deployment in a process of its own, which can be watched while it runs."""
 
-    def __init__(self, checkout: Checkout) -> None:
-        words = [sys.executable, "-m", "lgtm_deploy", "apply", "prefix-change", "--env", "sandbox", "--yes"]
+    def __init__(self, checkout: Checkout, *what: str) -> None:
+        words = [sys.executable, "-m", "lgtm_deploy", *(what or ("apply", "prefix-change"))]
+        words += ["--env", "sandbox", "--yes"]
         self.process = subprocess.Popen(
             [*words, "--output", "json"], cwd=checkout.folder, env=dict(os.environ), stdout=subprocess.PIPE, text=True
         )
@@ -89,6 +93,43 @@ def test_a_change_that_was_killed_while_terraform_ran_is_undone(today: Checkout,
     back = today.run("rollback", apply.run[:5], "--env", "sandbox", "--yes", "--output", "json")
 
     assert back.exit_code == 0, back.out + back.err
+    assert told(today.status()) == told(start)
+
+
+def child_of(parent: int, *words: str) -> int:
+    """The process of that parent whose command line has all of these words, once it is there."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        for each in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                # Field 4, after a name in parentheses (proc(5)).
+                is_child = int((each / "stat").read_text().rpartition(")")[2].split()[1]) == parent
+                if is_child and all(word in (each / "cmdline").read_text() for word in words):
+                    return int(each.name)
+        time.sleep(0.005)
+    pytest.fail(f"no process of {parent} is {' '.join(words)}")
+
+
+def test_a_terraform_that_outlives_its_killed_run_is_waited_for(today: Checkout, start: Status) -> None:
+    apply = Apply(today)
+    apply.until("StepObserved", "flip")
+    # It has the state's lock before it starts its provider, and changes nothing while that stands still.
+    terraform = child_of(apply.process.pid, "terraform", "apply")
+    provider = child_of(terraform, "terraform-provider-aws")
+    os.kill(provider, signal.SIGSTOP)
+    try:
+        apply.process.kill()
+        apply.end()
+        before = {name: row["path"] for name, row in today.status().items()}
+        back = Apply(today, "rollback", apply.run)
+        waits = next((each for each in back.lines() if "waiting for the state's lock" in each.get("message", "")), None)
+    finally:
+        os.kill(provider, signal.SIGCONT)
+    ended = back.rest()
+
+    assert before == {name: row["path"] for name, row in start.items()}, "the health check had moved before"
+    assert waits, "it did not wait"
+    assert (back.end(), ended["verdict"]) == (0, "rolled-back")
     assert told(today.status()) == told(start)
 
 

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lgtm_deploy.core.errors import InterruptedRunError, NotFoundError, PermanentError, RefusedError
+from lgtm_deploy.core.errors import (
+    DeadlineError,
+    InterruptedRunError,
+    NotFoundError,
+    PermanentError,
+    RefusedError,
+    TransientError,
+)
 from lgtm_deploy.core.event import (
     CompensationFailed,
     Event,
@@ -22,16 +29,31 @@ from lgtm_deploy.core.event import (
     StepObserved,
     StepSkipped,
     StepStarted,
+    StepSucceeded,
 )
 from lgtm_deploy.core.gate import Gate
 from lgtm_deploy.core.plan import Hooks
+from lgtm_deploy.core.ports import Progress
 from lgtm_deploy.core.preview import Preview
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.engine.history import refuse_when_changed_since
 from lgtm_deploy.engine.undo import nothing_to_undo
 from lgtm_deploy.fakes import FakeJournal
 from tests.engine.acting import HookLog, act, resumed, taken_back
-from tests.engine.toys import Inputs, Outputs, Seen, Stage, Toy, Watch, WatchedJournal, World, fails, for_ever
+from tests.engine.toys import (
+    Doing,
+    Inputs,
+    Outputs,
+    Seen,
+    Stage,
+    Toy,
+    Watch,
+    WatchedJournal,
+    World,
+    fails,
+    for_ever,
+    nothing,
+)
 
 BROKEN = PermanentError("It broke.")
 CHAIN = {"a": [], "b": ["a"], "gate": ["b"], "c": ["gate"]}
@@ -191,6 +213,100 @@ def test_a_rollback_after_a_failure_that_was_killed_keeps_its_reason_when_it_goe
                 assert world.what_was("apply") == ["a", "b", "c"]
                 assert run.steps["c"].kind == "failed"
     assert gone_on >= 4
+
+
+class Lasting(Toy):
+    """What it does lands whatever becomes of its process, and only when somebody waits for it."""
+
+    def __init__(self, world: World, name: str, *, waits: Doing = nothing) -> None:
+        super().__init__(world, name)
+        self._waits = waits
+
+    def quiesce(self, inputs: Inputs, seen: Seen, progress: Progress) -> None:
+        self.world.did(f"wait {self.name}")
+        self._waits(self, progress)
+        self.world.state[self.name] = "new"
+
+
+class NeverTold(WatchedJournal):
+    """The process is gone before it writes down how that step ended."""
+
+    def __init__(self, world: World, step: str) -> None:
+        super().__init__(world)
+        self._step = step
+
+    def append(self, run: str, fence: int, events: Sequence[Event]) -> Sequence[Record]:
+        if any(isinstance(event, StepSucceeded) and event.step == self._step for event in events):
+            raise Killed
+        return super().append(run, fence, events)
+
+
+def killed_in_c(waits: Doing = nothing) -> Stage:
+    """What `c` does is still on its way."""
+    world = World()
+    stage = chain(world, a=Lasting(world, "a"), c=Lasting(world, "c", waits=waits))
+    stage.write_to(NeverTold(world, "c"))
+    with pytest.raises(Killed):
+        act(stage)
+    world.state["c"] = "old"
+    return stage
+
+
+def test_what_a_killed_process_began_lands_before_it_is_undone() -> None:
+    stage = killed_in_c()
+    shown: list[Preview] = []
+
+    run = taken_back(stage, lambda preview: bool(shown.append(preview)) or True)
+
+    assert stage.world.what_was("wait") == ["c"]
+    assert [line.step for line in shown[0].lines] == ["c", "b", "a"]
+    assert stage.world.what_was("undo") == ["c", "b", "a"]
+    assert (run.verdict, set(stage.world.state.values())) == ("rolled-back", {"old"})
+
+
+def test_while_it_is_still_under_way_nothing_is_undone() -> None:
+    stage = killed_in_c(waits=fails(DeadlineError("It is locked by ada.", resolution="Wait.")))
+
+    with pytest.raises(RefusedError, match=r"7f3a cannot be undone yet: It is locked by ada\. Wait\."):
+        taken_back(stage)
+
+    assert stage.world.what_was("undo") == []
+    assert taken_back(stage).verdict == "rolled-back"
+
+
+def test_who_waits_for_it_may_stop() -> None:
+    def asked(_toy: Toy, progress: Progress) -> None:
+        stage.stop.ask("interrupted")
+        progress("locked by ada")
+
+    stage = killed_in_c(waits=asked)
+
+    with pytest.raises(InterruptedRunError):
+        taken_back(stage)
+
+    assert stage.world.what_was("undo") == []
+
+
+def test_what_a_killed_undoing_began_is_waited_for_before_it_goes_on() -> None:
+    world = World()
+    stage = chain(world, c=Lasting(world, "c", waits=fails(TransientError("It is locked by ada."), times=4)))
+    journal = Deadly(world, 99)
+    stage.write_to(journal)
+    act(stage)
+    journal.left = 3
+    with pytest.raises(Killed):
+        taken_back(stage)
+    journal.left = 99
+    resumed(stage)
+
+    later = act(stage)
+    resumed(stage)
+    run = act(stage)
+
+    assert (later.verdict, "It is locked by ada." in later.reason) == ("timed-out", True)
+    assert world.what_was("wait") == ["c"] * 5
+    assert run.verdict == "rolled-back"
+    assert set(world.state.values()) == {"old"}
 
 
 def test_a_rollback_that_failed_is_tried_again_and_only_what_is_missing() -> None:
