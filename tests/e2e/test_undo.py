@@ -125,11 +125,10 @@ def test_a_terraform_that_outlives_its_killed_run_is_waited_for(today: Checkout,
         waits = next((each for each in back.lines() if "waiting for the state's lock" in each.get("message", "")), None)
     finally:
         os.kill(provider, signal.SIGCONT)
-    ended = back.rest()
 
     assert before == {name: row["path"] for name, row in start.items()}, "the health check had moved before"
     assert waits, "it did not wait"
-    assert (back.end(), ended["verdict"]) == (0, "rolled-back")
+    assert (back.rest()["verdict"], back.end()) == ("rolled-back", 0)
     assert told(today.status()) == told(start)
 
 
