@@ -113,8 +113,7 @@ class Action(ABC, Generic[InputsT, SeenT, OutputsT]):
 
     def quiesce(self, inputs: InputsT, seen: SeenT, progress: Progress) -> None:
         """Returns once nothing that an earlier process of the run began here can land any more. Asked before it is
-        undone by another process: what is still on its way is not there yet, and is not back either. Raises
-        TransientError, DeadlineError and ExpiredCredentialsError: it is still under way, or may be."""
+        undone by another process: what is still on its way is not there yet, and is not back either."""
 
     def compensate(self, inputs: InputsT, seen: SeenT, progress: Progress) -> None:
         """Restores what was seen, from what was journaled alone. Safe to repeat; not asked for what is back already."""

@@ -3,8 +3,7 @@
 from functools import partial
 
 from lgtm_deploy.core import event as events
-from lgtm_deploy.core.errors import DeadlineError, ExpiredCredentialsError, TransientError
-from lgtm_deploy.core.graph import Node
+from lgtm_deploy.core.errors import DeadlineError, DeployError, InterruptedRunError
 from lgtm_deploy.core.ports import Progress
 from lgtm_deploy.core.run import StepRun
 from lgtm_deploy.core.step import Action
@@ -13,35 +12,46 @@ from lgtm_deploy.engine.executor import Job
 from lgtm_deploy.engine.gates import DONE
 from lgtm_deploy.engine.retrying import repeatedly
 
-UNDER_WAY = (TransientError, DeadlineError, ExpiredCredentialsError)
+# In seconds: tasks must not die of a health check while nobody knows who is at work, or whether anybody is.
+_LONGEST = 120.0
 
 
 def quiesce(job: Job) -> None:
     """Returns once nothing that an earlier process of the run began can land any more; then it may be undone.
 
-    Only a step whose end, or the end of whose undoing, that process did not write down is waited for. Raises
-    InterruptedRunError when asked to stop, and one of `UNDER_WAY` when a step still is, or may be.
+    Only a step whose end, or the end of whose undoing, that process did not write down is waited for, and not for ever:
+    where it stays unknown, that is told, and what lands later is found when all is read once more in the end. Raises
+    InterruptedRunError when asked to stop.
     """
     for known in job.run.steps.values():
         step = job.steps.get(known.id)
         if isinstance(step, Action) and known.seen is not None and _may_land(known, rolling_back=job.run.rolling_back):
-            node = job.graph.nodes[known.id]
             inputs, seen = typed(step.takes, known.inputs), typed(step.sees, known.seen)
-            repeatedly(partial(step.quiesce, inputs, seen, _progress(job, node)), node.spec.retry, job.stop)
+            wait = partial(step.quiesce, inputs, seen, _progress(job, known.id))
+            try:
+                repeatedly(wait, job.graph.nodes[known.id].spec.retry, job.stop)
+            except InterruptedRunError:
+                raise
+            except DeployError as error:
+                _tell(job, known.id, f"something may still be under way: {error}")
 
 
 def _may_land(known: StepRun, *, rolling_back: bool) -> bool:
     return known.acted and (rolling_back or known.status not in DONE)
 
 
-def _progress(job: Job, node: Node) -> Progress:
-    end = job.clock.monotonic() + node.spec.timeout
+def _progress(job: Job, step: str) -> Progress:
+    end = job.clock.monotonic() + _LONGEST
 
     def progress(message: str) -> None:
         job.stop.check(patient=False)
         if job.clock.monotonic() > end:
-            raise DeadlineError(f"not done after {node.spec.timeout:g} s")
+            raise DeadlineError(f"not done after {_LONGEST:g} s")
         if message:
-            job.ledger.write(events.StepProgressed(at=job.clock.now(), step=node.id, message=message))
+            _tell(job, step, message)
 
     return progress
+
+
+def _tell(job: Job, step: str, message: str) -> None:
+    job.ledger.write(events.StepProgressed(at=job.clock.now(), step=step, message=message))

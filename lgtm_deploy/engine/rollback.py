@@ -15,7 +15,7 @@ from lgtm_deploy.core.verdict import Conclusion, went_back
 from lgtm_deploy.engine.closing import HookRunner, run_hooks
 from lgtm_deploy.engine.drive import Drive, Voice
 from lgtm_deploy.engine.executor import Job
-from lgtm_deploy.engine.quiescence import UNDER_WAY, quiesce
+from lgtm_deploy.engine.quiescence import quiesce
 from lgtm_deploy.engine.readback import read_back
 
 _Later = (InterruptedRunError, DeadlineError)
@@ -58,7 +58,7 @@ def go_on_back(job: Job, reason: str, hook: HookRunner) -> Conclusion:
     """The same of a rollback that another process began: what that one had under way is waited for first."""
     try:
         quiesce(job)
-    except (InterruptedRunError, *UNDER_WAY) as error:
+    except InterruptedRunError as error:
         return _to_go_on(reason, error)
     return roll_back(job, reason, hook)
 

@@ -13,7 +13,7 @@ from lgtm_deploy.core.values import typed
 from lgtm_deploy.engine.closing import HookRunner, finish, lock_taken, run_hooks, skip_rest
 from lgtm_deploy.engine.conduct import Decisions
 from lgtm_deploy.engine.executor import Job
-from lgtm_deploy.engine.quiescence import UNDER_WAY, quiesce
+from lgtm_deploy.engine.quiescence import quiesce
 from lgtm_deploy.engine.retrying import repeatedly
 from lgtm_deploy.engine.rollback import roll_back
 from lgtm_deploy.engine.stop import Stop
@@ -36,16 +36,10 @@ def undo(job: Job, decisions: Decisions, hook: HookRunner, *, by: str) -> Run:
     The job's run is what its journal tells. One that was killed amid its rollback goes on there. The verdict
     is in the run returned: `rolled-back`, `rollback-failed`, or `interrupted` or `timed-out` if it must go on later.
 
-    Raises RefusedError, and then nothing is written down but what was waited for: somebody else has deployed since, it
-    was not approved, or what a killed process began is still under way. Raises InterruptedRunError when it was asked to
-    stop before it began.
+    Raises RefusedError, and then nothing is written down but what was waited for: somebody else has deployed since, or
+    it was not approved. Raises InterruptedRunError when it was asked to stop before it began.
     """
-    try:
-        quiesce(job)
-    except UNDER_WAY as error:
-        raise RefusedError(
-            f"Run {job.run.id} cannot be undone yet: {error.message}", resolution=error.resolution
-        ) from error
+    quiesce(job)
     _refuse_superseded(job)
     _ask(job, decisions)
     # The world went on while somebody thought about it.

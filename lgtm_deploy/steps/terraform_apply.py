@@ -103,7 +103,7 @@ class TerraformApply(Action[ApplyInputs, ApplySeen, AppliedOutputs]):
         return _applied(seen)
 
     def quiesce(self, inputs: ApplyInputs, seen: ApplySeen, progress: Progress) -> None:
-        """Waits for a Terraform that outlived its process. Raises TransientError and DeadlineError."""
+        """Waits for a Terraform that outlived its process. Raises what a plan raises."""
         quiet(self.stack, self.ports, inputs.root, progress)
 
     def compensate(self, inputs: ApplyInputs, seen: ApplySeen, progress: Progress) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lgtm_deploy.core.errors import DeadlineError, ExpiredCredentialsError, PermanentError
+from lgtm_deploy.core.errors import DeadlineError
 from lgtm_deploy.core.guard import Allowance, breaches
 from lgtm_deploy.core.ports import Clock, HealthCheck, PlannedChanges, Ports, Progress, Revision
 from lgtm_deploy.core.stack import Stack
@@ -89,15 +89,8 @@ def briefly(clock: Clock) -> Progress:
 
 def quiet(stack: Stack, ports: Ports, name: str, progress: Progress) -> None:
     """Returns once nobody holds the root's state lock: a Terraform outlives the process that began it, to write its
-    state (adapters/terraform_program.py). Raises TransientError and DeadlineError, naming who holds it, and
-    ExpiredCredentialsError."""
-    try:
-        save_plan(stack, ports, name, {}, progress, purpose="recall")
-    except ExpiredCredentialsError:
-        raise
-    except PermanentError:
-        # What cannot be planned can still be brought back by other ways: they must not wait for what nobody can tell.
-        return
+    state (adapters/terraform_program.py), and whoever may plan has the lock. Raises what a plan raises."""
+    save_plan(stack, ports, name, {}, progress, purpose="recall")
 
 
 def apply_plan(stack: Stack, ports: Ports, name: str, plan: PlannedChanges, progress: Progress) -> None:

@@ -89,7 +89,7 @@ class TerraformSettle(Action[SettleInputs, SettleSeen, AppliedOutputs]):
         return _applied(seen)
 
     def quiesce(self, inputs: SettleInputs, seen: SettleSeen, progress: Progress) -> None:
-        """Waits for a Terraform that outlived its process. Raises TransientError and DeadlineError."""
+        """Waits for a Terraform that outlived its process. Raises what a plan raises."""
         quiet(self.stack, self.ports, inputs.root, progress)
 
     def compensate(self, inputs: SettleInputs, seen: SettleSeen, progress: Progress) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lgtm_deploy.config import stack_file
-from lgtm_deploy.core.errors import PermanentError, RefusedError
+from lgtm_deploy.core.errors import PermanentError, RefusedError, TransientError
 from lgtm_deploy.core.gate import Open, Waiting
 from lgtm_deploy.core.guard import Allowance
 from lgtm_deploy.core.ports import Ports
@@ -302,6 +302,18 @@ def test_an_apply_without_an_answer_is_recalled_with_the_variables_it_was_planne
 
     assert again.before == seen.before
     assert isinstance(step.propose(inputs, again), Nothing)
+
+
+def test_what_an_earlier_process_began_is_over_when_the_state_can_be_locked(place: Place) -> None:
+    step, inputs, seen = place.apply(place.plan())
+    planned = place.cloud.called("infrastructure.plan")
+
+    step.quiesce(inputs, seen, quiet)
+
+    assert place.cloud.called("infrastructure.plan") == planned + 1
+    place.cloud.script.fail_next("infrastructure.plan", TransientError("It is locked by ada."))
+    with pytest.raises(TransientError, match="ada"):
+        step.quiesce(inputs, seen, quiet)
 
 
 def test_a_saved_plan_holds_until_the_state_changes(place: Place) -> None:
