@@ -26,18 +26,19 @@ say(f"{{stop.reason}} {{stop.insisted}}")
 
 def told(work: str, *signals: signal.Signals) -> tuple[int, list[str], float]:
     """How a process that does this ends after these signals: exit code, lines, seconds."""
+    # Unbuffered: what follows a line in the pipe stays there for communicate(), which reads the pipe itself.
     with subprocess.Popen(
-        [sys.executable, "-c", HANGS.format(work=work)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HANGS.format(work=work)], stdout=subprocess.PIPE, bufsize=0
     ) as process:
         try:
             assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-            began, lines = time.monotonic(), []
+            assert process.stdout.readline() == b"ready\n"
+            began, said = time.monotonic(), b""
             for number in signals:
                 process.send_signal(number)
-                lines.append(process.stdout.readline().strip())
-            rest = process.communicate(timeout=30)[0]
-            return process.returncode, lines + rest.splitlines(), time.monotonic() - began
+                said += process.stdout.readline()
+            said += process.communicate(timeout=30)[0]
+            return process.returncode, said.decode().splitlines(), time.monotonic() - began
         finally:
             process.kill()
 

@@ -78,7 +78,8 @@ def test_kill_9_loses_nothing_that_was_announced(file: Path) -> None:
         for _ in range(chance.randint(1, 120)):
             announced = int(child.stdout.readline())
         child.kill()
-        rest, _ = child.communicate()
+        rest = child.stdout.read()
+        child.communicate()
         announced = max([announced, *map(int, re.findall(r"(\d+)\n", rest))])
 
         journal = LocalJournal(file)
