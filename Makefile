@@ -4,7 +4,7 @@ SHELL := /bin/bash
 judges_seconds := tests/e2e/test_prediction.py tests/e2e/test_prefix_change.py
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help setup demo test long e2e timed shared bench night torture soak lint type imports fmt check clean
+.PHONY: help setup demo test long e2e warm timed shared bench night torture soak lint type imports fmt check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -15,7 +15,9 @@ setup: ## install what is missing: Python packages, Docker Engine, Terraform
 demo: setup ## the main job on the local AWS: prefix-change, from 404 to 200; leaves the sandbox up for a look
 	@scripts/demo
 
-test: check timed ## everything: check, then the tests on the local AWS, and beside them what takes long
+test: ## everything: check, then the tests on the local AWS, and beside them what takes long
+	@$(MAKE) --no-print-directory --jobs 2 check warm
+	@$(MAKE) --no-print-directory timed
 	@$(MAKE) --no-print-directory --jobs 2 shared long
 
 check: lint type imports ## no outside world: ruff, mypy, import-linter, unit and contract tests
@@ -27,6 +29,11 @@ long: setup ## all states of a handover, prefix-change killed at every moment, s
 
 e2e: timed ## the tests that need the local AWS
 	@$(MAKE) --no-print-directory shared
+
+warm: setup
+	@scripts/setup tests
+	@# The images and the golden state that every sandbox begins from are made once.
+	cd examples/lgtm-stack && lgtm-deploy sandbox up --name warm && lgtm-deploy sandbox down --name warm
 
 timed: setup
 	@scripts/setup tests
