@@ -8,6 +8,8 @@ from lgtm_deploy.core.step import Part, Step
 
 DONE = ("succeeded", "unchanged")
 
+_TIME_HAS_PASSED = "its tasks are asked again: time has passed"
+
 
 def doubtful(graph: Graph, run: Run, steps: Mapping[str, Step]) -> Mapping[str, str]:
     """Steps that are done and have to be done again, and why.
@@ -16,20 +18,23 @@ def doubtful(graph: Graph, run: Run, steps: Mapping[str, Step]) -> Mapping[str, 
     health or when the hold was over, or somebody may have deployed another image. No health check may move on such a
     word. What a gate needs for the time of its look, and what removes that, is done again with it.
     """
-    found: dict[str, str] = {}
-    for gate in graph.nodes:
-        if (
-            steps[gate].part is Part.TASK_GATE
-            and run.steps[gate].status in DONE
-            and _comes_first(gate, graph, run, steps)
-        ):
-            reason = "its tasks are asked again: time has passed"
-            needs = (need for need in graph.nodes[gate].needs if _is_temporary(steps[need]))
-            found.update(dict.fromkeys((gate, *needs), reason))
+    gates = [
+        gate
+        for gate in graph.nodes
+        if steps[gate].part is Part.TASK_GATE
+        and run.steps[gate].status in DONE
+        and _comes_first(gate, graph, run, steps)
+    ]
+    around: dict[str, str] = {}
     for node in graph.nodes.values():
-        if _is_temporary(steps[node.id]) and run.steps[node.id].status in DONE and found.keys() & set(node.needs):
-            found.setdefault(node.id, "what it removes is made again")
-    return found
+        if not _is_temporary(steps[node.id]) or run.steps[node.id].status not in DONE:
+            continue
+        if any(node.id in graph.nodes[gate].needs for gate in gates):
+            around[node.id] = _TIME_HAS_PASSED
+        elif any(need in around or need in gates for need in node.needs):
+            around[node.id] = "what it removes is made again"
+    # The gates last: whoever finds only the first of these written down finds the others by their gates.
+    return around | dict.fromkeys(gates, _TIME_HAS_PASSED)
 
 
 def _comes_first(gate: str, graph: Graph, run: Run, steps: Mapping[str, Step]) -> bool:
