@@ -36,6 +36,11 @@ def _tell(message: str) -> None:
         typer.echo(message, err=True)
 
 
+def _called(name: str) -> str:
+    """The tool's name as one types it to mean that sandbox."""
+    return "lgtm-deploy" if name == "default" else f"LGTM_DEPLOY_SANDBOX={name} lgtm-deploy"
+
+
 @app.command()
 def up(
     context: typer.Context,
@@ -51,10 +56,10 @@ def up(
     stack = _stack(settings_of(context))
     connection = bring_up(stack, name, _tell, fresh=fresh)
     typer.echo(f"The sandbox '{name}' is up.")
-    typer.echo(f"  services        lgtm-deploy status --env {stack.environment.name}")
+    typer.echo(f"  services        {_called(name)} status --env {stack.environment.name}")
     typer.echo(f"  load balancer   curl {connection.load_balancer_url}/tempo/api/echo")
     typer.echo(f"  AWS             AWS_ENDPOINT_URL={connection.endpoint}")
-    typer.echo("  take it down    lgtm-deploy sandbox down")
+    typer.echo(f"  take it down    {_called(name)} sandbox down")
 
 
 @app.command()
@@ -95,7 +100,7 @@ def status(context: typer.Context, *, name: Name = "default") -> None:
         typer.echo(json.dumps(found))
         return
     if connection is None:
-        typer.echo(f"The sandbox '{name}' is not up. Start it with `lgtm-deploy sandbox up`.")
+        typer.echo(f"The sandbox '{name}' is not up. Start it with `{_called(name)} sandbox up`.")
         return
     typer.echo(f"The sandbox '{name}' is up." if seen.is_up else f"The sandbox '{name}' does not answer.")
     typer.echo(f"  load balancer   {connection.load_balancer_url}")

@@ -86,6 +86,14 @@ def test_no_sandbox_up(tmp_path: Path) -> None:
         assert said.complaint == ("Error: The sandbox 'default' is not up. Start it with `lgtm-deploy sandbox up`.")
 
 
+def test_a_sandbox_with_a_name_is_told_how_it_is_meant(stack: Path) -> None:
+    said = lgtm_deploy("sandbox", "status", "--name", "other", folder=stack)
+
+    assert said.out.strip() == (
+        "The sandbox 'other' is not up. Start it with `LGTM_DEPLOY_SANDBOX=other lgtm-deploy sandbox up`."
+    )
+
+
 def test_no_credentials(stack: Path) -> None:
     said = apply(stack, AWS_EC2_METADATA_DISABLED="true", AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
 
