@@ -19,9 +19,10 @@ from lgtm_deploy.sandbox.files import write_text
 POLL_SECONDS = 0.05
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
-_RECORD_THEN_RUN = f'cat {_BOOT} /proc/$$/stat > "$0.new" && mv "$0.new" "$0" && exec "$@"'
+# Standard output is a pipe of ours until the record is written: it ends with that, or with the shell.
+_RECORD_THEN_RUN = f'cat {_BOOT} /proc/$$/stat > "$0.new" && mv "$0.new" "$0" && exec "$@" >&2'
 # The outer shell ends at once: the program is then a child of init, and never a zombie of ours.
-_DETACH = '/bin/sh -c "$RECORD_THEN_RUN" "$@" >>"$LOG" 2>&1 &'
+_DETACH = '/bin/sh -c "$RECORD_THEN_RUN" "$@" 2>>"$LOG" &'
 _START_TIME_FIELD = 19
 _STATE_FIELD = 0
 
@@ -72,7 +73,10 @@ class Child:
 
 
 def start(command: Sequence[str], *, record: Path, log: Path, environment: Mapping[str, str], directory: Path) -> None:
-    """Starts a program in a session of its own; its output is appended to `log`, and `record` says which it is."""
+    """Starts a program in a session of its own; its output is appended to `log`, and `record` says which it is.
+
+    Where there is no record afterwards, the program did not start, and the log may say why.
+    """
     record.parent.mkdir(parents=True, exist_ok=True)
     record.unlink(missing_ok=True)
     subprocess.run(
@@ -80,6 +84,7 @@ def start(command: Sequence[str], *, record: Path, log: Path, environment: Mappi
         env={**environment, "RECORD_THEN_RUN": _RECORD_THEN_RUN, "LOG": str(log)},
         cwd=directory,
         stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         start_new_session=True,
         check=True,
     )

@@ -47,8 +47,7 @@ def start_cloud(home: Home, place: Place, settings: CloudSettings, progress: Pro
     begun = time.monotonic()
     while not is_healthy(settings.ports.gateway):
         progress("")
-        late = time.monotonic() - begun
-        if late > START_SECONDS or (late > 1 and child.recorded(place.process) is None):
+        if time.monotonic() - begun > START_SECONDS or child.recorded(place.process) is None:
             kill_cloud(place, progress)
             raise PermanentError(
                 f"The local AWS did not start: {child.last_lines(place.log, 3)}", resolution=f"See {place.log}."

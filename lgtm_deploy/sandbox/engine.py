@@ -1,6 +1,7 @@
 """Which Docker Engine does the sandbox use, and how is one started where none answers?"""
 
 import os
+import secrets
 import shutil
 import tempfile
 import time
@@ -87,7 +88,8 @@ def answers(docker_host: str) -> bool:
 @contextmanager
 def engine_held(home: Home, progress: Progress) -> Iterator[Engine]:
     """An engine that is not stopped while the block runs, whatever sandboxes come and go."""
-    hold = _holds(home) / str(os.getpid())
+    # One process may hold it more than once.
+    hold = _holds(home) / f"{os.getpid()}-{secrets.token_hex(4)}"
     child.record_self(hold)
     try:
         yield ensure_engine(home, progress)
@@ -186,9 +188,7 @@ def _await(home: Home, address: str, progress: Progress) -> Engine:
     begun = time.monotonic()
     while not answers(address):
         progress("")
-        late = time.monotonic() - begun
-        # The record appears a moment after the start; without it a second later, the program is gone.
-        if late > START_SECONDS or (late > 1 and _running(home) is None):
+        if time.monotonic() - begun > START_SECONDS or _running(home) is None:
             said = child.last_lines(home.engine / "log", 3)
             stop_engine(home, progress)
             raise MissingToolError(

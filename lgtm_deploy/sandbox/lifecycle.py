@@ -1,6 +1,7 @@
 """A sandbox from up to down: `up`, `down`, `status`, `reset`, `remove`."""
 
 import shutil
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from lgtm_deploy.sandbox.cloud import (
     wipe_state,
 )
 from lgtm_deploy.sandbox.connection import Connection, connect, save
-from lgtm_deploy.sandbox.engine import Engine, ensure_engine, find_engine, stop_engine, stop_idle_engine
+from lgtm_deploy.sandbox.engine import Engine, engine_held, find_engine, stop_engine, stop_idle_engine
 from lgtm_deploy.sandbox.files import locked
 from lgtm_deploy.sandbox.home import Home, Place, home_for
 from lgtm_deploy.sandbox.installation import ensure_ministack
@@ -58,7 +59,7 @@ def up(stack: Stack, name: str, progress: Progress, *, fresh: bool = False) -> C
     with locked(place.path / "lock", progress, f"waiting for another command on the sandbox '{name}'"):
         if not fresh and status(home, name).is_up:
             return connect(home, name)
-        return _start(_Start.prepare(home, place, stack, progress), progress, fresh=fresh)
+        return _start(home, place, stack, progress, fresh=fresh)
 
 
 def reset(stack: Stack, name: str, progress: Progress) -> Connection:
@@ -66,7 +67,7 @@ def reset(stack: Stack, name: str, progress: Progress) -> Connection:
     home = home_for(stack.directory)
     place = home.place(name)
     with locked(place.path / "lock", progress, f"waiting for another command on the sandbox '{name}'"):
-        return _start(_Start.prepare(home, place, stack, progress), progress, fresh=False)
+        return _start(home, place, stack, progress, fresh=False)
 
 
 def down(home: Home, name: str, progress: Progress) -> None:
@@ -123,10 +124,9 @@ class _Start:
     key: str
 
     @staticmethod
-    def prepare(home: Home, place: Place, stack: Stack, progress: Progress) -> "_Start":
+    def prepare(home: Home, place: Place, stack: Stack, engine: Engine, progress: Progress) -> "_Start":
         # First: its ports are then free to be kept.
         _clear(home, place, progress)
-        engine = ensure_engine(home, progress)
         python = ensure_ministack(home, progress)
         ports = ports_for(home, place, progress)
         environment = stack.environment
@@ -157,28 +157,27 @@ class _Start:
         )
 
 
-def _start(start: _Start, progress: Progress, *, fresh: bool) -> Connection:
-    client = start.engine.client()
-    try:
-        _with_golden(start, client, progress, fresh=fresh)
-        golden.restore(start.home, start.place, start.key, start.ports)
+def _start(home: Home, place: Place, stack: Stack, progress: Progress, *, fresh: bool) -> Connection:
+    # Held: until its cloud runs, another sandbox that goes down would take the engine with it.
+    with engine_held(home, progress) as engine, closing(engine.client()) as client:
+        start = _Start.prepare(home, place, stack, engine, progress)
+        _restore_golden(start, client, progress, fresh=fresh)
         progress("starting the local AWS")
         start_cloud(start.home, start.place, start.cloud, progress)
         wait_settled(start.stack, start.connection, progress)
-    finally:
-        client.close()
-    save(start.place, start.connection)
+        save(start.place, start.connection)
     return start.connection
 
 
-def _with_golden(start: _Start, client: "docker.DockerClient", progress: Progress, *, fresh: bool) -> None:
+def _restore_golden(start: _Start, client: "docker.DockerClient", progress: Progress, *, fresh: bool) -> None:
     from lgtm_deploy.sandbox.images import ensure_base_images  # noqa: PLC0415 - imports the SDKs
 
     with locked(start.home.path / "golden.lock", progress, "waiting for what runs today to be made"):
         if golden.has_golden(start.home, start.key) and not fresh:
             ensure_base_images(start.home, client, start.stack, progress)
-            return
-        _make_golden(start, client, progress)
+        else:
+            _make_golden(start, client, progress)
+        golden.restore(start.home, start.place, start.key, start.ports)
 
 
 def _make_golden(start: _Start, client: "docker.DockerClient", progress: Progress) -> None:

@@ -20,10 +20,9 @@ def record(tmp_path: Path) -> Path:
 
 def start(record: Path, tmp_path: Path, *command: str) -> child.Child:
     child.start(command, record=record, log=tmp_path / "log", environment=dict(os.environ), directory=tmp_path)
-    while True:
-        found = child.recorded(record)
-        if found:
-            return found
+    found = child.recorded(record)
+    assert found is not None
+    return found
 
 
 def test_a_started_program_is_found_by_its_record_and_stopped_gently(record: Path, tmp_path: Path) -> None:
@@ -31,6 +30,17 @@ def test_a_started_program_is_found_by_its_record_and_stopped_gently(record: Pat
     assert Path(f"/proc/{started.pid}/cmdline").exists()
     assert started.stop(5, silent)
     assert child.recorded(record) is None
+
+
+def test_a_program_that_cannot_be_recorded_is_not_started(record: Path, tmp_path: Path) -> None:
+    record.with_name(record.name + ".new").mkdir(parents=True)
+    mark = tmp_path / "mark"
+    child.start(
+        ["touch", str(mark)], record=record, log=tmp_path / "log", environment=dict(os.environ), directory=tmp_path
+    )
+    assert child.recorded(record) is None
+    assert not mark.exists()
+    assert "directory" in child.last_lines(tmp_path / "log").lower()
 
 
 def test_a_program_that_ignores_the_gentle_signal_is_killed(record: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from lgtm_deploy.core.errors import NotFoundError
 from lgtm_deploy.core.stack import Stack
-from lgtm_deploy.sandbox import child, engine, lifecycle
+from lgtm_deploy.sandbox import bridge, child, engine, lifecycle
 from lgtm_deploy.sandbox.clients import client
 from lgtm_deploy.sandbox.connection import Connection, connect
 from lgtm_deploy.sandbox.home import Home
@@ -119,23 +119,19 @@ def test_an_engine_of_our_own_starts_beside_others_and_leaves_nothing(
     home = Home(path=tmp_path / ("deep" * 30))
     monkeypatch.setattr(engine, "DEFAULT_SOCKET", "unix:///nowhere")
     monkeypatch.delenv("DOCKER_HOST", raising=False)
-    before = bridges()
     with engine.engine_held(home, silent) as held:
         assert held.own
         assert engine.find_engine(home) == held
         socket = Path(held.docker_host.removeprefix("unix://"))
-        engine.stop_idle_engine(home, silent)
+        with engine.engine_held(home, silent) as again:
+            assert again == held
         assert engine.answers(held.docker_host)
+        assert bridge.exists(f"lgtm{home.identity}")
     assert not engine.answers(held.docker_host)
     assert not socket.parent.exists()
-    assert bridges() == before
+    assert not bridge.exists(f"lgtm{home.identity}")
     lifecycle.remove(home, silent)
     assert not home.path.exists()
-
-
-def bridges() -> set[str]:
-    """The machine's bridges; what containers of other tests are plugged in with comes and goes."""
-    return {each.parent.name for each in Path("/sys/class/net").glob("*/bridge")}
 
 
 def containers(machine: Machine, label: str) -> list[str]:
