@@ -28,7 +28,7 @@ resource "terraform_data" "check" {
   input = var.path
   provisioner "local-exec" {
     interpreter = ["PYTHON", "-c"]
-    command     = "import time; time.sleep(SECONDS)"
+    command     = "COMMAND"
   }
 }
 """
@@ -45,12 +45,18 @@ class Root:
         self.taken: Mapping[str, str] = {}
         self.workspace = folder / "workspace"
         self.out = folder / "run" / "alb.tfplan"
-        self.write(0)
+        self.go = folder / "go"
+        self.write("pass")
         self.terraform = self.made()
         self.terraform.init(self.folder, [], self.told.append)
 
-    def write(self, seconds: float) -> None:
-        text = MAIN.replace("PYTHON", sys.executable).replace("SECONDS", str(seconds))
+    def write_slow(self) -> None:
+        """An apply lasts until `go` is there; or two minutes."""
+        waits = f"[time.sleep(0.05) for _ in range(2400) if not pathlib.Path('{self.go}').exists()]"
+        self.write(f"import pathlib, time; {waits}")
+
+    def write(self, command: str) -> None:
+        text = MAIN.replace("PYTHON", sys.executable).replace("COMMAND", command)
         (self.folder / "main.tf").write_text(text + self.store.backend)
 
     def made(self, lock_timeout: float = 3600.0) -> TerraformInfrastructure:
@@ -113,7 +119,7 @@ def test_a_lock_that_outlasts_the_steps_time_is_a_failure_that_names_its_holder(
 
 
 def test_an_applys_own_lock_is_told_with_its_process(root: Root) -> None:
-    root.write(4)
+    root.write_slow()
     planned = root.plan()
     alive: list[bool] = []
 
@@ -121,6 +127,7 @@ def test_an_applys_own_lock_is_told_with_its_process(root: Root) -> None:
         root.told.append(line)
         if isinstance(line, Noted):
             alive.append(not has_ended(line.facts["process"]))
+            root.go.touch()
 
     root.terraform.apply(root.folder, planned, tell)
 
@@ -176,7 +183,7 @@ terraform.apply(Path(root), planned, lambda line: print(line, flush=True) if lin
 
 
 def test_terraform_ends_in_order_when_the_tool_is_killed(root: Root) -> None:
-    root.write(3)
+    root.write_slow()
     planned = root.plan()
     words = [sys.executable, "-c", DEPLOYER, root.folder, root.workspace, planned.file, planned.sha256]
     with subprocess.Popen(list(map(str, words)), stdout=subprocess.PIPE, text=True) as deployer:
@@ -184,6 +191,7 @@ def test_terraform_ends_in_order_when_the_tool_is_killed(root: Root) -> None:
         assert any("Creating..." in line for line in deployer.stdout)
         deployer.send_signal(signal.SIGKILL)
     held = root.store.lock["ID"]
+    root.go.touch()
 
     deadline = time.monotonic() + 60
     while root.store.lock and time.monotonic() < deadline:

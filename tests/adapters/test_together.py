@@ -14,7 +14,6 @@ from lgtm_deploy.adapters.ecs.together import Together
 from lgtm_deploy.core.errors import TransientError
 
 NAMES = [f"s{number}" for number in range(10)]
-SOON = 0.3
 
 
 class Cluster:
@@ -52,7 +51,7 @@ class NoLogs:
 
 
 def at_once(ask: Callable[[str], Any], names: Sequence[str], came: threading.Barrier) -> list[Any]:
-    """What threads get that ask at the same moment; whoever gathers waits at `came` until all are there."""
+    """What threads get that ask at the same moment; all begin when the last is at `came`."""
 
     def one(name: str) -> Any:
         came.wait(10)
@@ -62,15 +61,28 @@ def at_once(ask: Callable[[str], Any], names: Sequence[str], came: threading.Bar
         return list(threads.map(one, names))
 
 
-def gathering(_seconds: float) -> None:
-    time.sleep(SOON)
+class Gathering:
+    """Whoever gathers waits until so many have asked for something, however slow the machine is."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self.asked: list[Together[Any]] = []
+
+    def __call__(self, _seconds: float) -> None:
+        deadline = time.monotonic() + 20
+        while self.asked and time.monotonic() < deadline:
+            if any(len(each._gathered) >= self._count for each in self.asked):
+                return
+            time.sleep(0.01)
 
 
 @pytest.mark.timeout(30)
 @pytest.mark.parametrize("count", [2, 10])
 def test_looks_at_many_rollouts_at_the_same_moment_cost_as_many_calls_as_at_two(count: int) -> None:
     cluster = Cluster(*NAMES[:count], "somebody-elses")
+    gathering = Gathering(count)
     rollouts = EcsRollouts(cluster, cluster="lgtm", logs=NoLogs(), pause=gathering)  # type: ignore[arg-type]
+    gathering.asked += [rollouts._tasks, rollouts._deployments]
 
     tasks = at_once(rollouts.tasks, NAMES[:count], threading.Barrier(count))
     deployments = at_once(rollouts.deployment, NAMES[:count], threading.Barrier(count))
@@ -95,7 +107,9 @@ def test_a_call_holds_no_more_names_than_it_may() -> None:
         asked.append(len(names))
         return {name: name.upper() for name in names}
 
+    gathering = Gathering(len(NAMES))
     together = Together(ask, limit=4, pause=gathering)
+    gathering.asked.append(together)
 
     assert at_once(together.one, NAMES, threading.Barrier(10)) == [name.upper() for name in NAMES]
     assert sorted(asked) == [2, 4, 4]
@@ -110,7 +124,9 @@ def test_an_error_of_the_call_is_everybodys_and_the_next_call_is_made_anew() -> 
             raise TransientError("Slow down.")
         return dict.fromkeys(names, "fine")
 
+    gathering = Gathering(len(NAMES))
     together = Together(ask, limit=10, pause=gathering)
+    gathering.asked.append(together)
 
     def asked(name: str) -> str | None:
         with pytest.raises(TransientError, match=r"Slow down\."):
@@ -119,6 +135,7 @@ def test_an_error_of_the_call_is_everybodys_and_the_next_call_is_made_anew() -> 
 
     assert at_once(asked, NAMES, threading.Barrier(10)) == NAMES
     broken.clear()
+    gathering.asked.clear()
     assert together.one("s0") == "fine"
     assert together.one("nobody") == "fine"
 

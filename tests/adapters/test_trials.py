@@ -60,9 +60,9 @@ def me() -> Identity:
 
 
 def left(engine: docker.DockerClient, process: str) -> list[str]:
-    """Containers, networks and notes of that process."""
+    """Containers, networks and notes of that process. A release of another test may be removing them meanwhile."""
     filters = {"label": f"{PROCESS_LABEL}={process}"}
-    containers = [str(found.name) for found in engine.containers.list(all=True, filters=filters)]
+    containers = [str(found.id) for found in engine.containers.list(all=True, filters=filters, sparse=True)]
     networks = [str(found.name) for found in engine.networks.list(filters=filters)]
     return [*containers, *networks, *(str(found.name) for found in engine.volumes.list(filters=filters))]
 
@@ -193,9 +193,9 @@ def test_what_a_killed_process_left_goes_with_the_next_trial(
     engine: docker.DockerClient, image: str, me: Identity
 ) -> None:
     child, process = trying(image)
+    assert len(left(engine, process)) == 2
     child.kill()
     child.wait(timeout=60)
-    assert len(left(engine, process)) == 2
 
     answers(DockerProbe(engine, me), engine, image, me)
 
