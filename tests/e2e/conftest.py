@@ -76,7 +76,8 @@ class Checkout:
 
     def records(self, since: float = 0.0) -> list[dict[str, Any]]:
         """What happened in the cloud since then (epoch seconds)."""
-        lines = self.connection.records.read_text(encoding="utf-8").splitlines()
+        # The last line may be half written.
+        lines = self.connection.records.read_text(encoding="utf-8").split("\n")[:-1]
         return [record for line in lines if (record := json.loads(line))["at"] >= since]
 
     def requests(self, since: float, *actions: str) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from lgtm_deploy.sandbox.connection import Connection
 from lgtm_deploy.sandbox.engine import client_of
 
 # It sets the rule, and takes it away when its input ends: also when the tests themselves were killed.
-_GUARD = 'iptables -w -I OUTPUT "$@" && echo set && cat; iptables -w -D OUTPUT "$@"'
+_GUARD = 'PATH=$PATH:/usr/sbin:/sbin; iptables -w -I OUTPUT "$@" && echo set && cat; iptables -w -D OUTPUT "$@"'
 _LABEL = "lgtm-deploy.sandbox"
 
 
@@ -50,10 +50,11 @@ def _subnets(connection: Connection) -> Sequence[str]:
     """Of the networks in which tasks of sandboxes run, this one's among them."""
     client = client_of(connection.docker_host)
     try:
-        # Tasks of another sandbox may end meanwhile.
-        tasks = client.containers.list(filters={"label": _LABEL}, ignore_removed=True)
-        names = {name for task in tasks for name in task.attrs["NetworkSettings"]["Networks"]}
-        configs = [config for name in names for config in client.networks.get(name).attrs["IPAM"]["Config"]]
-        return sorted({config["Subnet"] for config in configs})
+        tasks = client.api.containers(filters={"label": _LABEL})
+        names = {name for task in tasks for name in task["NetworkSettings"]["Networks"]}
+        # A list: networks of another test's tasks may end meanwhile.
+        networks = [network for network in client.api.networks() if network["Name"] in names]
+        subnets = {config["Subnet"] for network in networks for config in network["IPAM"]["Config"] or ()}
+        return sorted(subnet for subnet in subnets if ":" not in subnet)
     finally:
         client.close()

@@ -3,6 +3,7 @@
 import base64
 import stat
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,8 @@ from tests.e2e.conftest import Checkout
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
-CANARY = "canary-7f3a91c2"
+# Of this run only: the arguments of every process of the machine are looked at.
+CANARY = f"canary-{uuid.uuid4().hex}"
 ENVIRONMENT = {
     name: f"{CANARY}-{name.lower()}"
     for name in ("AWS_SESSION_TOKEN", "TF_VAR_grafana_password", "DOCKER_AUTH_CONFIG", "DB_PASSWORD")

@@ -84,10 +84,10 @@ def test_unhealthy_container_is_replaced(cloud: Cloud, server: Path) -> None:
 
 
 def test_grace_period_holds_a_slow_start(cloud: Cloud, server: Path) -> None:
-    cloud.push(server, "app", "slow", MARK="slow", DEFAULT=200, READY_AFTER=3)
+    cloud.push(server, "app", "slow", MARK="slow", DEFAULT=200, READY_AFTER=8)
     definition = cloud.register("slow", cloud.image("app", "slow"))
-    cloud.serve("slow", definition, healthCheckGracePeriodSeconds=10, checks={"HealthyThresholdCount": 4})
-    cloud.wait_steady("slow", 20)
+    cloud.serve("slow", definition, healthCheckGracePeriodSeconds=90, checks={"HealthyThresholdCount": 4})
+    cloud.wait_steady("slow", 30)
     assert cloud.tasks("slow", "STOPPED") == []
     seen = [(r["from"], r["to"]) for r in cloud.records("target", target_group="slow")]
     # It was marked unhealthy in between, so the healthy threshold counts in full.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,10 +40,8 @@ def tags(client: Any) -> tuple[str, ...]:
 
 
 def test_a_second_build_of_the_same_content_builds_nothing(client: Any, tags: tuple[str, ...]) -> None:
-    begun = time.monotonic()
     again = build_base_images(client, label=LABEL, versions=VERSIONS)
     assert (again.built, again.tags) == ((), tags)
-    assert time.monotonic() - begun < 1
 
 
 def test_images_have_the_vendors_entry_point_user_and_our_label(client: Any, tags: tuple[str, ...]) -> None:

@@ -58,7 +58,7 @@ class LogForwarder:
         self._threads[container.id] = thread
         thread.start()
 
-    def drain(self, container: str, seconds: float = 3.0) -> None:
+    def drain(self, container: str, seconds: float = 30.0) -> None:
         """Wait until an ended container's output has all arrived; at most ``seconds``."""
         thread = self._threads.pop(container, None)
         if thread is not None:
