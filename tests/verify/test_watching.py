@@ -85,6 +85,17 @@ def test_what_does_not_answer_at_the_beginning_is_not_watched_where_only_what_wo
     assert found["pyroscope"].paths == ("GET /pyroscope/ready", "POST /pyroscope/ingest")
 
 
+def test_what_is_stopped_before_it_had_its_turn_was_asked_once(tmp_path: Path) -> None:
+    with on_loopback(Loopback(programs=started())) as stack:
+        seen = watching(stack, tmp_path, only_working=False)
+        seen._ended.set()
+        seen.start()
+        found = seen.stop(["grafana", "loki"])
+
+    assert {name: each.failures for name, each in found.items()} == {"grafana": 0, "loki": 0}
+    assert {each.requests / len(each.paths) for each in found.values()} == {1.0}
+
+
 def test_stopping_again_says_the_same(tmp_path: Path) -> None:
     with on_loopback(Loopback(programs=started())) as stack:
         seen = watching(stack, tmp_path, only_working=False)

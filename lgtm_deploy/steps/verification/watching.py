@@ -44,11 +44,13 @@ class Watcher:
 
     def _keep_asking(self, check: Check, knocks: list[Knock]) -> None:
         due = self._clock.monotonic()
-        while not self._ended.is_set():
+        # At least once: of what nobody asked nothing would be known.
+        while True:
             knocks.append(knock(self._web, self._clock, check))
             # On a beat: a slow answer does not make the next question late, and no two are under way at once.
             due = max(due + self._every, self._clock.monotonic())
-            self._ended.wait(due - self._clock.monotonic())
+            if self._ended.wait(due - self._clock.monotonic()):
+                return
 
 
 def knock(web: Web, clock: Clock, check: Check) -> Knock:
