@@ -25,7 +25,7 @@ check: lint type imports ## no outside world: ruff, mypy, import-linter, unit an
 
 long: setup ## all states of a handover, prefix-change killed at every moment, stacks broken in every way
 	@# It takes what others leave of the machine.
-	nice -n 19 pytest -q -n 2 -m "long and not sandbox and not e2e"
+	nice -n 19 pytest -q -n 2 --timeout 1200 -m "long and not sandbox and not e2e"
 
 e2e: timed ## the tests that need the local AWS
 	@$(MAKE) --no-print-directory shared

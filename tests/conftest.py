@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.sandbox.connection import Connection
@@ -15,6 +16,10 @@ from lgtm_deploy.sandbox.home import HOME_VARIABLE, NAME_VARIABLE, Home
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = ROOT / "examples" / "lgtm-stack"
+
+# The same examples wherever they run, and none too slow: a machine may be busy.
+settings.register_profile("any", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any")
 
 
 @dataclass(frozen=True, kw_only=True)

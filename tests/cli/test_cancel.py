@@ -24,6 +24,7 @@ class Running:
 
     def __init__(self, folder: Path) -> None:
         file = folder / ".lgtm-deploy" / "state.db"
+        self.over = threading.Event()
         self.lock = LocalLock(file, SystemClock())
         self.journal = LocalJournal(file)
         self.lease: Lease = self.lock.take("prod", RUN, "ci@runner-4")
@@ -50,12 +51,11 @@ class Running:
         """Does that once somebody has wished it to stop."""
 
         def wait() -> None:
-            pause = threading.Event()
-            for _ in range(2000):
+            while not self.over.is_set():
                 who = self.lock.cancelled(self.lease)
                 if who:
                     return do(who)
-                pause.wait(0.005)
+                self.over.wait(0.005)
             return None
 
         thread = threading.Thread(target=wait)
@@ -63,6 +63,7 @@ class Running:
         return thread
 
     def close(self) -> None:
+        self.over.set()
         self.lock.close()
         self.journal.close()
 

@@ -46,8 +46,9 @@ def told(work: str, *signals: signal.Signals) -> tuple[int, list[str], float]:
 @pytest.mark.parametrize(
     ("signals", "budget"),
     [
-        pytest.param((signal.SIGTERM,), 8.5, id="terminated"),
-        pytest.param((signal.SIGINT, signal.SIGINT), 4.0, id="interrupted twice"),
+        # It leaves after 7.9 s and 3 s; CI runners kill about ten seconds after SIGTERM.
+        pytest.param((signal.SIGTERM,), 10.0, id="terminated"),
+        pytest.param((signal.SIGINT, signal.SIGINT), 7.0, id="interrupted twice"),
     ],
 )
 def test_what_hangs_does_not_keep_the_process(signals: tuple[signal.Signals, ...], budget: float) -> None:

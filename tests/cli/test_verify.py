@@ -22,9 +22,11 @@ def world() -> Iterator[str]:
 
 
 @pytest.fixture
-def nobody() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+def nobody() -> Iterator[str]:
+    with socket.socket() as held:
+        # Bound, so that nobody else gets it, and not listening: refused.
+        held.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{held.getsockname()[1]}"
 
 
 def verify(folder: Path, aws: str, url: str, *words: str, account: str = ACCOUNT, keys: bool = True) -> Said:

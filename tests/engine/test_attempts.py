@@ -1,10 +1,13 @@
 """When a step is tried again, when it is looked at first, and when it is not."""
 
+from dataclasses import replace
+
 import pytest
 
 from lgtm_deploy.core.errors import AccessError, DeployError, InDoubtError, PermanentError, RefusedError, TransientError
 from lgtm_deploy.core.event import StepFailed, StepInDoubt, StepObserved, StepRetried, StepSucceeded, StepUnchanged
 from lgtm_deploy.core.gate import Gate, Open, Shut
+from lgtm_deploy.fakes.clock import FakeClock
 from tests.engine.acting import act
 from tests.engine.toys import Doing, LocalToy, Outputs, Stage, Toy, Watch, World, fails, for_ever
 
@@ -240,6 +243,8 @@ def test_a_look_that_fails_in_passing_is_forgiven() -> None:
 
     watch = Watch(World(), "gate", judging)
     stage = alone(watch).rewrite("gate", timeout=0.5)
+    # Time stands still: however late it looks again, the gate's time is not over.
+    stage.job = replace(stage.job, clock=FakeClock())
 
     assert act(stage).verdict == "unchanged"
     assert watch.looks == 2

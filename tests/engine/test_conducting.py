@@ -1,6 +1,7 @@
 """One run from its first event to its verdict: what comes before anything acts, the question, and the hooks."""
 
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -112,7 +113,7 @@ def test_steps_look_ahead_at_the_same_time_but_those_that_are_told_where_to() ->
     stage = Stage({"a": [], "b": [], "c": ["a", "b"], "d": ["a"], "e": ["b"]})
     for name in ("d", "e"):
         stage.rewrite(name, with_={"value": "${{ steps.b.outputs.value }}"})
-    firsts, seconds = threading.Barrier(3, timeout=5), threading.Barrier(2, timeout=5)
+    firsts, seconds = threading.Barrier(3, timeout=60), threading.Barrier(2, timeout=60)
     for name, others in {"a": firsts, "b": firsts, "c": firsts, "d": seconds, "e": seconds}.items():
         stage.replace_step(Meeting(stage.world, name, others))
     stage.world.state.update({"b": "new", "d": "new"})
@@ -201,12 +202,14 @@ def test_a_hook_that_fails_is_told_and_changes_nothing() -> None:
 def test_the_last_event_has_verdict_exit_code_and_time() -> None:
     stage = Stage({"a": []})
 
+    began = time.monotonic()
     run = act(stage)
+    seconds = time.monotonic() - began
 
     last = stage.events[-1]
     assert isinstance(last, RunFinished)
     assert (last.verdict, last.exit_code, last.reason) == ("deployed", 0, "")
-    assert last.seconds == run.seconds < 5
+    assert last.seconds == run.seconds <= seconds
 
 
 class Shaky(Toy):

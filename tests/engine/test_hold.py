@@ -233,7 +233,7 @@ def test_a_run_waits_no_longer_than_it_was_told() -> None:
     assert stop.paused == pytest.approx(30.5)
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(120)
 def test_who_waits_also_waits_for_a_journal_that_another_process_keeps_busy(tmp_path: Path) -> None:
     clock = FakeClock()
     file = tmp_path / "state.db"
@@ -291,7 +291,7 @@ def pause_after(scene: Scene, kind: type[Event]) -> None:
     scene.journal.append = paused
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(120)
 def test_a_run_whose_environment_is_taken_over_ends_without_another_change() -> None:
     scene, world = Scene(), World()
     stage = Stage({"a": [], "b": ["a"], "c": ["b"]}, world=world)
@@ -308,7 +308,7 @@ def test_a_run_whose_environment_is_taken_over_ends_without_another_change() -> 
     assert RunFinished not in told
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(120)
 def test_what_was_written_before_the_takeover_is_not_acted_on_after_it() -> None:
     """The pause falls between the journal's answer and the change."""
     scene, world = Scene(), World()
@@ -325,7 +325,7 @@ def test_what_was_written_before_the_takeover_is_not_acted_on_after_it() -> None
     assert scene.stop.insisted
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(120)
 def test_a_rollback_that_loses_its_environment_is_left_to_be_resumed() -> None:
     scene, world = Scene(), World()
     stage = Stage({"a": [], "b": ["a"]}, world=world)
@@ -400,7 +400,7 @@ def test_a_store_that_does_not_tell_of_wishes_stops_nobody() -> None:
     assert not stop.asked
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(120)
 def test_a_run_that_is_cancelled_from_elsewhere_ends_as_by_ctrl_c() -> None:
     world = World()
     lock = FakeLock()

@@ -131,7 +131,7 @@ def test_no_more_steps_act_at_once_than_allowed() -> None:
 
 def test_independent_steps_act_at_the_same_time() -> None:
     world = World()
-    together = threading.Barrier(3, timeout=5)
+    together = threading.Barrier(3, timeout=60)
     steps = [Toy(world, name, before=lambda *_: together.wait() and None) for name in "abc"]
     stage = Stage({"a": [], "b": [], "c": []}, *steps, world=world, parallelism=3)
 

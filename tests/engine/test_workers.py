@@ -27,7 +27,7 @@ def test_a_thread_is_started_only_for_what_no_other_is_free_for() -> None:
         for _ in range(5):
             done = threading.Event()
             workers.do(lambda done=done: (by.append(threading.current_thread().name), done.set()), busy=0)
-            assert done.wait(5)
+            assert done.wait(60)
 
     assert set(by) == {"worker_0"}
 
@@ -36,17 +36,17 @@ def test_there_are_never_more_threads_than_allowed() -> None:
     together = threading.Barrier(3)
     with Workers(2) as workers:
         for busy in range(4):
-            workers.do(lambda: together.wait(5), busy=busy)
-        together.wait(5)
+            workers.do(lambda: together.wait(60), busy=busy)
+        together.wait(60)
         assert names() == {"worker_0", "worker_1"}
-        together.wait(5)
+        together.wait(60)
 
 
 def test_what_is_under_way_ends_when_the_block_is_left_by_an_error() -> None:
     go, done = threading.Event(), threading.Event()
 
     def job() -> None:
-        go.wait(5)
+        go.wait(60)
         done.set()
 
     with pytest.raises(RuntimeError), Workers(1) as workers:

@@ -190,7 +190,7 @@ def until(ready: Callable[[], bool]) -> Doing:
     """Lasts until something is so; gives up after a while, so that no test can hang."""
 
     def doing(_toy: Toy, _progress: Progress) -> None:
-        end = time.monotonic() + 5
+        end = time.monotonic() + 60
         while not ready():
             assert time.monotonic() < end, "waited in vain"
             time.sleep(0.001)

@@ -1,5 +1,6 @@
 """A run as a picture: the live table, the timeline, the preview."""
 
+import codecs
 import io
 import os
 import pty
@@ -131,13 +132,15 @@ class Screen:
         self._reader.start()
 
     def _read(self) -> None:
+        # A read may end amid a character.
+        text = codecs.getincrementaldecoder("utf-8")("replace")
         while True:
             try:
                 more = os.read(self.master, 65536)
             except OSError:
                 return
             with self._arrived:
-                self.seen += more.decode(errors="replace")
+                self.seen += text.decode(more)
                 self._arrived.notify_all()
 
     def wait_for(self, text: str) -> None:

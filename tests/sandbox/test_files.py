@@ -9,7 +9,7 @@ from lgtm_deploy.sandbox.files import locked
 
 
 @pytest.mark.parametrize("name", ["a.lock", ""], ids=["a file", "a folder"])
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(120)
 def test_what_is_locked_is_waited_for_and_the_waiting_is_told_once(tmp_path: Path, name: str) -> None:
     place, told, waiting = tmp_path / name, list[str](), threading.Event()
 

@@ -31,5 +31,7 @@ def test_every_truth_fails_without_the_shim(tmp_path: Path) -> None:
     )
     cases = ElementTree.parse(report).findall(".//testcase")
     assert cases
+    # A case that could not even begin tells nothing.
+    assert [case.get("name") for case in cases if case.find("error") is not None] == []
     passed = [case.get("name") for case in cases if case.find("failure") is None]
     assert passed == []

@@ -15,6 +15,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from lgtm_deploy.sandbox.ports import free_port
+
 SANDBOX = Path(__file__).parents[2] / "lgtm_deploy" / "sandbox"
 EXAMPLE = Path(__file__).parents[2] / "examples" / "lgtm-stack"
 DEADLINE_SECONDS = 20.0
@@ -45,20 +47,14 @@ Start = Callable[..., StandIn]
 Exit = Callable[..., tuple[int, str]]
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
 @pytest.fixture
 def port() -> int:
-    return free_port()
+    return free_port(())
 
 
 @pytest.fixture
-def other_port() -> int:
-    return free_port()
+def other_port(port: int) -> int:
+    return free_port((port,))
 
 
 def launch(service: str, version: str, config: Path | None, *flags: str, **environment: str) -> subprocess.Popen[str]:

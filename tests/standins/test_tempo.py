@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import base64
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 import httpx
 import pytest
 
+from lgtm_deploy.sandbox.standins.listener import Request
+from lgtm_deploy.sandbox.standins.readiness import Readiness
+
+T = TypeVar("T")
 TRACE_ID = "5b8efff798038103d269b633813fc60c"
 
 
@@ -39,6 +45,14 @@ def push(run: str, trace_id: str = TRACE_ID) -> dict[str, object]:
     return {
         "resourceSpans": [{"resource": resource, "scopeSpans": [{"scope": {"name": "my.library"}, "spans": [span]}]}]
     }
+
+
+def until(ask: Callable[[], T], fits: Callable[[T], bool]) -> T:
+    """The first answer that fits, or the last of many."""
+    deadline = time.monotonic() + 20
+    while not fits(answer := ask()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return answer
 
 
 @pytest.mark.parametrize(
@@ -76,15 +90,23 @@ def test_the_first_probe_of_readiness_starts_the_clock(start, port, other_port) 
     assert tempo.get("/ready").status_code == 404
     time.sleep(0.5)  # a path that answers 404 never starts the clock
     assert tempo.get("/tempo/ready").status_code == 503
-    assert tempo.get("/tempo/ready").status_code == 503
-    time.sleep(0.5)
-    ready = tempo.get("/tempo/ready")
-    assert (ready.status_code, ready.text.strip()) == (200, "ready")
+    ready = until(lambda: tempo.get("/tempo/ready"), lambda answer: answer.status_code == 200)
+    assert ready.text.strip() == "ready"
+
+
+def test_readiness_takes_its_seconds_from_the_first_probe_on() -> None:
+    now, probe = [100.0], Request(method="GET", path="/ready")
+    readiness = Readiness(seconds=15.0, now=lambda: now[0])
+    answers = []
+    for at in (100.0, 100.0, 114.9, 115.0):
+        now[0] = at
+        answers.append(readiness.answer(probe).status)
+    assert answers == [503, 503, 503, 200]
 
 
 def test_a_trace_is_found_by_id_at_once_and_by_search_when_idle(start, port, other_port) -> None:
     tempo = start(
-        "tempo", "2.3.1", config(port, other_port, prefix="/tempo"), tenant="demo", STANDIN_SEARCH_SECONDS="0.5"
+        "tempo", "2.3.1", config(port, other_port, prefix="/tempo"), tenant="demo", STANDIN_SEARCH_SECONDS="2.5"
     )
     otlp = httpx.post(f"http://127.0.0.1:{other_port}/v1/traces", json=push("7"), headers={"X-Scope-OrgID": "demo"})
     assert (otlp.status_code, otlp.json()) == (200, {"partialSuccess": {}})
@@ -93,8 +115,7 @@ def test_a_trace_is_found_by_id_at_once_and_by_search_when_idle(start, port, oth
     batches = tempo.get(f"/tempo/api/traces/{TRACE_ID}").json()["batches"]
     span = batches[0]["scopeSpans"][0]["spans"][0]
     assert base64.b64decode(span["traceId"]).hex() == TRACE_ID
-    time.sleep(0.6)
-    (found,) = tempo.get("/tempo/api/search", params=query).json()["traces"]
+    (found,) = until(lambda: tempo.get("/tempo/api/search", params=query).json()["traces"], bool)
     assert (found["traceID"], found["rootServiceName"], found["durationMs"]) == (TRACE_ID, "my.service", 5)
     assert tempo.get("/tempo/api/search", params={"q": '{ .run = "8" }'}).json()["traces"] == []
     assert tempo.get("/tempo/api/search", params={"tags": "run=7"}).json()["traces"] != []
@@ -131,5 +152,5 @@ def test_sigterm_ends_it_at_once_with_exit_code_0(start, port, other_port) -> No
     begun = time.monotonic()
     code, log = tempo.stop()
     assert code == 0
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 5
     assert 'msg="tempo started" version=2.3.1' in log

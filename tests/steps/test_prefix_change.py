@@ -123,9 +123,13 @@ def test_looking_ahead_changes_nothing_outside(world: Simulation) -> None:
     assert everything(world) == before
 
 
+# Apart from each other: who looks sees two ended tasks before a third has the breaker roll the deployment back.
+CRASHING = Contract(exit_code=2, start_seconds=10.0, log=("starting", "field prefix not found"))
+
+
 def test_an_image_that_crashes_goes_back_with_its_exit_code_and_last_words(untried: Simulation) -> None:
     before = everything(untried)
-    made_of(untried, "tempo", Source(contract=Contract(exit_code=2, log=("starting", "field prefix not found"))))
+    made_of(untried, "tempo", Source(contract=CRASHING))
 
     run = untried.apply()
 

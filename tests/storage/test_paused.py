@@ -18,7 +18,7 @@ from lgtm_deploy.storage.local import LocalJournal, LocalLock
 from lgtm_deploy.storage.local.database import Database
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS, GRACE = 1.0, 0.5
+SECONDS, GRACE = 3.0, 0.5
 
 DEPLOYER = """
 import sys
@@ -95,7 +95,7 @@ def stop_between_writes(deployer: subprocess.Popen[str], file: Path) -> None:
             database.close()
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(120)
 def test_a_stopped_deployment_that_was_taken_over_writes_and_changes_nothing_when_it_wakes(
     file: Path, changed: Path, deployer: subprocess.Popen[str]
 ) -> None:
@@ -104,6 +104,7 @@ def test_a_stopped_deployment_that_was_taken_over_writes_and_changes_nothing_whe
     clock, stop = SystemClock(), Stop()
     journal = LocalJournal(file)
     while not changed.exists():
+        assert deployer.poll() is None, "it ended before it was stopped"
         stop.pause(0.05)
     stop_between_writes(deployer, file)
     lock = LocalLock(file, clock, seconds=SECONDS, grace=GRACE)

@@ -46,7 +46,8 @@ def main(arguments: list[str]) -> int:
         return 1
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     try:
-        for listener in running.listeners:
+        # The main one, on which it is asked whether it is ready, comes last: who reaches that one reaches all.
+        for listener in reversed(running.listeners):
             listen(listener.port, listener.routes)
     except OSError as error:
         log("error", f"error running {service}", err=f"error initialising module: server: listen tcp: {error}")
