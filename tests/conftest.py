@@ -22,6 +22,11 @@ settings.register_profile("any", derandomize=True, deadline=None, suppress_healt
 settings.load_profile("any")
 
 
+# Behind a proxy, too, tests reach their own servers.
+for _name in ("no_proxy", "NO_PROXY"):
+    os.environ[_name] = ",".join(filter(None, (os.environ.get(_name), "127.0.0.1", "localhost")))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Machine:
     """An engine that answers, and the Python that has MiniStack."""

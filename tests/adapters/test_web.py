@@ -168,7 +168,9 @@ def test_nobody_there() -> None:
     assert heard == NoReply(trouble="refused", detail="Connection refused", seconds=heard.seconds)
 
 
-def test_a_name_that_does_not_resolve() -> None:
+def test_a_name_that_does_not_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Here, and not at a proxy.
+    monkeypatch.setenv("no_proxy", "*")
     heard = ask("http://no-such-host.invalid/")
 
     assert isinstance(heard, NoReply)
