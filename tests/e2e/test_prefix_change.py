@@ -139,7 +139,7 @@ def test_wall_time_stays_close_to_what_the_cloud_itself_needed(release: Release)
     tried = [took(f"build[{service}]") + took(f"probe-image[{service}]") for service in SERVICES]
     tried.append(took("coupled-build[grafana]") + took("coupled-probe[grafana]"))
     prepared = max(took("terraform-init") + took("terraform-plan"), took("preflight") + max(tried))
-    prepared += took("handover") + took("window-plan")
+    prepared += took("handover")
     coupled = {"service": "lgtm-sandbox-grafana"}
     followed = (
         first(records, "deployment", to="SUCCESSFUL", **coupled)["at"]
