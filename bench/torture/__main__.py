@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -168,6 +169,7 @@ def main() -> int:
     parser.add_argument("--shard", default="1/1", help="which part of how many")
     parser.add_argument("--results", type=Path, default=Path(tempfile.gettempdir()) / "lgtm-deploy-torture.jsonl")
     wanted = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     found = [json.loads(line) for line in wanted.results.read_text().splitlines()] if wanted.results.exists() else []
     os.environ["LGTM_DEPLOY_SANDBOX"] = f"torture-{wanted.shard.partition('/')[0]}"
     with tempfile.TemporaryDirectory() as folder:

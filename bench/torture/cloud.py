@@ -86,6 +86,9 @@ class Cloud:
         except subprocess.TimeoutExpired:
             process.kill()
             out, err = process.communicate()
+        finally:
+            # What ends this process ends that one, too.
+            process.kill()
         return Ended(code=process.returncode, out=out, err=err)
 
     def state(self) -> dict[str, Any]:
