@@ -94,6 +94,11 @@ class Job:
         )
         return Attempts(work, clock=self.clock, stop=stop, tell=_telling(node.id, self.clock, voice), guard=self.guard)
 
+    def outdate(self, why: Mapping[str, str]) -> None:
+        """Has these steps run again, in this order of writing. Raises JournalError."""
+        at = self.clock.now()
+        self.ledger.write(*(events.StepOutdated(at=at, step=step, reason=reason) for step, reason in why.items()))
+
 
 def execute(job: Job, within: Callable[[Node], bool] = lambda _: True, *, go_on: bool = False) -> Run:
     """Runs every node that `within` admits and that is not done, and returns when none is under way.
@@ -105,8 +110,7 @@ def execute(job: Job, within: Callable[[Node], bool] = lambda _: True, *, go_on:
     """
     halt = job.stop.child()
     if again := doubtful(job.graph, job.run, job.steps):
-        at = job.clock.now()
-        job.ledger.write(*(events.StepOutdated(at=at, step=step, reason=why) for step, why in again.items()))
+        job.outdate(again)
 
     def start(identifier: str) -> tuple[Event, Callable[[Voice], "_Ending"]]:
         node = job.graph.nodes[identifier]

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, TypeGuard
 
-from lgtm_deploy.core import event as events
 from lgtm_deploy.core.reference import UnknownYetError, resolve
 from lgtm_deploy.core.step import Action, Effect, Part, Step
 from lgtm_deploy.core.values import typed
@@ -45,8 +44,8 @@ def reopen(job: Job, why: Mapping[str, str]) -> None:
         first = next((need for need in node.needs if need in reasons), None)
         if first is not None and node.id not in reasons and job.run.steps[node.id].status in DONE:
             reasons[node.id] = f"{first} is out of date"
-    at = job.clock.now()
-    job.ledger.write(*(events.StepOutdated(at=at, step=step, reason=reason) for step, reason in reasons.items()))
+    # What comes after, first: whoever finds only a part of it written down finds these steps out of date once more.
+    job.outdate(dict(reversed(reasons.items())))
 
 
 def absent(job: Job) -> Mapping[str, str]:
@@ -68,8 +67,7 @@ def absent(job: Job) -> Mapping[str, str]:
 
 def fetch(job: Job, why: Mapping[str, str]) -> None:
     """Has just these steps run again: what they give is the same, in another place."""
-    at = job.clock.now()
-    job.ledger.write(*(events.StepOutdated(at=at, step=step, reason=reason) for step, reason in why.items()))
+    job.outdate(why)
 
 
 def _is_local(step: Step) -> TypeGuard[Action[Any, Any, Any]]:

@@ -56,7 +56,8 @@ def test_what_no_longer_holds_is_prepared_again_and_asked_again() -> None:
     applied = stage.world.what_was("apply")
     assert sorted(applied) == ["aside", "follow", "follow", "plan", "plan", "remote"]
     assert applied[-3:] == ["plan", "follow", "remote"]
-    assert stage.told(StepOutdated) == ["plan", "follow"]
+    # A part of it is never `plan` without what follows it.
+    assert stage.told(StepOutdated) == ["follow", "plan"]
     assert plan.asked[0] == (Inputs(value="in test"), Outputs(value="plan"))
 
 
