@@ -169,7 +169,12 @@ def missed(figures: Figures, dbos: str) -> bool:
     )
     sync = figures.of("disk", chain, lambda told: told.seconds * 1000)
     mean = figures.of("disk", chain, lambda told: told.mean * 1000)
-    print(f"\nto append 200 bytes and sync them: median {sync:.2f} ms, mean {mean:.2f} ms")
+    rested = figures.of("disk", chain, lambda told: told.rested * 1000)
+    commits = figures.of(us, "sleeps", lambda told: told.commits)
+    print(
+        f"\nto append 200 bytes and sync them: median {sync:.2f} ms, mean {mean:.2f} ms, after a rest {rested:.2f} ms"
+    )
+    print(f"the sleeps' {commits:.0f} commits come after rests: so many such syncs take {commits * rested:.0f} ms")
     if mean > 2 * sync:
         print("Others write to this disk: what is said in ms and of a sync says little.")
     print(f"\n{'':42}{'found':>8}{'target':>10}")

@@ -20,7 +20,8 @@ LIMIT = 120.0
 @dataclass(frozen=True, kw_only=True)
 class Told:
     """What a run says of itself: how long it took in seconds, how many steps it did, its peak of memory in MB; `first`
-    is how long after its process was started the first step began."""
+    is how long after its process was started the first step began. What measures the disk gives the `mean` of its
+    syncs, and `rested`, the median of those that come after a rest, both in seconds."""
 
     seconds: float
     done: int
@@ -28,6 +29,7 @@ class Told:
     first: float = 0.0
     commits: int = 0
     mean: float = 0.0
+    rested: float = 0.0
 
 
 class NotMeasuredError(Exception):
