@@ -6,6 +6,8 @@ from typing import Literal
 from lgtm_deploy.core.event import FailureKind, Verdict
 from lgtm_deploy.core.run import Run, StepRun
 
+_DONE = ("succeeded", "unchanged")
+
 Ending = Literal["done", "failed", "superseded", "in-doubt", "interrupted", "timed-out"]
 
 
@@ -17,14 +19,15 @@ class Conclusion:
     reason: str
 
 
-def ending(run: Run, *, asked_to_stop: bool, late: bool) -> Ending:
-    """How the steps themselves ended, before any rollback."""
+def ending(run: Run, *, asked_to_stop: bool, late: bool, goes_on: bool = False) -> Ending:
+    """How the steps themselves ended, before any rollback. `goes_on`: a failure keeps only what needs it from being
+    done; whoever stopped the rest is then told so, for it can still be done."""
     kinds = [_kind(step) for step in run.steps.values()]
     if "superseded" in kinds:
         return "superseded"
-    if "failed" in kinds:
+    if "failed" in kinds and not (goes_on and (asked_to_stop or late) and _could_go_on(run)):
         return "failed"
-    if all(step.status in ("succeeded", "unchanged") for step in run.steps.values()):
+    if all(step.status in _DONE for step in run.steps.values()):
         # Whoever asked it to stop came too late.
         return "done"
     if late:
@@ -32,6 +35,14 @@ def ending(run: Run, *, asked_to_stop: bool, late: bool) -> Ending:
     if asked_to_stop:
         return "interrupted"
     return "in-doubt" if "in-doubt" in kinds else "done"
+
+
+def _could_go_on(run: Run) -> bool:
+    """Whether something is left to do that needs no failed step."""
+    stuck = {step.id for step in run.steps.values() if _kind(step) == "failed"}
+    while more := {step.id for step in run.steps.values() if step.id not in stuck and not stuck.isdisjoint(step.needs)}:
+        stuck |= more
+    return any(step.id not in stuck and step.status not in _DONE for step in run.steps.values())
 
 
 def conclude(run: Run, end: Ending, *, stopped: str = "") -> Conclusion:
@@ -44,6 +55,8 @@ def conclude(run: Run, end: Ending, *, stopped: str = "") -> Conclusion:
         verdict = "deployed" if acted else "unchanged"
     elif end in ("interrupted", "timed-out"):
         verdict = "interrupted" if end == "interrupted" else "timed-out"
+        if stopped and any(_kind(step) == "failed" for step in run.steps.values()):
+            reason = f"{stopped}; {reason}"
         reason = reason or stopped or "stopped on request"
         if acted:
             reason += f"; done so far: {', '.join(acted)}"

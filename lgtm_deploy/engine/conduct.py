@@ -180,8 +180,9 @@ def _cut_short(job: Job, error: DeployError) -> Conclusion:
 
 
 def _act(job: Job, decisions: Decisions, hook: HookRunner) -> Conclusion:
-    run = execute(job, go_on=job.plan.on_failure == "continue")
-    end = ending(run, asked_to_stop=job.stop.asked, late=job.stop.late)
+    goes_on = job.plan.on_failure == "continue"
+    run = execute(job, go_on=goes_on)
+    end = ending(run, asked_to_stop=job.stop.asked, late=job.stop.late, goes_on=goes_on)
     return _ended(job, decisions, hook, end)
 
 

@@ -104,3 +104,46 @@ def test_a_part_of_a_plan_is_resumed_and_undone_as_that_part() -> None:
 
     assert taken_back(stage).verdict == "rolled-back"
     assert world.what_was("undo") == ["b", "a"]
+
+
+def test_a_plan_that_goes_on_and_is_stopped_can_be_gone_on_with() -> None:
+    world = World()
+    stage = spread(world)
+    stage.replace_step(
+        Toy(
+            world,
+            "b1",
+            after=lambda *_: (until(lambda: "StepFailed a1" in world.log)(*_), stage.stop.ask("interrupted")),
+        )
+    )
+
+    run = act(stage)
+
+    assert (run.verdict, run.exit_code) == ("interrupted", 130)
+    assert run.reason == "interrupted; a1: It broke.; done so far: a1, b1"
+    stage.replace_step(Toy(world, "a1"))
+    resumed(stage)
+    assert act(stage).verdict == "deployed"
+    assert world.what_was("apply").count("b1") == 1
+
+
+def test_a_plan_that_goes_on_and_runs_out_of_time_can_be_gone_on_with() -> None:
+    world = World()
+    stage = spread(world)
+    stage.replace_step(
+        Toy(
+            world,
+            "b1",
+            after=lambda *_: (until(lambda: "StepFailed a1" in world.log)(*_), stage.stop.ask("over", late=True)),
+        )
+    )
+
+    assert act(stage).verdict == "timed-out"
+
+
+def test_who_stops_a_plan_that_goes_on_too_late_is_told_of_the_failure() -> None:
+    world = World()
+    stage = Stage({"a": []}, Toy(world, "a", after=fails(BROKEN)), world=world, on_failure="continue")
+    stage.replace_step(Toy(world, "a", after=lambda *_: (stage.stop.ask("interrupted"), fails(BROKEN)(*_))))
+
+    assert act(stage).verdict == "halted"
