@@ -35,7 +35,7 @@ def cancel(
 
     settings = settings_of(context)
     remembered = memory.remembered(settings)
-    begun = wiring.run_so_far(remembered, wiring.find_run(remembered, run))
+    begun = wiring.begun_run(remembered, run, settings.environment)
     stack = wiring.settled(load_stack(settings.in_environment(begun.environment)))
     lock = memory.lock(stack, SystemClock())
     held = _asked(lock, begun, wiring.caller_name())
@@ -63,11 +63,12 @@ def _asked(lock: "Lock", run: "Run", by: str) -> "LockHolder":
     """Who was asked to stop. Raises RefusedError: the run is not running."""
     from lgtm_deploy.core.errors import LockHeldError, NotFoundError, RefusedError
 
-    if run.verdict:
-        raise RefusedError(f"Run {run.id} is not running: it has ended, {run.verdict}.")
     try:
+        # One with a verdict may be about to go on, or to be undone.
         return lock.cancel(run.environment, run.id, by)
     except (NotFoundError, LockHeldError) as error:
+        if run.verdict:
+            raise RefusedError(f"Run {run.id} is not running: it has ended, {run.verdict}.") from error
         raise RefusedError(
             f"Run {run.id} is not running: its process ended without a verdict.", resolution=_way_on(run)
         ) from error

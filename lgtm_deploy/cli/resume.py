@@ -34,7 +34,7 @@ def resume(
 
     settings = settings_of(context)
     remembered = memory.remembered(settings)
-    begun = wiring.run_so_far(remembered, wiring.find_run(remembered, run))
+    begun = wiring.begun_run(remembered, run, settings.environment)
     stack = loading.load_stack(settings.in_environment(begun.environment))
     plan = loading.load_plan(begun.plan, stack)
     if not yes and not sys.stdin.isatty():

@@ -27,7 +27,7 @@ def rollback(
 
     settings = settings_of(context)
     remembered = memory.remembered(settings)
-    begun = wiring.run_so_far(remembered, wiring.find_run(remembered, run))
+    begun = wiring.begun_run(remembered, run, settings.environment)
     nothing = nothing_to_undo(begun)
     if nothing and begun.verdict:
         typer.echo(nothing, err=True)

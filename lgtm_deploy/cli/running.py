@@ -65,7 +65,7 @@ def run_plan(settings: Settings, stack: Stack, plan: Plan, graph: Graph, wanted:
 def resume_run(settings: Settings, stack: Stack, plan: Plan, wanted: Wanted, run: Run) -> Run:
     """Goes on with a run that was stopped or killed: what is done is not done again, what was under way is looked at.
 
-    Raises UsageError when it has its verdict, was for another environment, or its plan has changed since.
+    Raises UsageError when it has its verdict, or its plan has changed since.
     """
     _check_open(run)
     return _run(settings, _begun_with(stack, plan, run), wanted, run)
@@ -74,19 +74,13 @@ def resume_run(settings: Settings, stack: Stack, plan: Plan, wanted: Wanted, run
 def undo_run(settings: Settings, stack: Stack, plan: Plan, wanted: Wanted, run: Run) -> Run:
     """Brings back what the run had found: a finished one as well as one that was stopped or killed.
 
-    Raises UsageError when it was for another environment, or its plan has changed since; RefusedError when somebody
-    has changed the environment since.
+    Raises UsageError when its plan has changed since; RefusedError when somebody has changed the environment since.
     """
     return _run(settings, _begun_with(stack, plan, run), wanted, run)
 
 
 def _begun_with(stack: Stack, plan: Plan, run: Run) -> "_Subject":
     """What that run was begun with."""
-    if run.environment != stack.environment.name:
-        raise UsageError(
-            f"Run {run.id} was on '{run.environment}', not on '{stack.environment.name}'.",
-            resolution=f"Pass --env {run.environment}.",
-        )
     if run.plan_digest != plan.digest:
         raise UsageError(
             f"Plan '{plan.name}' has changed since run {run.id} began.",

@@ -20,7 +20,7 @@ def show(
 
     settings = settings_of(context)
     journal = remembered(settings)
-    records = journal.records(find_run(journal, run))
+    records = journal.records(find_run(journal, run, settings.environment))
     if settings.output == "json":
         for record in records:
             typer.echo(encode(record))

@@ -13,18 +13,20 @@ from lgtm_deploy.engine.stop import Stop
 # Terraform then has 4 s more before it is killed. What still hangs then (a call that is not answered) is left.
 _PATIENCE_AFTER_SIGTERM = 3.0
 _BUDGET_AFTER_SIGTERM = 7.9
-# A second Ctrl-C leaves at once; children get this long to be stopped, in seconds.
-_LEAVING = 3.0
+# A second Ctrl-C leaves at once; children (a Terraform has 4 s) get this long to be stopped and written down.
+_LEAVING = 5.0
 _INTERRUPTED = 130
 
 
 @contextmanager
 def heeded(stop: Stop, say: Callable[[str], None]) -> Iterator[None]:
-    """While this is open, a first SIGINT or SIGTERM asks the run to stop, and a second SIGINT makes it leave.
+    """While this is open, a first SIGINT or SIGTERM asks the run to stop, and a SIGINT after it makes it leave.
 
+    Signals are counted, not requests: whoever cancelled the run, or its deadline, has not pressed Ctrl-C.
     `say` tells the person at the terminal; it is called in a signal handler.
     """
     timers: list[threading.Timer] = []
+    signals = 0
 
     def later(seconds: float, call: Callable[..., object], *arguments: object) -> None:
         timer = threading.Timer(seconds, call, args=arguments)
@@ -33,15 +35,19 @@ def heeded(stop: Stop, say: Callable[[str], None]) -> Iterator[None]:
         timers.append(timer)
 
     def interrupted(_number: int, _frame: FrameType | None) -> None:
-        if stop.asked:
+        nonlocal signals
+        signals += 1
+        if signals > 1:
             stop.insist("interrupted twice")
             later(_LEAVING, os._exit, _INTERRUPTED)
             say("Leaving now; the journal has everything that was done.")
         else:
             stop.ask("interrupted")
-            say("Stopping at the next safe point. Ctrl-C again to leave at once.")
+            say("Stopping at the next safe point, or after a rollback. Ctrl-C again: at once.")
 
     def terminated(_number: int, _frame: FrameType | None) -> None:
+        nonlocal signals
+        signals += 1
         stop.ask("terminated")
         later(_PATIENCE_AFTER_SIGTERM, stop.insist, "terminated")
         later(_BUDGET_AFTER_SIGTERM, os._exit, _INTERRUPTED)
@@ -62,9 +68,10 @@ def heeded(stop: Stop, say: Callable[[str], None]) -> Iterator[None]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """While this is open, SIGINT raises KeyboardInterrupt again: for a question at the terminal."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    """While this is open, SIGINT and SIGTERM raise KeyboardInterrupt: a question at the terminal is a safe point."""
+    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -24,17 +24,30 @@ def state_folder(directory: Path) -> Path:
     return directory / ".lgtm-deploy"
 
 
-def find_run(remembered: Journal, text: str) -> str:
-    """The run whose id begins so; `last`: the newest. Raises UsageError when it is none, or more than one."""
-    known = [each.run for each in remembered.runs(_ALL)]
-    if text == "last" and known:
-        return known[0]
-    found = [run for run in known if run.startswith(text)]
+def find_run(remembered: Journal, text: str, environment: str = "") -> str:
+    """The run whose id begins so; `last`: the newest, of that environment where it is named. Raises UsageError when it
+    is none, or more than one."""
+    if text == "last":
+        found = [each.run for each in remembered.runs(1, environment)]
+    else:
+        found = [each.run for each in remembered.runs(_ALL) if each.run.startswith(text)]
     if len(found) == 1:
         return found[0]
     if not found:
         raise UsageError(f"There is no run '{text}'.", resolution="See `lgtm-deploy runs`.")
     raise UsageError(f"More than one run begins with '{text}': {', '.join(found[:5])}.")
+
+
+def begun_run(remembered: Journal, text: str, environment: str) -> Run:
+    """What its journal tells of the run that is named so. Raises UsageError also when it was on another environment
+    than the one that was named."""
+    run = run_so_far(remembered, find_run(remembered, text, environment))
+    if environment not in ("", run.environment):
+        raise UsageError(
+            f"Run {run.id} was on '{run.environment}', not on '{environment}'.",
+            resolution=f"Pass --env {run.environment}.",
+        )
+    return run
 
 
 def run_so_far(remembered: Journal, identifier: str) -> Run:

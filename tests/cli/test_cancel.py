@@ -147,3 +147,15 @@ def test_a_run_that_ends_without_a_verdict_is_told(running: Running, capsys: pyt
 
     thread.join()
     assert "has ended without a verdict" in capsys.readouterr().out
+
+
+def test_a_run_that_is_about_to_be_undone_is_cancelled_too(
+    running: Running, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its verdict is the one of before: what goes on is written down once the wait, or the question, is over."""
+    running.finish(verdict="timed-out", exit_code=5)
+    stopped = running.when_cancelled(lambda _: running.lock.release(running.lease))
+
+    assert run(["cancel", RUN, "--env", "prod", "--timeout", "20"]) == 0
+    stopped.join()
+    assert f"Run {RUN} has ended: timed-out" in capsys.readouterr().out

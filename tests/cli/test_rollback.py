@@ -76,3 +76,23 @@ def test_there_is_no_such_run(journal: LocalJournal, capsys: pytest.CaptureFixtu
 
     assert run(["rollback", "beef", "--env", "prod", "--yes"]) == 2
     assert "There is no run 'beef'." in capsys.readouterr().err
+
+
+def test_last_is_the_last_of_the_environment_that_is_named(
+    journal: LocalJournal, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, _, prod = STACK.partition("  prod:")
+    (tmp_path / "lgtm-deploy.yaml").write_text(f"{STACK}  test:{prod}")
+    remember(journal, "refused")
+    later = [
+        RunStarted(at=AT, plan="p", plan_digest="", stack="lgtm", environment="test", by="ci", steps={"a": ()}),
+        RunFinished(at=AT, verdict="unchanged", exit_code=0, seconds=1.0, reason=""),
+    ]
+    journal.append("91c20000", 1, later)
+
+    assert run(["rollback", "last", "--env", "prod"]) == 0
+    assert "Run 7f3a9b21 is refused" in capsys.readouterr().err
+    assert run(["show", "last", "--env", "prod"]) == 0
+    assert "run 7f3a9b21" in capsys.readouterr().out
+    assert run(["rollback", "91c2", "--env", "prod"]) == 2
+    assert capsys.readouterr().err == "Error: Run 91c20000 was on 'test', not on 'prod'. Pass --env test.\n"
