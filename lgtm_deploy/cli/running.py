@@ -149,6 +149,7 @@ def _begun(remembered: Journal, run: Run, wanted: Wanted, environment: str) -> R
         return run
     if run.started is not None:
         _check_open(run)
+        refuse_when_changed_since(remembered, run, goes_on=True)
     half_way = wiring.half_way(remembered, environment)
     if half_way not in ("", run.id) and not wanted.anew:
         raise UsageError(

@@ -63,7 +63,7 @@ def half_way(remembered: Journal, environment: str) -> str:
     for limit in (_FEW, _ALL):
         newest = remembered.runs(limit, environment)
         for each in newest:
-            if each.verdict in ("refused", "unchanged"):
+            if each.verdict in ("refused", "unchanged", "rolled-back"):
                 continue
             if each.verdict and each.verdict not in RESUMABLE:
                 return ""

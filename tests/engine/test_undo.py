@@ -471,18 +471,27 @@ def test_whatever_the_graph_an_undone_run_leaves_the_start_state(data: st.DataOb
 START = datetime(2026, 1, 16, tzinfo=UTC)
 
 
-def remembered(journal: FakeJournal, run: str, minute: int, *, acted: bool = True, finished: bool = True) -> Run:
+def acts(minute: int) -> list[Event]:
+    at = START + timedelta(minutes=minute)
+    return [
+        StepStarted(at=at + timedelta(seconds=1), step="a"),
+        StepObserved(at=at + timedelta(seconds=2), step="a", seen={"state": "old"}, change="turn a"),
+    ]
+
+
+def remembered(
+    journal: FakeJournal, run: str, minute: int, *, acted: bool = True, finished: bool = True, fence: int = 0
+) -> Run:
     at = START + timedelta(minutes=minute)
     happened: list[Event] = [
         RunStarted(at=at, plan="p", plan_digest="", stack="lgtm", environment="prod", by="ci", steps={"a": ()}),
-        StepStarted(at=at + timedelta(seconds=1), step="a"),
+        *(acts(minute) if acted else acts(minute)[:1]),
     ]
-    if acted:
-        happened.append(StepObserved(at=at + timedelta(seconds=2), step="a", seen={"state": "old"}, change="turn a"))
     if finished:
         end = at + timedelta(seconds=30)
         happened.append(RunFinished(at=end, verdict="halted", exit_code=7, seconds=30.0, reason=""))
-    journal.append(run, 1, happened)
+    # Whoever comes later has a higher fence.
+    journal.append(run, fence or minute, happened)
     return Run(id=run).folded(happened)
 
 
@@ -499,7 +508,49 @@ def test_an_earlier_run_that_was_resumed_since_is_named() -> None:
     journal = FakeJournal()
     remembered(journal, "91c2", 1, finished=False)
     run = remembered(journal, "7f3a", 2)
-    journal.append("91c2", 1, [StepStarted(at=START + timedelta(minutes=5), step="a")])
+    journal.append("91c2", 5, acts(5))
+
+    with pytest.raises(RefusedError, match="run 91c2"):
+        refuse_when_changed_since(journal, run)
+
+
+def test_of_two_runs_the_one_that_changed_something_last_can_be_undone() -> None:
+    """The first was stopped before it changed anything, and went on after the second."""
+    journal = FakeJournal()
+    first = remembered(journal, "7f3a", 1, acted=False, finished=False)
+    second = remembered(journal, "91c2", 2)
+    refuse_when_changed_since(journal, first, goes_on=True)
+    journal.append("7f3a", 3, acts(3))
+
+    refuse_when_changed_since(journal, first)
+    with pytest.raises(RefusedError, match="rollback 7f3a"):
+        refuse_when_changed_since(journal, second)
+
+
+def test_who_only_thought_about_going_on_has_changed_nothing_since() -> None:
+    journal = FakeJournal()
+    remembered(journal, "91c2", 1, finished=False)
+    run = remembered(journal, "7f3a", 2)
+    at = START + timedelta(minutes=5)
+    journal.append("91c2", 5, [StepStarted(at=at, step="a"), StepSkipped(at=at, step="a", reason="not approved")])
+
+    refuse_when_changed_since(journal, run)
+
+
+def test_a_half_done_run_does_not_go_on_over_what_another_one_has_changed_since() -> None:
+    journal = FakeJournal()
+    run = remembered(journal, "7f3a", 1, finished=False)
+    remembered(journal, "91c2", 2)
+
+    with pytest.raises(RefusedError, match=r"Run 7f3a cannot go on: run 91c2 .*rollback 91c2"):
+        refuse_when_changed_since(journal, run, goes_on=True)
+
+
+def test_which_run_was_later_is_not_a_matter_of_clocks() -> None:
+    """The machine that began the second one was ten minutes late."""
+    journal = FakeJournal()
+    run = remembered(journal, "7f3a", 12)
+    remembered(journal, "91c2", 2, fence=13)
 
     with pytest.raises(RefusedError, match="run 91c2"):
         refuse_when_changed_since(journal, run)

@@ -1,0 +1,58 @@
+"""Which run was stopped on the way, so that no new one begins on what it has left?"""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from lgtm_deploy.cli.wiring import half_way
+from lgtm_deploy.core.event import Event, RunFinished, RunStarted, StepObserved, StepStarted, Verdict
+from lgtm_deploy.fakes import FakeJournal
+
+START = datetime(2026, 1, 16, tzinfo=UTC)
+
+
+def remember(journal: FakeJournal, run: str, minute: int, verdict: Verdict | None, *, acted: bool = True) -> None:
+    at = START + timedelta(minutes=minute)
+    happened: list[Event] = [
+        RunStarted(at=at, plan="p", plan_digest="", stack="lgtm", environment="prod", by="ci", steps={"a": ()}),
+        StepStarted(at=at, step="a"),
+    ]
+    if acted:
+        happened.append(StepObserved(at=at, step="a", seen={}, change="turn a"))
+    if verdict:
+        happened.append(RunFinished(at=at, verdict=verdict, exit_code=1, seconds=1.0, reason=""))
+    journal.append(run, minute, happened)
+
+
+@pytest.mark.parametrize("verdict", [None, "interrupted", "timed-out"])
+def test_a_run_that_changed_something_and_was_stopped_or_killed_is_half_way(verdict: Verdict | None) -> None:
+    journal = FakeJournal()
+    remember(journal, "7f3a", 1, verdict)
+
+    assert half_way(journal, "prod") == "7f3a"
+    assert half_way(journal, "test") == ""
+
+
+@pytest.mark.parametrize("verdict", ["refused", "unchanged", "rolled-back"])
+def test_it_stays_so_when_a_later_one_has_left_everything_as_it_was(verdict: Verdict) -> None:
+    journal = FakeJournal()
+    remember(journal, "7f3a", 1, "interrupted")
+    remember(journal, "91c2", 2, verdict)
+
+    assert half_way(journal, "prod") == "7f3a"
+
+
+@pytest.mark.parametrize("verdict", ["deployed", "halted", "rollback-failed"])
+def test_a_later_one_that_ended_otherwise_has_made_something_else_of_it(verdict: Verdict) -> None:
+    journal = FakeJournal()
+    remember(journal, "7f3a", 1, "interrupted")
+    remember(journal, "91c2", 2, verdict)
+
+    assert half_way(journal, "prod") == ""
+
+
+def test_one_that_was_stopped_before_it_changed_anything_is_not() -> None:
+    journal = FakeJournal()
+    remember(journal, "7f3a", 1, "interrupted", acted=False)
+
+    assert half_way(journal, "prod") == ""
