@@ -61,10 +61,12 @@ class RunStarted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RunResumed(Event):
-    """A run that had stopped went on, or (`undo`) somebody asked for all that it had changed to be undone."""
+    """A run that had stopped went on, or (`undo`) somebody asked for all that it had changed to be undone.
+    `roll_back`: a failure may be rolled back, unless the run was begun without."""
 
     by: str
     undo: bool = False
+    roll_back: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,9 +169,11 @@ class StepInDoubt(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class StepOutdated(Event):
-    """What the step had prepared no longer holds, before anything was done with it: it will run again."""
+    """What the step had prepared no longer holds, before anything was done with it: it will run again. `again`: only
+    because it is not on this machine, and what it gives must be the same as before."""
 
     reason: str
+    again: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -45,6 +45,8 @@ class StepRun:
     seen: Mapping[str, Any] | None = None
     change: str = ""
     outputs: Mapping[str, Any] = field(default_factory=dict)
+    promised: Mapping[str, Any] | None = None
+    """What it gave before it was prepared again: others work with that already."""
     acted: bool = False
     kind: Literal[FailureKind, ""] = ""
     reason: str = ""
@@ -67,7 +69,7 @@ class Run:
     finished: datetime | None = None
     steps: Mapping[str, StepRun] = field(default_factory=lambda: PersistentMap({}))
     roll_back: bool = True
-    """Whether a failure may be rolled back: who began it without that need not say it again to go on."""
+    """Whether a failure may be rolled back: who began it, or went on with it, without that need not say it again."""
     variables: Mapping[str, str] = field(default_factory=dict)
     rolling_back: bool = False
     undo: bool = False
@@ -128,7 +130,8 @@ def _(happened: events.RunStarted, run: Run) -> Run:
 @_after.register
 def _(happened: events.RunResumed, run: Run) -> Run:
     undo = run.undo or happened.undo
-    run = _changed(run, by=happened.by, verdict=None, exit_code=None, finished=None, undo=undo)
+    roll_back = run.roll_back and happened.roll_back
+    run = _changed(run, by=happened.by, verdict=None, exit_code=None, finished=None, undo=undo, roll_back=roll_back)
     if happened.undo or run.rolling_back:
         # It goes back: how its steps ended stays known.
         steps = {name: _left(step) if step.status == "running" else step for name, step in run.steps.items()}
@@ -238,7 +241,18 @@ def _(happened: events.StepInDoubt, run: Run) -> Run:
 
 @_after.register
 def _(happened: events.StepOutdated, run: Run) -> Run:
-    return _with_step(run, happened, status="waiting", outputs={}, finished=None, order=0, message=happened.reason)
+    known = run.steps[happened.step]
+    promised = (known.promised or known.outputs) if happened.again else None
+    return _with_step(
+        run,
+        happened,
+        status="waiting",
+        outputs={},
+        promised=promised,
+        finished=None,
+        order=0,
+        message=happened.reason,
+    )
 
 
 @_after.register

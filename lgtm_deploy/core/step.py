@@ -105,6 +105,11 @@ class Action(ABC, Generic[InputsT, SeenT, OutputsT]):
         only, when a run goes on: it may have begun on another one."""
         return ""
 
+    def differs(self, before: OutputsT, now: OutputsT) -> str:
+        """What it gives `now` that it did not give `before`; empty when it is the same, be it in another place. Asked
+        of what was missing on this machine and was prepared again."""
+        return "" if now == before else "it gives something else than before"
+
     def superseded(self, inputs: InputsT, seen: SeenT, outputs: OutputsT | None) -> str:  # noqa: ARG002
         """Who has changed since what this step had changed; empty when nobody has, or it is back already. Asked before
         a person has a finished run undone: what others have done is not undone with it. `outputs` are None when the

@@ -13,7 +13,7 @@ from lgtm_deploy.core.verdict import Conclusion, Ending, cause, conclude, ending
 from lgtm_deploy.engine.closing import HookRunner, finish, lock_taken, run_hooks, skip_rest
 from lgtm_deploy.engine.executor import Job, execute
 from lgtm_deploy.engine.foresight import beforehand, preview
-from lgtm_deploy.engine.freshness import absent, fetch, outdated, reopen
+from lgtm_deploy.engine.freshness import absent, fetch, outdated, reopen, unlike
 from lgtm_deploy.engine.rollback import go_on_back, roll_back, tidy
 
 _ENDED_EARLY: Mapping[Verdict, type[DeployError]] = {"interrupted": InterruptedRunError, "timed-out": DeadlineError}
@@ -51,7 +51,7 @@ def conduct(job: Job, decisions: Decisions, hook: HookRunner, *, stack: str, by:
     else:
         # The time since it first began, the pause included.
         began -= (clock.now() - job.run.started).total_seconds()
-        job.ledger.write(events.RunResumed(at=clock.now(), by=by))
+        job.ledger.write(events.RunResumed(at=clock.now(), by=by, roll_back=decisions.roll_back))
         lock_taken(job)
     if job.run.rolling_back:
         conclusion = go_on_back(job, why or f"asked for by {by}", hook)
@@ -122,6 +122,8 @@ def _decided(job: Job, decisions: Decisions, hook: HookRunner) -> Conclusion | N
     """A conclusion when the run ends before it acts, or goes on acting."""
     try:
         fetch(job, absent(job))
+        # Whatever was prepared has waited for somebody to go on.
+        reopen(job, {} if decisions.prepared else outdated(job))
         conclusion = _asked(job, decisions)
     except DeployError as error:
         conclusion = _cut_short(job, error)
@@ -142,26 +144,39 @@ def _asked(job: Job, decisions: Decisions) -> Conclusion | None:
     told = ""
     for _ in range(_QUESTIONS):
         conclusion, seen = _prepared(job)
-        conclusion = conclusion or _approved(job, decisions, seen)
-        if conclusion is not None:
-            return conclusion
-        if not seen.changes or not (decisions.asks or decisions.prepared):
-            return None
-        try:
-            why = outdated(job)
-        except DeployError as error:
-            return _cut_short(job, error)
+        why = conclusion or unlike(job) or _thought_over(job, decisions, seen)
+        if isinstance(why, Conclusion):
+            return why
         if not why:
             return None
         told = "; ".join(f"{step}: {reason}" for step, reason in why.items())
         if decisions.prepared:
             # What was approved elsewhere is applied, or nothing.
             return Conclusion(verdict="refused", reason=f"{told}: plan again")
+        if any(step.acted for step in job.run.steps.values()):
+            # What it has changed was made of what it had prepared then.
+            return Conclusion(verdict="refused", reason=f"{told}: go on with the files as they were, or undo the run")
         reopen(job, why)
     return Conclusion(verdict="refused", reason=f"{told}, {_QUESTIONS} times while it was being approved: try later")
 
 
+def _thought_over(job: Job, decisions: Decisions, seen: Preview) -> Conclusion | Mapping[str, str]:
+    """A conclusion when it was not approved; else what is out of date once somebody has thought about it, and why."""
+    conclusion = _approved(job, decisions, seen)
+    if conclusion is not None:
+        return conclusion
+    if not seen.changes or not (decisions.asks or decisions.prepared):
+        return {}
+    try:
+        return outdated(job)
+    except DeployError as error:
+        return _cut_short(job, error)
+
+
 def _approved(job: Job, decisions: Decisions, seen: Preview) -> Conclusion | None:
+    if decisions.asks and seen.changes and job.stop.asked:
+        # Nobody is asked for what will not be done.
+        return Conclusion(verdict="timed-out" if job.stop.late else "interrupted", reason=job.stop.reason)
     try:
         if decisions.approve(seen):
             return None

@@ -94,10 +94,12 @@ class Job:
         )
         return Attempts(work, clock=self.clock, stop=stop, tell=_telling(node.id, self.clock, voice), guard=self.guard)
 
-    def outdate(self, why: Mapping[str, str]) -> None:
-        """Has these steps run again, in this order of writing. Raises JournalError."""
+    def outdate(self, why: Mapping[str, str], *, again: bool = False) -> None:
+        """Has these steps run again, in this order of writing; `again`: to give the same. Raises JournalError."""
         at = self.clock.now()
-        self.ledger.write(*(events.StepOutdated(at=at, step=step, reason=reason) for step, reason in why.items()))
+        self.ledger.write(
+            *(events.StepOutdated(at=at, step=step, reason=reason, again=again) for step, reason in why.items())
+        )
 
 
 def execute(job: Job, within: Callable[[Node], bool] = lambda _: True, *, go_on: bool = False) -> Run:

@@ -66,8 +66,20 @@ def absent(job: Job) -> Mapping[str, str]:
 
 
 def fetch(job: Job, why: Mapping[str, str]) -> None:
-    """Has just these steps run again: what they give is the same, in another place."""
-    job.outdate(why)
+    """Has just these steps run again: what they give must be the same, in another place."""
+    job.outdate(why, again=True)
+
+
+def unlike(job: Job) -> Mapping[str, str]:
+    """The steps that ran again and gave something else than others work with already, and what."""
+    found: dict[str, str] = {}
+    for node in job.graph.nodes.values():
+        step, known = job.steps[node.id], job.run.steps[node.id]
+        if _is_local(step) and known.promised is not None and known.status in DONE:
+            why = step.differs(typed(step.gives, known.promised), typed(step.gives, known.outputs))
+            if why:
+                found[node.id] = why
+    return found
 
 
 def _is_local(step: Step) -> TypeGuard[Action[Any, Any, Any]]:

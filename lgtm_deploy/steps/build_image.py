@@ -86,3 +86,7 @@ class BuildImage(Action[Inputs, Seen, Outputs]):
         if not outputs.image or self.ports.builder.has(outputs.image):
             return ""
         return "its image is not on this machine"
+
+    def differs(self, before: Outputs, now: Outputs) -> str:
+        """The tag is the hash of all that the image is made of; the same is another image on each machine."""
+        return "" if now.tag == before.tag else f"its image is {now.tag[:12]} now, and was {before.tag[:12]}"

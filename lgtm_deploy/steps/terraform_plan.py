@@ -72,6 +72,13 @@ class PlanOutputs:
         """Why it cannot be applied from this machine; empty when it can, or when there is nothing to apply."""
         return "its saved plan is not on this machine" if self.changes and not Path(self.plan).is_file() else ""
 
+    def differs(self, before: "PlanOutputs") -> str:
+        """What it would change that the plan `before` would not, or the other way round; empty when it is the same."""
+        if (self.changes, self.touched) == (before.changes, before.touched):
+            return ""
+        other = set(self.changes) ^ set(before.changes)
+        return f"its plan changes something else than before: {'; '.join(sorted(other)) or 'what it touches was'}"
+
 
 class TerraformPlan(Action[PlanInputs, Empty, PlanOutputs]):
     """Saves a plan. What is approved is this file, and nothing else is ever applied."""
@@ -98,6 +105,10 @@ class TerraformPlan(Action[PlanInputs, Empty, PlanOutputs]):
     def missing(self, outputs: PlanOutputs) -> str:
         """The saved plan, where it would be applied."""
         return outputs.missing
+
+    def differs(self, before: PlanOutputs, now: PlanOutputs) -> str:
+        """A plan is another file each time it is made."""
+        return now.differs(before)
 
     def still_holds(self, inputs: PlanInputs, outputs: PlanOutputs) -> str:
         """Not when the state has changed since; a plan that changes nothing is never applied."""
@@ -147,6 +158,10 @@ class TerraformReplan(Action[ReplanInputs, Empty, PlanOutputs]):
     def missing(self, outputs: PlanOutputs) -> str:
         """The saved plan, where it would be applied."""
         return outputs.missing
+
+    def differs(self, before: PlanOutputs, now: PlanOutputs) -> str:
+        """A plan is another file each time it is made."""
+        return now.differs(before)
 
     def still_holds(self, inputs: ReplanInputs, outputs: PlanOutputs) -> str:
         """Not when the state has changed since. A plan that was passed through is for the step that made it."""

@@ -6,10 +6,11 @@ import pytest
 
 from lgtm_deploy.core.errors import PermanentError
 from lgtm_deploy.core.event import StepOutdated, StepStarted
+from lgtm_deploy.core.ports import Progress
 from lgtm_deploy.core.preview import Preview
 from lgtm_deploy.engine.conduct import Decisions
-from tests.engine.acting import act_if
-from tests.engine.toys import Inputs, LocalToy, Outputs, Stage, Toy, World
+from tests.engine.acting import act_if, resumed
+from tests.engine.toys import Inputs, LocalToy, Outputs, Seen, Stage, Toy, World, nothing
 
 STALE = "the state has changed"
 
@@ -163,3 +164,93 @@ def test_a_run_whose_preparations_hold_is_asked_once(asks: bool) -> None:
 
     assert act_if(stage, Decisions(approve=approve, asks=asks)).verdict == "deployed"
     assert len(questions) == 1
+
+
+def test_who_goes_on_the_next_day_works_with_what_holds_then() -> None:
+    stage, plan = staged(lambda times: times > 1)
+    stage.replace_step(LocalToy(stage.world, "aside", after=lambda *_: stage.stop.ask("interrupted")))
+    stage.rewrite("aside", needs=("follow",))
+    assert act_if(stage, Decisions(approve=lambda _: True)).verdict == "interrupted"
+    stage.world.state.pop("follow", None)
+    resumed(stage)
+
+    assert act_if(stage, Decisions(approve=lambda _: True)).verdict == "deployed"
+    assert plan.applied == 2
+    assert stage.told(StepOutdated) == ["aside", "follow", "plan"]
+
+
+def test_nobody_is_asked_for_what_will_not_be_done() -> None:
+    stage, _ = staged(lambda _: True)
+    questions: list[Preview] = []
+
+    class Pressed(Toy):
+        def observe(self, inputs: Inputs) -> Seen:
+            stage.stop.ask("interrupted")
+            return super().observe(inputs)
+
+    stage.replace_step(Pressed(stage.world, "remote"))
+    run = act_if(stage, Decisions(approve=lambda seen: not questions.append(seen), asks=True))
+
+    assert (run.verdict, run.reason, questions) == ("interrupted", "interrupted", [])
+
+
+class Elsewhere(Prepared):
+    """What it has prepared is not on this machine, and is `now` when it is prepared again."""
+
+    now = ""
+
+    def missing(self, outputs: Outputs) -> str:
+        return "" if self.now == outputs.value else "it is not on this machine"
+
+    def apply(self, inputs: Inputs, seen: Seen, progress: Progress) -> Outputs:
+        super().apply(inputs, seen, progress)
+        return Outputs(value=self.now or self.name)
+
+
+def gone_on_elsewhere(now: str, *, acted: bool) -> tuple[Stage, Elsewhere]:
+    """Stopped when `plan` and `follow` were done, and one change too if `acted`; the rest still needs `plan`."""
+    world = World()
+    plan = Elsewhere(world, "plan", lambda _: True)
+    stage = Stage({"plan": [], "follow": ["plan"], "remote": ["follow"], "rest": ["remote", "plan"]}, plan, world=world)
+
+    def stop(_toy: Toy, _progress: Progress) -> None:
+        stage.stop.ask("interrupted")
+
+    stage.replace_step(LocalToy(world, "follow", after=nothing if acted else stop))
+    stage.replace_step(Toy(world, "remote", after=stop if acted else nothing))
+    assert act_if(stage, Decisions(approve=lambda _: True)).verdict == "interrupted"
+    plan.now = now
+    world.state.pop("plan")
+    resumed(stage)
+    return stage, plan
+
+
+def test_what_is_prepared_again_and_is_the_same_is_gone_on_with() -> None:
+    stage, plan = gone_on_elsewhere("plan", acted=True)
+    plan.missing = lambda outputs: "it is not on this machine" if plan.applied == 1 else ""  # type: ignore[method-assign]
+
+    assert act_if(stage, Decisions(approve=lambda _: True)).verdict == "deployed"
+    assert stage.told(StepOutdated) == ["plan"]
+    assert plan.applied == 2
+
+
+def test_what_is_prepared_again_and_is_not_the_same_is_tried_out_and_shown_anew() -> None:
+    stage, _ = gone_on_elsewhere("other", acted=False)
+    stage.replace_step(LocalToy(stage.world, "follow"))
+    stage.world.state.pop("follow")
+
+    assert act_if(stage, Decisions(approve=lambda _: True)).verdict == "deployed"
+    assert stage.told(StepStarted).count("follow") == 2
+
+
+def test_what_was_changed_with_something_else_is_not_gone_on_with() -> None:
+    stage, _ = gone_on_elsewhere("other", acted=True)
+
+    run = act_if(stage, Decisions(approve=lambda _: True))
+
+    assert (run.verdict, run.exit_code) == ("interrupted", 130)
+    assert run.reason.startswith("plan: it gives something else than before: go on with the files as they were")
+    assert "apply rest" not in stage.world.log
+    resumed(stage)
+    # Killed or asked again, it is not forgotten.
+    assert act_if(stage, Decisions(approve=lambda _: True)).verdict == "interrupted"

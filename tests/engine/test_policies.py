@@ -147,3 +147,18 @@ def test_who_stops_a_plan_that_goes_on_too_late_is_told_of_the_failure() -> None
     stage.replace_step(Toy(world, "a", after=lambda *_: (stage.stop.ask("interrupted"), fails(BROKEN)(*_))))
 
     assert act(stage).verdict == "halted"
+
+
+def test_who_goes_on_without_rollback_need_not_say_it_again() -> None:
+    world = World()
+    stage = Stage({"a": [], "b": ["a"], "c": ["b"]}, world=world)
+    stage.replace_step(Toy(world, "a", after=lambda *_: stage.stop.ask("interrupted")))
+    assert act(stage).verdict == "interrupted"
+    stage.replace_step(Toy(world, "b", after=lambda *_: stage.stop.ask("interrupted")))
+    resumed(stage)
+    assert act(stage, roll_back=False).verdict == "interrupted"
+    stage.replace_step(Toy(world, "c", before=fails(BROKEN)))
+    resumed(stage)
+
+    assert act(stage).verdict == "halted"
+    assert world.what_was("undo") == []

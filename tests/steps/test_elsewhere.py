@@ -114,6 +114,22 @@ def test_images_that_are_not_there_are_built_again(machines: Machines) -> None:
     assert {f"build[{name}]" for name in BOTH} <= set(machines.told(StepOutdated))
 
 
+def test_an_image_that_is_another_one_by_now_is_tried_out_before_it_is_pushed(machines: Machines) -> None:
+    """Somebody has changed the stack's files meanwhile."""
+    machines.begin(BEFORE_PUSH)
+    machines.world.cloud.images.clear()
+    services = machines.world.stack.services
+    machines.world.stack = replace(
+        machines.world.stack, services={**services, "tempo": replace(services["tempo"], version="2.3.0")}
+    )
+
+    run = machines.resume()
+
+    assert run.verdict == "deployed", run.reason
+    assert machines.told(StepStarted).count("probe-image[tempo]") == 2
+    assert run.steps["probe-image[tempo]"].inputs["image"] == run.steps["push[tempo]"].inputs["image"]
+
+
 def test_images_that_were_pushed_are_not_built_again(machines: Machines) -> None:
     machines.begin(BEFORE_FLIP)
     machines.world.cloud.images.clear()
