@@ -1,6 +1,8 @@
 """The files a verb works on: stack and plan, checked and held against each other."""
 
+import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -10,6 +12,7 @@ from lgtm_deploy.core.errors import UsageError
 
 if TYPE_CHECKING:
     from lgtm_deploy.core.plan import Plan
+    from lgtm_deploy.core.run import Run
     from lgtm_deploy.core.stack import Stack
 
 
@@ -37,7 +40,24 @@ def load_plan(name: str, stack: "Stack | None") -> "Plan":
     from lgtm_deploy.config import plan_file
     from lgtm_deploy.steps.catalog import CATALOG
 
-    return plan_file.load(plan_file.find(name, Path.cwd()), CATALOG, stack)
+    file = plan_file.find(name, Path.cwd())
+    plan = plan_file.load(file, CATALOG, stack)
+    if stack is None or plan_file.comes_along(file):
+        return plan
+    return replace(plan, file=os.path.relpath(file.resolve(), stack.directory.resolve()))
+
+
+def begun_plan(run: "Run", stack: "Stack") -> "Plan":
+    """The plan that the run was begun with, from wherever one goes on with it. Raises UsageError."""
+    if not run.plan_file:
+        return load_plan(run.plan, stack)
+    file = stack.directory / run.plan_file
+    if not file.is_file():
+        raise UsageError(
+            f"The plan of run {run.id} is not there: {file}.",
+            resolution="Bring it back as it was: to go on, and to undo, take what it says.",
+        )
+    return load_plan(str(file), stack)
 
 
 def variables(plan: "Plan", given: list[str], before: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:

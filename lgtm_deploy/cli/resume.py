@@ -36,7 +36,7 @@ def resume(
     remembered = memory.remembered(settings)
     begun = wiring.begun_run(remembered, run, settings.environment)
     stack = loading.load_stack(settings.in_environment(begun.environment))
-    plan = loading.load_plan(begun.plan, stack)
+    plan = loading.begun_plan(begun, stack)
     if not yes and not sys.stdin.isatty():
         raise UsageError("There is no terminal to ask for approval at.", resolution="Pass --yes to go on without it.")
     wanted = Wanted(

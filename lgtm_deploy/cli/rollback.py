@@ -33,7 +33,7 @@ def rollback(
         typer.echo(nothing, err=True)
         return
     stack = loading.load_stack(settings.in_environment(begun.environment))
-    plan = loading.load_plan(begun.plan, stack)
+    plan = loading.begun_plan(begun, stack)
     if not yes and not sys.stdin.isatty():
         raise UsageError("There is no terminal to ask for approval at.", resolution="Pass --yes to undo without it.")
     wanted = Wanted(

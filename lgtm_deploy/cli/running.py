@@ -23,6 +23,7 @@ from lgtm_deploy.core.ports import Clock, Journal, Ports
 from lgtm_deploy.core.preview import Finding, Preview
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.stack import Stack
+from lgtm_deploy.core.stack_inputs import differences, stack_inputs
 from lgtm_deploy.engine.conduct import Decisions, conduct, foresee
 from lgtm_deploy.engine.executor import Job
 from lgtm_deploy.engine.history import refuse_when_changed_since
@@ -65,7 +66,7 @@ def run_plan(settings: Settings, stack: Stack, plan: Plan, graph: Graph, wanted:
 def resume_run(settings: Settings, stack: Stack, plan: Plan, wanted: Wanted, run: Run) -> Run:
     """Goes on with a run that was stopped or killed: what is done is not done again, what was under way is looked at.
 
-    Raises UsageError when it has its verdict, or its plan has changed since.
+    Raises UsageError when it has its verdict, or its plan or what it stands on in the stack file has changed since.
     """
     _check_open(run)
     return _run(settings, _begun_with(stack, plan, run), wanted, run)
@@ -74,17 +75,24 @@ def resume_run(settings: Settings, stack: Stack, plan: Plan, wanted: Wanted, run
 def undo_run(settings: Settings, stack: Stack, plan: Plan, wanted: Wanted, run: Run) -> Run:
     """Brings back what the run had found: a finished one as well as one that was stopped or killed.
 
-    Raises UsageError when its plan has changed since; RefusedError when somebody has changed the environment since.
+    Raises UsageError when its plan has changed since, or the stack file in what undoing it goes by; RefusedError when
+    somebody has changed the environment since.
     """
-    return _run(settings, _begun_with(stack, plan, run), wanted, run)
+    return _run(settings, _begun_with(stack, plan, run, way_back=True), wanted, run)
 
 
-def _begun_with(stack: Stack, plan: Plan, run: Run) -> "_Subject":
+def _begun_with(stack: Stack, plan: Plan, run: Run, *, way_back: bool = False) -> "_Subject":
     """What that run was begun with."""
     if run.plan_digest != plan.digest:
         raise UsageError(
             f"Plan '{plan.name}' has changed since run {run.id} began.",
             resolution="Bring the plan file back as it was.",
+        )
+    now = stack_inputs(stack, (*plan.services, *plan.coupled), run.id)
+    if differs := differences(run.inputs, now, way_back=way_back):
+        raise UsageError(
+            f"The stack file has changed since run {run.id} began: {'; '.join(differs)}.",
+            resolution="Bring it back as it was.",
         )
     graph = expand(plan)
     kept = Graph({name: node for name, node in graph.nodes.items() if name in run.steps})
@@ -119,7 +127,8 @@ def _run(settings: Settings, subject: "_Subject", wanted: Wanted, run: Run) -> R
                 prepared=wanted.saved.lay_out(workspace.path) if wanted.saved else {},
             )
             job = replace(subject, stack=stack).job(world, ledger, stop, wanted)
-            job = replace(job, guard=hold.check, takeover=hold.lease.takeover)
+            inputs = stack_inputs(subject.stack, (*subject.plan.services, *subject.plan.coupled), run.id)
+            job = replace(job, guard=hold.check, takeover=hold.lease.takeover, inputs=inputs)
             if wanted.watch:
                 job = replace(job, closing=watch_during(stack, world, screen.notice))
             by = wiring.caller_name()

@@ -21,10 +21,18 @@ SUFFIX = ".yaml"
 
 def folders(working_directory: Path) -> tuple[Path, ...]:
     """Where plans are looked for: the working directory's own `plans`, then those that come with the tool."""
+    return (working_directory / "plans", _bundled())
+
+
+def _bundled() -> Path:
     packaged = Path(str(files("lgtm_deploy"))) / "plans"
     # In a checkout the bundled plans stand beside the package, in a wheel inside it.
-    bundled = packaged if packaged.is_dir() else packaged.parent.parent / "plans"
-    return (working_directory / "plans", bundled)
+    return packaged if packaged.is_dir() else packaged.parent.parent / "plans"
+
+
+def comes_along(file: Path) -> bool:
+    """Whether it is one of those that come with the tool."""
+    return file.resolve().parent == _bundled().resolve()
 
 
 def available(working_directory: Path) -> Mapping[str, Path]:

@@ -62,7 +62,8 @@ class StepSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A plan. `digest` is the SHA-256 of its file, so that a run can tell whether it is still the same.
+    """A plan. `digest` is the SHA-256 of its file, so that a run can tell whether it is still the same. `file` is where
+    that is, from the stack file's folder; empty for one that comes with the tool.
 
     `services` are those that it changes; `coupled` are those that must change with them, because they name a path that
     moves. `allow_sequence` are the sequences in which it may move a health check.
@@ -78,3 +79,4 @@ class Plan:
     timeout: float = 3600.0
     on_failure: OnFailure = "rollback"
     digest: str = ""
+    file: str = ""

@@ -62,6 +62,7 @@ class Run:
     id: str
     plan: str = ""
     plan_digest: str = ""
+    plan_file: str = ""
     stack: str = ""
     environment: str = ""
     by: str = ""
@@ -71,6 +72,8 @@ class Run:
     roll_back: bool = True
     """Whether a failure may be rolled back: who began it, or went on with it, without that need not say it again."""
     variables: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """What it stands on in the stack file, by dotted name; empty where an earlier version began it."""
     rolling_back: bool = False
     undo: bool = False
     """Whether somebody asked for it to be rolled back: then its start state is what is wanted."""
@@ -117,12 +120,14 @@ def _(happened: events.RunStarted, run: Run) -> Run:
         run,
         plan=happened.plan,
         plan_digest=happened.plan_digest,
+        plan_file=happened.plan_file,
         stack=happened.stack,
         environment=happened.environment,
         by=happened.by,
         started=happened.at,
         roll_back=happened.roll_back,
         variables=happened.variables,
+        inputs=happened.inputs,
         steps=PersistentMap({step: StepRun(id=step, needs=tuple(needs)) for step, needs in happened.steps.items()}),
     )
 

@@ -90,6 +90,8 @@ def _begin(job: Job, stack: str, by: str, *, roll_back: bool = True) -> None:
             steps={node.id: node.needs for node in job.graph.nodes.values()},
             roll_back=roll_back,
             variables=job.variables,
+            inputs=job.inputs,
+            plan_file=job.plan.file,
         )
     )
 

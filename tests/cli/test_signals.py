@@ -64,16 +64,33 @@ def test_what_heeds_it_ends_in_order() -> None:
     assert (code, lines) == (0, ["SIGTERM: stopping at the next safe point.", "terminated False"])
 
 
+def interrupted_once_it_says(line: bytes, work: str, number: signal.Signals) -> tuple[int, list[bytes]]:
+    """How a process that does this ends when it gets that signal at that point."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HANGS.format(work=work)], stdout=subprocess.PIPE, bufsize=0
+    ) as process:
+        assert process.stdout is not None
+        assert [process.stdout.readline() for _ in range(2)] == [b"ready\n", line + b"\n"]
+        process.send_signal(number)
+        said, _ = process.communicate(timeout=30)
+        return process.returncode, said.splitlines()
+
+
 @pytest.mark.parametrize("why", ["cancelled by ada", "the time allowed for the run is over"])
 def test_a_first_ctrl_c_is_the_first_whoever_else_asked_to_stop(why: str) -> None:
     """A rollback is under way, maybe: one Ctrl-C does not stop it."""
-    work = f"stop.ask({why!r}); [time.sleep(0.05) for _ in range(20)]"
+    work = f"""
+    stop.ask({why!r})
+    say("asked")
+    for _ in range(50):
+        time.sleep(0.01)
+    """
 
-    code, lines, _ = told(work, signal.SIGINT)
+    code, lines = interrupted_once_it_says(b"asked", work, signal.SIGINT)
 
     assert code == 0
-    assert lines[-1] == f"{why} False"
-    assert lines[0].startswith("Stopping at the next safe point")
+    assert lines[0].startswith(b"Stopping at the next safe point")
+    assert lines[-1] == f"{why} False".encode()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -87,9 +104,5 @@ def test_a_question_is_a_safe_point(number: signal.Signals) -> None:
         except KeyboardInterrupt:
             say("left")
     """
-    with subprocess.Popen([sys.executable, "-c", HANGS.format(work=work)], stdout=subprocess.PIPE, bufsize=0) as asking:
-        assert asking.stdout is not None
-        assert [asking.stdout.readline() for _ in range(2)] == [b"ready\n", b"asking\n"]
-        asking.send_signal(number)
-        said, _ = asking.communicate(timeout=30)
-        assert (asking.returncode, said.splitlines()) == (0, [b"left", b" False"])
+
+    assert interrupted_once_it_says(b"asking", work, number) == (0, [b"left", b" False"])
