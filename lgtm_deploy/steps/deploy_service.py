@@ -57,8 +57,8 @@ class Outputs:
 class DeployService(Action[Inputs, Seen, Outputs]):
     """A new task definition revision that names the image by digest, and one deployment of it.
 
-    Where the stack pins a mutable tag, the same revision is deployed again by force, and the gate after it checks
-    which digest runs: a tag is resolved once per deployment (ECS developer guide, container image resolution).
+    Where the stack pins a mutable tag, the revision that names it is deployed again by force, and the gate after it
+    checks which digest runs: a tag is resolved once per deployment (ECS developer guide, container image resolution).
     """
 
     retreats: ClassVar[bool] = True
@@ -101,10 +101,13 @@ class DeployService(Action[Inputs, Seen, Outputs]):
         """Raises InDoubtError when the answer is lost."""
         service = self.stack.service(inputs.service)
         host = self.ports.host
-        if service.pinned_tag:
+        address, _, by_digest = seen.image.partition("@")
+        if service.pinned_tag and not by_digest:
             deployment = host.update(service.ecs_service, force=True)
             return Outputs(deployment=deployment, task_definition=seen.task_definition)
-        revision = host.revise(service.ecs_service, {service.container: inputs.reference})
+        # A rollback leaves a digest where the pinned tag was named: no force would have that resolved anew.
+        reference = f"{address}:{service.pinned_tag}" if service.pinned_tag else inputs.reference
+        revision = host.revise(service.ecs_service, {service.container: reference})
         deployment = host.update(service.ecs_service, task_definition=revision)
         return Outputs(deployment=deployment, task_definition=revision)
 

@@ -67,7 +67,9 @@ def test_an_ordinary_version_is_no_tag(version: str) -> None:
     [
         (f"{REGISTRY}/team/lgtm-tempo:stable", True),
         (f"{REGISTRY}/team/lgtm-tempo:2.9.0", False),
-        (f"{REGISTRY}/team/lgtm-tempo@{RUNNING}", False),
+        # As a rollback leaves it.
+        (f"{REGISTRY}/team/lgtm-tempo@{RUNNING}", True),
+        (f"{REGISTRY}/other/lgtm-tempo@{RUNNING}", False),
         (f"{REGISTRY}/team/lgtm-tempo:stable@{RUNNING}", False),
         (f"{REGISTRY}/other/lgtm-tempo:stable", False),
         ("127.0.0.1:5000/team/lgtm-tempo:stable", True),

@@ -316,3 +316,16 @@ def test_a_pinned_tag_is_deployed_again_by_force_and_its_digest_is_checked(tmp_p
     assert (run.verdict, run.reason) == ("deployed", "")
     assert all(reference.endswith(":stable") for reference in world.tags().values())
     assert world.apply().verdict == "unchanged"
+
+
+def test_a_pinned_tag_that_was_rolled_back_to_its_digest_is_deployed_again(tmp_path: Path) -> None:
+    world = Simulation(tmp_path, pinned_tag="stable")
+    world.cloud.script.fail_next("infrastructure.apply", PermanentError("no"))
+    assert world.apply().verdict == "rolled-back"
+    assert all("@sha256:" in reference for reference in world.tags().values())
+
+    run = world.apply()
+
+    assert (run.verdict, run.reason) == ("deployed", "")
+    assert all(reference.endswith(":stable") for reference in world.tags().values())
+    assert world.apply().verdict == "unchanged"

@@ -26,6 +26,10 @@ def pinned_tag(facts: ServiceFacts) -> Findings:
         )
     if not service.pinned_tag or _names(facts.reference, service.repository, service.pinned_tag):
         return Findings()
+    if _names_by_digest(facts.reference, service.repository):
+        # As a rollback leaves it.
+        named = f"{service.repository}:{service.pinned_tag}"
+        return Findings(told=(f"the task definition of {service.name} names a digest, and will name {named} again",))
     return Findings(
         wrong=(
             f"{service.name} is to be redeployed as {service.repository}:{service.pinned_tag} (`pinned_tag`), and its "
@@ -101,6 +105,11 @@ def _tag_command(repository: str, digest: str) -> str:
     )
     tag = f"rollback-{digest.partition(':')[2][:12]}"
     return f'aws ecr put-image --repository-name {repository} --image-tag {tag} --image-manifest "$({manifest})"'
+
+
+def _names_by_digest(reference: str, repository: str) -> bool:
+    name, _, digest = reference.partition("@")
+    return bool(digest) and name.partition("/")[2] == repository
 
 
 def _names(reference: str, repository: str, tag: str) -> bool:

@@ -54,9 +54,9 @@ def _of(facts: ServiceFacts, state: ServiceState, cluster: str) -> Iterator[Perm
     service = facts.service
     place, _, revision = state.task_definition.partition(":task-definition/")
     yield Permission(action="ecs:UpdateService", resource=f"{place}:service/{cluster}/{service.ecs_service}")
-    if not service.pinned_tag:
-        family = revision.partition(":")[0]
-        yield Permission(action="ecs:RegisterTaskDefinition", resource=f"{place}:task-definition/{family}:*")
+    # A pinned tag is deployed as it is, and comes back by digest.
+    family = revision.partition(":")[0]
+    yield Permission(action="ecs:RegisterTaskDefinition", resource=f"{place}:task-definition/{family}:*")
     repository = f"{place.replace(':ecs:', ':ecr:', 1)}:repository/{service.repository}"
     for action in _PUSH:
         yield Permission(action=f"ecr:{action}", resource=repository)
