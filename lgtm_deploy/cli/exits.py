@@ -1,14 +1,12 @@
 """The one boundary where errors become exit codes."""
 
 from lgtm_deploy.core.errors import (
-    AccessError,
     DeadlineError,
     DeployError,
+    InDoubtError,
     InterruptedRunError,
+    JournalBusyError,
     LockHeldError,
-    MissingToolError,
-    NotFoundError,
-    RefusedError,
 )
 from lgtm_deploy.core.event import EXIT_CODES
 from lgtm_deploy.core.run import Run
@@ -22,14 +20,13 @@ def exit_code_of(run: Run) -> int:
 
 
 def exit_code(error: DeployError) -> int:
-    """The documented exit code of an error that ended a verb outside of a run."""
+    """The documented exit code of an error that ended a verb outside of a run, or a run that could not even write its
+    end down. Never the one of a run that failed and is back: nothing was changed, unless the error says so."""
     match error:
-        case LockHeldError():
+        case LockHeldError() | JournalBusyError():
             return EXIT_CODES["locked"]
         case InterruptedRunError():
             return EXIT_CODES["interrupted"]
-        case DeadlineError():
+        case DeadlineError() | InDoubtError():
             return EXIT_CODES["timed-out"]
-        case RefusedError() | MissingToolError() | AccessError() | NotFoundError():
-            return EXIT_CODES["refused"]
-    return FAILED
+    return EXIT_CODES["refused"]

@@ -14,7 +14,7 @@ from lgtm_deploy.cli.screen import Screen
 from lgtm_deploy.cli.settings import Settings
 from lgtm_deploy.cli.signals import heeded, interruptible
 from lgtm_deploy.cli.witness import watch_during
-from lgtm_deploy.core.errors import LockHeldError, UsageError
+from lgtm_deploy.core.errors import InDoubtError, JournalError, LockHeldError, UsageError
 from lgtm_deploy.core.event import EXIT_CODES, RESUMABLE, Record, RunFinished
 from lgtm_deploy.core.graph import Graph, expand
 from lgtm_deploy.core.order import enforce
@@ -69,6 +69,11 @@ def resume_run(settings: Settings, stack: Stack, plan: Plan, wanted: Wanted, run
     Raises UsageError when it has its verdict, or its plan or what it stands on in the stack file has changed since.
     """
     _check_open(run)
+    if run.rolling_back and not wanted.roll_back:
+        raise UsageError(
+            f"Run {run.id} is on its way back, and goes on there: --no-rollback comes too late.",
+            resolution="Leave it out.",
+        )
     return _run(settings, _begun_with(stack, plan, run), wanted, run)
 
 
@@ -110,6 +115,7 @@ def _run(settings: Settings, subject: "_Subject", wanted: Wanted, run: Run) -> R
     world = wiring.ports(stack, seen, workspace.path)
     screen = Screen(settings, world.clock)
     stop = Stop()
+    ledger: Ledger | None = None
     claim = Claim(environment=stack.environment.name, run=run.id, holder=wiring.caller_name(), wait=wanted.lock_wait)
     lock = memory.lock(stack, world.clock)
     try:
@@ -141,6 +147,14 @@ def _run(settings: Settings, subject: "_Subject", wanted: Wanted, run: Run) -> R
     except LockHeldError as error:
         _tell_locked(screen, world, run.id, error)
         raise
+    except JournalError as error:
+        if ledger is None or not any(step.acted for step in ledger.run.steps.values()):
+            raise
+        # Not the end of a run: it has changed something, and nobody could write down how that went.
+        raise InDoubtError(
+            f"Run {run.id} could not be written down any more: {error.message}",
+            resolution=f"Everything that was announced is there: go on with `lgtm-deploy resume {run.id}` once it can.",
+        ) from error
     finally:
         screen.close()
     if run.verdict and run.verdict not in RESUMABLE:
