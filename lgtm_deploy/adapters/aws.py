@@ -38,6 +38,7 @@ from lgtm_deploy.core.errors import (
     PermanentError,
     TransientError,
 )
+from lgtm_deploy.core.permit import Permit
 
 CONNECT_TIMEOUT = 5
 READ_TIMEOUT = 15
@@ -106,11 +107,13 @@ class Aws:
     """Clients of one region, made once and shared between threads; made anew once AWS calls the credentials expired.
 
     A call that was refused for expired credentials has changed nothing, and is sent again with those that are found
-    anew. An empty `endpoint_url` leaves the choice to boto3, which honours `AWS_ENDPOINT_URL`.
+    anew. An empty `endpoint_url` leaves the choice to boto3, which honours `AWS_ENDPOINT_URL`. `permit` is asked before
+    every sending of a change.
     """
 
-    def __init__(self, *, region: str, endpoint_url: str = "") -> None:
+    def __init__(self, *, region: str, endpoint_url: str = "", permit: Permit | None = None) -> None:
         self.region = region
+        self._permit = permit or Permit()
         self._endpoint_url = endpoint_url or None
         self._session: boto3.Session | None = None
         self._clients: dict[tuple[str, bool], Any] = {}
@@ -122,7 +125,7 @@ class Aws:
         return self._client(service, changing=False)
 
     def writer(self, service: str) -> Any:
-        """A client for changes: every call is sent at most once."""
+        """A client for changes: every call is sent at most once, and raises LockLostError when it may not be."""
         return self._client(service, changing=True)
 
     def _client(self, service: str, *, changing: bool) -> Any:
@@ -158,6 +161,9 @@ class Aws:
         except BotoCoreError as error:
             raise translate(error, f"Cannot use AWS {service}", changing=False) from error
         client.meta.events.register(f"after-call.{service}", self._forget_expired)
+        if changing:
+            # The last event before bytes leave (botocore.endpoint): looking for credentials is over by then.
+            client.meta.events.register("before-send", self._ask_permit)
         return client
 
     def _renewing(self, service: str, *, changing: bool) -> type:
@@ -177,6 +183,9 @@ class Aws:
                 return BaseClient._make_api_call(client, operation_name, api_params)  # type: ignore[attr-defined]
 
         return Renewing
+
+    def _ask_permit(self, **_: Any) -> None:
+        self._permit.check()
 
     def _forget_expired(self, parsed: Mapping[str, Any], **_: Any) -> None:
         """Somebody may have logged in again meanwhile: a new session reads the credentials anew, where an old one

@@ -123,6 +123,7 @@ def _run(settings: Settings, subject: "_Subject", wanted: Wanted, run: Run) -> R
             heeded(stop, screen.notice),
             held(lock, claim, clock=world.clock, stop=stop, tell=screen.notice) as hold,
         ):
+            seen.permit.bind(hold.check)
             remembered = memory.journal(stack)
             run = _begun(remembered, run, wanted, stack.environment.name)
             ledger = Ledger(run, remembered, hold.lease.fence, [screen])

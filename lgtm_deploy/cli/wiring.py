@@ -4,11 +4,12 @@ import os
 import secrets
 import shutil
 import socket
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lgtm_deploy.core.errors import UsageError
 from lgtm_deploy.core.event import RESUMABLE
+from lgtm_deploy.core.permit import Permit
 from lgtm_deploy.core.ports import Balancer, Caller, Journal, Ports, Revision, RolloutView, ServiceHost
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.stack import Stack
@@ -98,12 +99,13 @@ def settled(stack: Stack) -> Stack:
 
 @dataclass(frozen=True, kw_only=True)
 class Sights:
-    """The ports of verbs that only look."""
+    """The ports of verbs that only look. Who takes the lock later binds `permit`: changes of this world ask it."""
 
     host: ServiceHost
     rollouts: RolloutView
     balancer: Balancer
     caller: Caller
+    permit: Permit = field(default_factory=Permit)
 
 
 def sights(stack: Stack) -> Sights:
@@ -114,13 +116,15 @@ def sights(stack: Stack) -> Sights:
     from lgtm_deploy.adapters.logs import CloudWatchLogs
     from lgtm_deploy.adapters.sts import StsCaller
 
-    aws = Aws(region=stack.environment.region, endpoint_url=stack.environment.endpoint)
+    permit = Permit()
+    aws = Aws(region=stack.environment.region, endpoint_url=stack.environment.endpoint, permit=permit)
     cluster = stack.environment.cluster
     return Sights(
         host=EcsHost(aws, cluster=cluster),
         rollouts=EcsRollouts(aws, cluster=cluster, logs=CloudWatchLogs(aws)),
         balancer=ElbBalancer(aws),
         caller=StsCaller(aws),
+        permit=permit,
     )
 
 
@@ -144,7 +148,7 @@ def ports(stack: Stack, seen: Sights, workspace: Path) -> Ports:
 
     environment = stack.environment
     clock = SystemClock()
-    aws = Aws(region=environment.region, endpoint_url=environment.endpoint)
+    aws = Aws(region=environment.region, endpoint_url=environment.endpoint, permit=seen.permit)
     engine = connect()
     process = Identity(name=str(Process.this()), is_gone=has_ended)
     return Ports(

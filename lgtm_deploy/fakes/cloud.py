@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from lgtm_deploy.core.errors import NotFoundError
+from lgtm_deploy.core.permit import Permit
 from lgtm_deploy.core.ports import HealthCheck, ListenerRule, Revision
 from lgtm_deploy.fakes.clock import FakeClock
 from lgtm_deploy.fakes.image import Contract, Source
@@ -21,6 +22,20 @@ REGION = "eu-west-1"
 # How finely the world moves, in seconds.
 TICK = 0.5
 SETTLED_WITHIN = 300.0
+
+# Calls that change something outside: the permit is asked before each.
+CHANGES = frozenset(
+    {
+        "balancer.set_health_check",
+        "host.revise",
+        "host.update",
+        "infrastructure.apply",
+        "registry.push",
+        "shadow.ask",  # the first question registers the task
+        "shadow.create",
+        "shadow.remove",
+    }
+)
 
 
 @dataclass(kw_only=True)
@@ -64,6 +79,7 @@ class FakeCloud:
         self.cluster = cluster
         self.calls: list[Call] = []
         self.script = Script()
+        self.permit = Permit()
         self.sources: dict[Path, Source] = {}
         self.missing_bases: set[str] = set()
         self.images: dict[str, Contract] = {}
@@ -99,8 +115,11 @@ class FakeCloud:
 
     # -- what ports do with it -----------------------------------------------------------------------------------------
     def perform(self, name: str, act: Callable[[], ValueT], /, **arguments: Any) -> ValueT:
-        """Records a call and does it, unless the script has a fault for it."""
+        """Records a call and does it, unless the script has a fault for it. A change that the permit refuses is not
+        sent."""
         with self._lock:
+            if name in CHANGES:
+                self.permit.check()
             self.calls.append(Call(name=name, arguments=arguments))
             self.catch_up()
             fault = self.script.take(name)

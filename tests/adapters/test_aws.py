@@ -26,10 +26,12 @@ from lgtm_deploy.core.errors import (
     DeployError,
     ExpiredCredentialsError,
     InDoubtError,
+    LockLostError,
     NotFoundError,
     PermanentError,
     TransientError,
 )
+from lgtm_deploy.core.permit import Permit
 
 URL = "http://aws.example"
 
@@ -186,3 +188,48 @@ def test_clients_are_made_anew_once_the_credentials_have_expired(
 
     file.write_text(file.read_text(encoding="utf-8").replace("EARLIER", "LATER"), encoding="utf-8")
     assert aws.reader("ecs")._request_signer._credentials.access_key == "LATER"
+
+
+def revoked(*answers: bool) -> Permit:
+    """Permits as these say, in this order."""
+    left = list(answers)
+    permit = Permit()
+
+    def guard() -> None:
+        if not left.pop(0):
+            raise LockLostError("Run 7f3a no longer holds environment 'prod'.")
+
+    permit.bind(guard)
+    return permit
+
+
+def test_a_change_asks_its_permit_before_it_is_sent_and_a_read_does_not(
+    broken: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lgtm_deploy.adapters.aws.READ_ATTEMPTS", 1)
+    aws = Aws(region="eu-west-1", endpoint_url=broken.url, permit=revoked(True, False))
+    with pytest.raises(InDoubtError), changing("The update"):
+        aws.writer("ecs").update_service(service="tempo")
+    with pytest.raises(LockLostError), changing("The update"):
+        aws.writer("ecs").update_service(service="tempo")
+    with pytest.raises(LockLostError), changing("The rule"):
+        Aws(region="eu-west-1", endpoint_url=broken.url, permit=revoked(False)).writer("elbv2").delete_rule(
+            RuleArn="tempo"
+        )
+    assert broken.asked == 1
+
+    with pytest.raises(TransientError), reading("The service"):
+        Aws(region="eu-west-1", endpoint_url=broken.url, permit=revoked()).reader("ecs").list_clusters(
+            nextToken="tempo"
+        )
+
+
+def test_a_change_that_is_sent_again_with_fresh_credentials_asks_its_permit_again() -> None:
+    body = b'{"__type": "ExpiredTokenException", "message": "Words"}'
+    answer = b"HTTP/1.1 400 Bad Request\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    with closing(Server(answer)) as server:
+        aws = Aws(region="eu-west-1", endpoint_url=server.url, permit=revoked(True, False))
+        with pytest.raises(LockLostError), changing("The update"):
+            aws.writer("ecs").update_service(service="tempo")
+
+        assert server.asked == 1
