@@ -27,6 +27,8 @@ def push_image(engine: docker.DockerClient, image: str, to: Destination, progres
     digest = ""
     with engine_errors(f"The push of {to.repository}:{to.tag}"):
         engine.api.tag(image, to.repository, to.tag, force=True)
+        # It may forbid the push: the looks before it took time.
+        progress("")
 
         def start() -> Iterable[Message]:
             messages: Iterable[Message] = engine.api.push(

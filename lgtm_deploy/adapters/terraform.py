@@ -198,6 +198,8 @@ class TerraformInfrastructure:
         began = time.monotonic()
         given_back: set[str] = set()
         while True:
+            # It may forbid the command: the looks before it took time.
+            progress("")
             done = self._program.run(root, progress, command, *arguments, lock_timeout="0s", **options)
             lock = lock_of(done.errors) if done.exit_code == 1 else None
             if lock is None:

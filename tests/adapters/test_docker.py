@@ -13,7 +13,8 @@ import pytest
 
 from lgtm_deploy.adapters import docker as adapter
 from lgtm_deploy.adapters.docker import DockerBuilder, connect, has_buildx
-from lgtm_deploy.core.errors import InterruptedRunError, MissingToolError, PermanentError
+from lgtm_deploy.adapters.docker_push import Destination, push_image
+from lgtm_deploy.core.errors import InterruptedRunError, LockLostError, MissingToolError, PermanentError
 from lgtm_deploy.core.ports import BuildRequest
 
 STAND_IN = """#!{python}
@@ -163,3 +164,27 @@ def test_a_stopped_build_lets_the_error_through(command: Path, request_: BuildRe
     (command / "slow").touch()
     with pytest.raises(InterruptedRunError):
         builder().build(request_, {}, stop)
+
+
+def test_a_push_that_may_not_begin_any_more_is_not_sent() -> None:
+    sent: list[str] = []
+
+    class Pusher:
+        class api:  # noqa: N801 - docker-py's name
+            @staticmethod
+            def tag(*_: str, **__: bool) -> None:
+                """Only this machine knows of it."""
+
+            @staticmethod
+            def push(repository: str, **_: object) -> list[dict[str, str]]:
+                sent.append(repository)
+                return []
+
+    def lost(_: str) -> None:
+        raise LockLostError("Run 7f3a no longer holds environment 'prod'.")
+
+    to = Destination(repository="registry/lgtm-tempo", tag="v1", credentials={})
+    with pytest.raises(LockLostError):
+        push_image(Pusher(), "sha256:aa", to, lost)  # type: ignore[arg-type]
+
+    assert sent == []

@@ -13,6 +13,7 @@ from lgtm_deploy.adapters.terraform import TerraformInfrastructure
 from lgtm_deploy.core.errors import (
     InDoubtError,
     InterruptedRunError,
+    LockLostError,
     MissingToolError,
     PermanentError,
     TransientError,
@@ -255,6 +256,23 @@ def test_an_apply_that_has_to_be_killed_is_in_doubt(root: Root, monkeypatch: pyt
 
     with pytest.raises(InDoubtError, match="was killed"):
         root.terraform.apply(root.folder, planned, stop_when_it_runs)
+
+
+def test_an_apply_that_may_not_begin_any_more_is_not_started(root: Root) -> None:
+    planned = root.plan()
+    began = root.folder.parent / "began"
+    program = root.folder.parent / "terraform"
+    program.write_text(f"#!/bin/sh\ntouch {began}\n")
+    program.chmod(0o755)
+    root.terraform = root.made(PATH=f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+
+    def lost(_: str) -> None:
+        raise LockLostError("Run 7f3a no longer holds environment 'prod'.")
+
+    with pytest.raises(LockLostError):
+        root.terraform.apply(root.folder, planned, lost)
+
+    assert not began.exists()
 
 
 def test_a_plan_made_before_there_was_any_state_is_current_until_there_is_one(root: Root) -> None:
