@@ -46,7 +46,8 @@ READ_ATTEMPTS = 4
 # Seconds until credentials that AWS calls expired are looked for anew: somebody may log in again meanwhile.
 RENEWALS = (0.5, 1.5)
 
-# botocore's own list (botocore.retries.standard) less LimitExceededException, which ECS and ECR use for quotas.
+# botocore's own list (botocore.retries.standard) less LimitExceededException, which ECS and ECR use for quotas; and
+# OperationAborted: "A conflicting conditional operation is currently in progress" (AWS: S3, error responses).
 THROTTLED = frozenset(
     {
         "Throttling",
@@ -56,11 +57,18 @@ THROTTLED = frozenset(
         "RequestThrottledException",
         "RequestLimitExceeded",
         "TooManyRequestsException",
+        "TransactionInProgressException",
         "BandwidthLimitExceeded",
+        "EC2ThrottledException",
+        "OperationAborted",
         "PriorRequestNotComplete",
+        "ProvisionedThroughputExceededException",
         "SlowDown",
     }
 )
+# The service gave up waiting for the rest of a request (AWS: S3, error responses; botocore tries it again like a lost
+# connection): what it did with what it had, it does not say.
+STALLED = frozenset({"RequestTimeout", "RequestTimeoutException"})
 DENIED = frozenset(
     {
         "AccessDenied",
@@ -248,7 +256,7 @@ def _refusal(error: ClientError, what: str, *, changing: bool) -> DeployError:
         return ExpiredCredentialsError(said, resolution="Log in again.")
     if code in DENIED:
         return AccessError(said, resolution="Check the credentials in use and what they may do.")
-    if status >= SERVER_ERROR:
+    if status >= SERVER_ERROR or code in STALLED:
         return _lost(said, changing=changing)
     if code in MISSING or code.endswith(MISSING_ENDINGS):
         return NotFoundError(said)
