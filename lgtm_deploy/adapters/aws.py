@@ -1,5 +1,6 @@
 """How AWS is reached, and what its errors mean."""
 
+import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -95,9 +96,10 @@ MISSING = frozenset({"NoSuchBucket", "NoSuchKey", "ServiceNotActiveException"})
 MISSING_ENDINGS = ("NotFoundException", "NotFound")
 
 # No request left this machine, so nothing can have changed.
-NEVER_SENT = (EndpointConnectionError, ConnectTimeoutError, SSLError)
-# The request may have arrived; urllib3 blames a proxy also for a connection lost behind it, once all was sent.
-LOST = (ReadTimeoutError, ConnectionClosedError, ProxyConnectionError, HTTPClientError, ResponseParserError)
+NEVER_SENT = (EndpointConnectionError, ConnectTimeoutError)
+# The request may have arrived; urllib3 blames a proxy also for a connection lost behind it, once all was sent, and TLS
+# may break at any time.
+LOST = (ReadTimeoutError, ConnectionClosedError, ProxyConnectionError, SSLError, HTTPClientError, ResponseParserError)
 NO_CREDENTIALS = (
     NoCredentialsError,
     PartialCredentialsError,
@@ -233,7 +235,7 @@ def translate(error: Exception, what: str, *, changing: bool) -> DeployError:
         )
     if isinstance(error, NoRegionError):
         return PermanentError(f"{what}: no AWS region.", resolution="Set `region` in the stack file's environment.")
-    if isinstance(error, NEVER_SENT):
+    if isinstance(error, NEVER_SENT) or _is_untrusted(error):
         return TransientError(f"{what}: AWS cannot be reached ({_sentence(error)}).")
     if isinstance(error, LOST):
         return _lost(f"{what}: AWS did not answer ({_sentence(error)}).", changing=changing)
@@ -261,6 +263,14 @@ def _refusal(error: ClientError, what: str, *, changing: bool) -> DeployError:
     if code in MISSING or code.endswith(MISSING_ENDINGS):
         return NotFoundError(said)
     return PermanentError(said)
+
+
+def _is_untrusted(error: Exception) -> bool:
+    """Whether the server's certificate was refused, which is looked at before anything is sent (RFC 8446, 4.4)."""
+    cause = error.kwargs.get("error") if isinstance(error, SSLError) else None
+    return isinstance(cause, BaseException) and any(
+        isinstance(each, ssl.SSLCertVerificationError) for each in cause.args
+    )
 
 
 def _lost(said: str, *, changing: bool) -> DeployError:

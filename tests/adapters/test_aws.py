@@ -1,6 +1,7 @@
 """What AWS's errors mean, by their codes."""
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -17,8 +18,10 @@ from botocore.exceptions import (
     ParamValidationError,
     ProxyConnectionError,
     ReadTimeoutError,
+    SSLError,
 )
 from botocore.stub import Stubber
+from urllib3.exceptions import SSLError as WrappedError
 
 from lgtm_deploy.adapters.aws import Aws, changing, reading, translate
 from lgtm_deploy.core.errors import (
@@ -39,6 +42,11 @@ URL = "http://aws.example"
 def refusal(code: str, status: int) -> ClientError:
     answer: Any = {"Error": {"Code": code, "Message": "Words."}, "ResponseMetadata": {"HTTPStatusCode": status}}
     return ClientError(answer, "Anything")
+
+
+def tls(cause: ssl.SSLError) -> SSLError:
+    """As urllib3 and botocore wrap it."""
+    return SSLError(endpoint_url=URL, error=WrappedError(cause))
 
 
 @pytest.mark.parametrize(
@@ -67,6 +75,9 @@ def refusal(code: str, status: int) -> ClientError:
         (ReadTimeoutError(endpoint_url=URL), TransientError, InDoubtError),
         (ConnectionClosedError(endpoint_url=URL), TransientError, InDoubtError),
         (ProxyConnectionError(proxy_url=URL), TransientError, InDoubtError),
+        (tls(ssl.SSLCertVerificationError("unknown authority")), TransientError, TransientError),
+        (tls(ssl.SSLError("bad record mac")), TransientError, InDoubtError),
+        (tls(ssl.SSLEOFError("EOF in violation of protocol")), TransientError, InDoubtError),
         (NoCredentialsError(), AccessError, AccessError),
         (ParamValidationError(report="x"), PermanentError, PermanentError),
     ],
