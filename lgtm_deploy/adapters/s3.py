@@ -1,14 +1,16 @@
 """Small objects in a bucket, written on conditions (AWS: S3, conditional writes)."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from itertools import islice
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
+from urllib3.exceptions import HTTPError
 
-from lgtm_deploy.adapters.aws import Aws, changing, error_code, reading
+from lgtm_deploy.adapters.aws import READ_ATTEMPTS, Aws, changing, error_code, reading
 from lgtm_deploy.core.errors import TransientError
 from lgtm_deploy.core.ports import StoredObject
 
@@ -17,6 +19,10 @@ from lgtm_deploy.core.ports import StoredObject
 _NOT_SO = frozenset({"PreconditionFailed", "NoSuchKey"})
 _CONFLICT = "ConditionalRequestConflict"
 _CONFLICTS = 10
+
+
+class _BrokenOffError(TransientError):
+    """An object of which a part has come: botocore calls again only until an answer begins (StreamingBody)."""
 
 
 class S3Objects:
@@ -29,16 +35,10 @@ class S3Objects:
 
     def get(self, name: str) -> StoredObject | None:
         """The object of that name; None when there is none. Raises NotFoundError when there is no bucket."""
-        client = self._aws.reader("s3")
-        with reading(self._what(name)):
-            try:
-                found = client.get_object(Bucket=self._bucket, Key=self._prefix + name)
-                body = found["Body"].read()
-            except ClientError as error:
-                if error_code(error) == "NoSuchKey":
-                    return None
-                raise
-        return StoredObject(body=body, tag=found["ETag"], modified=found["LastModified"], seen=_answered(found))
+        for _ in range(READ_ATTEMPTS - 1):
+            with suppress(_BrokenOffError):
+                return self._got(name)
+        return self._got(name)
 
     def create(self, name: str, body: bytes) -> str | None:
         """Writes an object that is not there yet and returns its tag; None when it is."""
@@ -64,6 +64,21 @@ class S3Objects:
             )
             keys = (each["Key"] for answer in pages for each in answer.get("Contents", ()))
             return [key.removeprefix(self._prefix) for key in islice(keys, limit)]
+
+    def _got(self, name: str) -> StoredObject | None:
+        client = self._aws.reader("s3")
+        with reading(self._what(name)):
+            try:
+                found = client.get_object(Bucket=self._bucket, Key=self._prefix + name)
+            except ClientError as error:
+                if error_code(error) == "NoSuchKey":
+                    return None
+                raise
+        try:
+            body = found["Body"].read()
+        except (BotoCoreError, HTTPError) as error:
+            raise _BrokenOffError(f"{self._what(name)}: the answer broke off ({error}).") from error
+        return StoredObject(body=body, tag=found["ETag"], modified=found["LastModified"], seen=_answered(found))
 
     def _put(self, name: str, body: bytes, **condition: str) -> str | None:
         client = self._aws.writer("s3")
