@@ -6,7 +6,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lgtm_deploy.core.errors import InDoubtError, JournalError, LockHeldError, LockLostError, TransientError
+from lgtm_deploy.core.errors import (
+    AccessError,
+    DeployError,
+    ExpiredCredentialsError,
+    InDoubtError,
+    JournalError,
+    LockHeldError,
+    LockLostError,
+    NotFoundError,
+    TransientError,
+)
 from lgtm_deploy.core.event import LockTakenOver, RunFinished, RunStarted, StepStarted
 from lgtm_deploy.core.lease import CALL_SECONDS, LEASE_SECONDS
 from lgtm_deploy.fakes import FakeClock, FakeObjects
@@ -15,6 +25,7 @@ from lgtm_deploy.storage.shared import SharedJournal, SharedLock
 
 LOST = InDoubtError("S3 did not answer.")
 BUSY = TransientError("Slow down.")
+EXPIRED = ExpiredCredentialsError("The token has expired.", resolution="Log in again.")
 
 
 class Place:
@@ -82,6 +93,46 @@ def test_a_store_that_stays_silent_is_an_error_of_the_journal_and_nothing_is_ann
         journal.append("7f3a", 1, [step(place)])
 
     assert journal.append("7f3a", 1, [step(place)])[0].seq == 2
+
+
+def test_credentials_that_expire_for_a_moment_do_not_end_a_run(place: Place) -> None:
+    journal = place.journal()
+    journal.append("7f3a", 1, [started(place)])
+    place.objects.script.fail_next("create", EXPIRED, times=2)
+
+    assert journal.append("7f3a", 1, [step(place)])[0].seq == 2
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "times"),
+    [
+        ("create", EXPIRED, 6),
+        ("create", AccessError("Denied.", resolution="Check the credentials."), 1),
+        ("create", NotFoundError("There is no bucket."), 1),
+        ("names", AccessError("Denied."), 1),
+    ],
+)
+def test_a_run_that_the_store_refuses_is_told_so_and_how_it_goes_on(
+    place: Place, call: str, error: DeployError, times: int
+) -> None:
+    """Whoever runs it must not read that it was refused before it began: it has acted."""
+    place.journal().append("7f3a", 1, [started(place)])
+    place.objects.script.fail_next(call, error, times=times)
+
+    with pytest.raises(JournalError, match=r"The shared state \(.*7f3a.*\) cannot be used: " + error.message) as found:
+        place.journal().append("7f3a", 1, [step(place)])
+
+    assert found.value.__cause__ is error
+    assert error.resolution in found.value.resolution
+    assert "lgtm-deploy resume" in found.value.resolution
+
+
+def test_a_store_that_is_not_there_is_told_as_it_is_before_a_run_begins(place: Place) -> None:
+    missing = NotFoundError("s3://state/locks/prod: The specified bucket does not exist (NoSuchBucket).")
+    place.objects.script.fail_next("get", missing)
+
+    with pytest.raises(NotFoundError, match="NoSuchBucket"):
+        place.lock().take("prod", "7f3a", "ci")
 
 
 def test_a_lock_whose_answer_is_lost_is_taken_once(place: Place) -> None:

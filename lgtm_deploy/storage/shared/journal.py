@@ -16,7 +16,7 @@ from lgtm_deploy.core.lease import lost
 from lgtm_deploy.core.ports import ObjectStore, RunSummary
 from lgtm_deploy.core.summary import summarised
 from lgtm_deploy.core.wire import decode, encode, moment
-from lgtm_deploy.storage.shared.writing import Pause, Writer, answered
+from lgtm_deploy.storage.shared.writing import Pause, Writer, answered, usable
 
 GivenT = TypeVar("GivenT")
 FoundT = TypeVar("FoundT")
@@ -99,7 +99,7 @@ class SharedJournal:
     # -- one run -------------------------------------------------------------------------------------------------------
     def _append(self, run: str, fence: int, events: Sequence[Event]) -> tuple[Record, ...]:
         while True:
-            with answered(f"run {run}"):
+            with usable(f"run {run}"):
                 end = self._ends.get(run) or self._end(run)
             if end.fence > fence:
                 self._ends.pop(run, None)
@@ -152,7 +152,7 @@ class SharedJournal:
 
     # -- the list of runs ----------------------------------------------------------------------------------------------
     def _update(self, run: str, records: Sequence[Record]) -> None:
-        with answered(f"run {run}"):
+        with usable(f"run {run}"):
             began = self._read(_name(run, 1))[0].event
             if not isinstance(began, RunStarted):
                 return

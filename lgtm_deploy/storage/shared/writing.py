@@ -4,13 +4,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from lgtm_deploy.core.errors import InDoubtError, JournalError, TransientError
+from lgtm_deploy.core.errors import DeployError, ExpiredCredentialsError, InDoubtError, JournalError, TransientError
 from lgtm_deploy.core.ports import ObjectStore
 
 Pause = Callable[[float], None]
 
 # Seconds before each further try: about as long as a lease lasts without its renewal, less the calls themselves.
 _DELAYS = (0.2, 0.5, 1.0, 2.0, 4.0)
+# Expired credentials too: they are looked for anew each time (adapters/aws.py).
+_MAY_PASS = (TransientError, InDoubtError, ExpiredCredentialsError)
 _ADVICE = "Everything that was announced is there; go on with `lgtm-deploy resume` once the store answers."
 
 
@@ -22,7 +24,7 @@ class Writer:
         self._pause = pause
 
     def create(self, name: str, body: bytes) -> str | None:
-        """The new object's tag; None when the name is taken. Raises JournalError when the store does not answer."""
+        """The new object's tag; None when the name is taken. Raises JournalError when the store does not take it."""
         return self._sent(name, body, lambda: self._objects.create(name, body))
 
     def replace(self, name: str, body: bytes, tag: str) -> str | None:
@@ -30,11 +32,11 @@ class Writer:
         return self._sent(name, body, lambda: self._objects.replace(name, body, tag))
 
     def _sent(self, name: str, body: bytes, send: Callable[[], str | None]) -> str | None:
-        with answered(name):
+        with usable(name):
             for delay in _DELAYS:
                 try:
                     return send() or self._there(name, body)
-                except (TransientError, InDoubtError):
+                except _MAY_PASS:
                     self._pause(delay)
             return send() or self._there(name, body)
 
@@ -46,8 +48,26 @@ class Writer:
 
 @contextmanager
 def answered(what: str) -> Iterator[None]:
-    """Raises JournalError in place of an error that a store has when it does not answer."""
+    """Raises JournalError in place of an error that a store has when it does not answer. What it answers who may not
+    look, or looks where there is no store, is told as it is."""
     try:
         yield
     except (TransientError, InDoubtError) as error:
-        raise JournalError(f"The shared state ({what}) cannot be used: {error.message}", resolution=_ADVICE) from error
+        raise _unusable(what, error) from error
+
+
+@contextmanager
+def usable(what: str) -> Iterator[None]:
+    """Raises JournalError in place of whatever a store says but yes or no: a run that has acted cannot be refused any
+    more, it can only go on later."""
+    try:
+        yield
+    except JournalError:
+        raise
+    except DeployError as error:
+        raise _unusable(what, error) from error
+
+
+def _unusable(what: str, error: DeployError) -> JournalError:
+    advice = f"{error.resolution} {_ADVICE}".strip()
+    return JournalError(f"The shared state ({what}) cannot be used: {error.message}", resolution=advice)
