@@ -3,7 +3,7 @@
 import json
 import os
 import socket
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 
@@ -33,8 +33,9 @@ class Process:
 
     @classmethod
     def parse(cls, text: str) -> "Process":
-        """The process that `str` wrote down."""
-        return cls(**json.loads(text))
+        """The process that `str` wrote down; what a newer version has added is passed over."""
+        written = json.loads(text)
+        return cls(**{each.name: written[each.name] for each in fields(cls) if each.name in written})
 
     def __str__(self) -> str:
         return json.dumps(asdict(self))

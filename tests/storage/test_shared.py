@@ -187,6 +187,55 @@ def test_a_renewal_is_never_an_earlier_one_that_arrived_late(place: Place) -> No
     assert held.ends == place.clock.now().replace(microsecond=0) + timedelta(seconds=LEASE_SECONDS)
 
 
+def rewrite(place: Place, name: str, body: bytes) -> None:
+    found = place.objects.get(name)
+    assert found is not None
+    place.objects.replace(name, body, found.tag)
+
+
+def test_what_a_lock_says_beside_what_is_known_here_does_not_matter(place: Place) -> None:
+    place.lock().take("prod", "7f3a", "ci")
+    found = place.objects.get("locks/prod")
+    assert found is not None
+    rewrite(place, "locks/prod", json.dumps({**json.loads(found.body), "note": "hello"}).encode())
+
+    held = place.lock().holder("prod")
+
+    assert held is not None
+    assert held.run == "7f3a"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "damaged or cut off"),
+        (b'{"fence": 1, "to', "damaged or cut off"),
+        (b"[]", "damaged or cut off"),
+        (b'{"fence": 1}', "damaged or cut off"),
+        (b'{"fence": "one", "token": "", "unclosed": []}', "damaged or cut off"),
+        (b'{"schema": 2, "holders": []}', "newer lgtm-deploy"),
+    ],
+)
+def test_a_lock_that_cannot_be_read_is_named_and_left_alone(place: Place, body: bytes, said: str) -> None:
+    place.lock().take("prod", "7f3a", "ci")
+    rewrite(place, "locks/prod", body)
+
+    with pytest.raises(JournalError, match=f"locks/prod .*{said}"):
+        place.lock().holder("prod")
+    with pytest.raises(JournalError, match=f"locks/prod .*{said}"):
+        place.lock().take("prod", "91c2", "ada")
+
+
+def test_a_wish_that_cannot_be_read_is_named(place: Place) -> None:
+    lock = place.lock()
+    lease = lock.take("prod", "7f3a", "ci")
+    place.lock().cancel("prod", "7f3a", "ada")
+    rewrite(place, "cancels/prod", b"")
+
+    with pytest.raises(JournalError, match="cancels/prod"):
+        lock.cancelled(lease)
+
+
 class Killed(BaseException):
     """The process ended here."""
 

@@ -16,12 +16,12 @@ from lgtm_deploy.core.lease import lost
 from lgtm_deploy.core.ports import ObjectStore, RunSummary
 from lgtm_deploy.core.summary import summarised
 from lgtm_deploy.core.wire import decode, encode, moment
+from lgtm_deploy.storage.shared.reading import SCHEMA, damaged, read
 from lgtm_deploy.storage.shared.writing import Pause, Writer, answered, usable
 
 GivenT = TypeVar("GivenT")
 FoundT = TypeVar("FoundT")
 
-_SCHEMA = 1
 _AT_ONCE = 16
 # Milliseconds since 1970 fall to 0 in the year 2286: a name that is smaller the later it was made.
 _END = 10**13
@@ -115,9 +115,7 @@ class SharedJournal:
 
     def _body(self, records: Sequence[Record]) -> bytes:
         # A body like no other writer's, so that one which arrived and was not answered is known again.
-        head = json.dumps(
-            {"schema": _SCHEMA, "writer": self._me, "sent": secrets.token_hex(4), "records": len(records)}
-        )
+        head = json.dumps({"schema": SCHEMA, "writer": self._me, "sent": secrets.token_hex(4), "records": len(records)})
         return "\n".join([head, *map(encode, records), ""]).encode()
 
     def _names(self, run: str) -> Sequence[str]:
@@ -145,9 +143,9 @@ class SharedJournal:
             head, *lines = found.body.decode().splitlines()
             expected = json.loads(head).get("records", len(lines))
         except (ValueError, AttributeError) as error:
-            raise _damaged(name) from error
+            raise damaged(name) from error
         if not lines or len(lines) != expected:
-            raise _damaged(name)
+            raise damaged(name)
         return tuple(decode(line) for line in lines)
 
     # -- the list of runs ----------------------------------------------------------------------------------------------
@@ -181,10 +179,6 @@ class SharedJournal:
             return readers.map(read, given)
 
 
-def _damaged(name: str) -> JournalError:
-    return JournalError(f"{name} of the shared state is damaged or cut off.", resolution="Restore it from a copy.")
-
-
 def _name(run: str, first: int) -> str:
     return f"runs/{run}/{first:010d}"
 
@@ -197,7 +191,7 @@ def _line(summary: RunSummary | None, *, seq: int) -> bytes:
     """`seq` is the last record that the line tells of."""
     if summary is None:
         raise ValueError("a run that has not begun is not listed")
-    written: dict[str, Any] = asdict(summary) | {"schema": _SCHEMA, "seq": seq, "started": moment(summary.started)}
+    written: dict[str, Any] = asdict(summary) | {"schema": SCHEMA, "seq": seq, "started": moment(summary.started)}
     written["finished"] = moment(summary.finished) if summary.finished else None
     return json.dumps(written).encode()
 
@@ -205,10 +199,10 @@ def _line(summary: RunSummary | None, *, seq: int) -> bytes:
 def _known(name: str, body: bytes) -> dict[str, Any]:
     """A line of the list as it is written. Raises JournalError."""
     try:
-        known: dict[str, Any] = json.loads(body)
+        known = read(name, body)
         _parsed(known)
     except (ValueError, KeyError, TypeError) as error:
-        raise _damaged(name) from error
+        raise damaged(name) from error
     return known
 
 

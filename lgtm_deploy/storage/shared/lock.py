@@ -4,8 +4,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
 
 from lgtm_deploy.core import lease as leases
 from lgtm_deploy.core.event import LockTakenOver
@@ -13,48 +12,12 @@ from lgtm_deploy.core.ports import Clock, Lease, LockHolder, ObjectStore, Stored
 from lgtm_deploy.core.wire import moment
 from lgtm_deploy.storage.process import Process
 from lgtm_deploy.storage.shared.journal import SharedJournal
+from lgtm_deploy.storage.shared.lock_body import LockBody
+from lgtm_deploy.storage.shared.reading import read
 from lgtm_deploy.storage.shared.writing import Pause, Writer, answered
 
 # An object's age is the difference of two times in whole seconds: it may be one second less than it looks.
 _ROUNDING = 1.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Body:
-    """What the lock's object says. `run` is empty while nobody holds the environment.
-
-    `token` and `beat` make every writing unlike any other. `unclosed` are the runs (and their holders) whose journals
-    may still take what they write, although a higher fence was claimed.
-    """
-
-    fence: int
-    token: str
-    beat: int = 0
-    run: str = ""
-    holder: str = ""
-    since: str = ""
-    seconds: float = 0.0
-    process: str = ""
-    unclosed: tuple[tuple[str, str], ...] = ()
-    schema: int = 1
-
-    @classmethod
-    def of(cls, found: StoredObject | None) -> "_Body":
-        if found is None:
-            return cls(fence=0, token="")
-        written = json.loads(found.body)
-        return cls(**written | {"unclosed": tuple((run, holder) for run, holder in written["unclosed"])})
-
-    @property
-    def overdue(self) -> tuple[tuple[str, str], ...]:
-        """The runs whose journals the next one that takes the environment has to close."""
-        return (*self.unclosed, (self.run, self.holder)) if self.run else self.unclosed
-
-    def freed(self, fence: int) -> "_Body":
-        return _Body(fence=fence, token=secrets.token_hex(8))
-
-    def written(self) -> bytes:
-        return json.dumps(asdict(self)).encode()
 
 
 class SharedLock:
@@ -84,18 +47,18 @@ class SharedLock:
         self._seconds = seconds
         self._grace = grace
         self._process = process
-        self._mine: dict[tuple[str, int], tuple[_Body, str]] = {}
+        self._mine: dict[tuple[str, int], tuple[LockBody, str]] = {}
         """By environment and fence: what this one has sent last, and the tag of what was there by all it knows."""
 
     def take(self, environment: str, run: str, holder: str) -> Lease:
         """Takes the environment. Raises LockHeldError when another holder counts; JournalError: the store is silent."""
         while True:
             found = self._look(environment)
-            before = _Body.of(found)
+            before = LockBody.of(_name(environment), found)
             reason = self._why_takeable(before, found) if found and before.run else ""
             if found and before.run and not reason:
-                raise leases.refusal(_holder(environment, before, found), self._clock.now(), grace=self._grace)
-            taken = _Body(
+                raise leases.refusal(before.holder_of(environment, found), self._clock.now(), grace=self._grace)
+            taken = LockBody(
                 fence=before.fence + 1,
                 token=secrets.token_hex(8),
                 run=run,
@@ -129,7 +92,7 @@ class SharedLock:
             return
         # An earlier renewal may have arrived, although nobody said so.
         found = self._look(lease.environment)
-        now = _Body.of(found)
+        now = LockBody.of(_name(lease.environment), found)
         if found is None or now.token != before.token:
             raise leases.lost(lease.environment, lease.run, now.run)
         if not self._beat(lease, replace(before, beat=before.beat + 1), found.tag):
@@ -139,26 +102,26 @@ class SharedLock:
         """Gives the environment back; nothing happens when it is not this lease's any more. Raises JournalError."""
         self._mine.pop((lease.environment, lease.fence), None)
         found = self._look(lease.environment)
-        body = _Body.of(found)
+        body = LockBody.of(_name(lease.environment), found)
         if found is not None and (body.fence, body.run) == (lease.fence, lease.run):
             self._writer.replace(_name(lease.environment), body.freed(body.fence).written(), found.tag)
 
     def holder(self, environment: str) -> LockHolder | None:
         """Who holds the environment; None when nobody does, or when the holder's process is seen to have ended."""
         found = self._look(environment)
-        body = _Body.of(found)
+        body = LockBody.of(_name(environment), found)
         if found is None or not body.run or Process.parse(body.process).is_gone():
             return None
-        return _holder(environment, body, found)
+        return body.holder_of(environment, found)
 
     def break_(self, environment: str, run: str, by: str) -> LockHolder:
         """Takes the environment from that run for nobody. Raises NotFoundError, LockHeldError and JournalError."""
         while True:
             found = self._look(environment)
-            body = _Body.of(found)
+            body = LockBody.of(_name(environment), found)
             if found is None or not body.run:
                 raise leases.nobody(environment)
-            held = _holder(environment, body, found)
+            held = body.holder_of(environment, found)
             if body.run != run:
                 raise leases.other_run(held, run)
             free = replace(body.freed(body.fence + 1), unclosed=body.overdue)
@@ -169,7 +132,7 @@ class SharedLock:
             self._writer.replace(_name(environment), replace(free, unclosed=(), beat=1).written(), tag)
             return held
 
-    def _beat(self, lease: Lease, before: _Body, tag: str) -> bool:
+    def _beat(self, lease: Lease, before: LockBody, tag: str) -> bool:
         """Whether the lease is written anew, unlike `before`, over what has that tag."""
         held = lease.environment, lease.fence
         body = replace(before, beat=before.beat + 1)
@@ -204,27 +167,27 @@ class SharedLock:
         """Who wishes this lease's run to stop. Raises JournalError when the store is silent."""
         with answered(f"the wishes of '{lease.environment}'"):
             found = self._objects.get(_wish(lease.environment))
-        wish = json.loads(found.body) if found else {}
+        wish = read(_wish(lease.environment), found.body) if found else {}
         return str(wish["by"]) if (wish.get("fence"), wish.get("run")) == (lease.fence, lease.run) else ""
 
     def _look(self, environment: str) -> StoredObject | None:
         with answered(f"the lock of '{environment}'"):
             return self._objects.get(_name(environment))
 
-    def _write(self, environment: str, body: _Body, over: StoredObject | None) -> str | None:
+    def _write(self, environment: str, body: LockBody, over: StoredObject | None) -> str | None:
         name = _name(environment)
         if over is None:
             return self._writer.create(name, body.written())
         return self._writer.replace(name, body.written(), over.tag)
 
-    def _why_takeable(self, held: _Body, found: StoredObject) -> str:
+    def _why_takeable(self, held: LockBody, found: StoredObject) -> str:
         """Why the environment can be taken from its holder; empty: it cannot."""
         if Process.parse(held.process).is_gone():
             return leases.GONE
         age = (found.seen - found.modified).total_seconds()
         return leases.OVER if age >= held.seconds + self._grace + _ROUNDING else ""
 
-    def _close(self, environment: str, claimed: _Body, run: str, holder: str, reason: str) -> LockTakenOver | None:
+    def _close(self, environment: str, claimed: LockBody, run: str, holder: str, reason: str) -> LockTakenOver | None:
         """Has the journals of the runs that are taken over refuse what comes late; the last of them is returned."""
         told = None
         for from_run, from_holder in claimed.unclosed:
@@ -248,14 +211,3 @@ def _name(environment: str) -> str:
 
 def _wish(environment: str) -> str:
     return f"cancels/{environment}"
-
-
-def _holder(environment: str, body: _Body, found: StoredObject) -> LockHolder:
-    return LockHolder(
-        environment=environment,
-        run=body.run,
-        holder=body.holder,
-        since=datetime.fromisoformat(body.since),
-        ends=found.modified + timedelta(seconds=body.seconds),
-        fence=body.fence,
-    )
