@@ -1,6 +1,7 @@
 """Journal and lock in an object store: what they survive."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -19,6 +20,7 @@ from lgtm_deploy.core.errors import (
 )
 from lgtm_deploy.core.event import LockTakenOver, RunFinished, RunStarted, StepStarted
 from lgtm_deploy.core.lease import CALL_SECONDS, LEASE_SECONDS
+from lgtm_deploy.core.ports import StoredObject
 from lgtm_deploy.fakes import FakeClock, FakeObjects
 from lgtm_deploy.storage.process import Process
 from lgtm_deploy.storage.shared import SharedJournal, SharedLock
@@ -185,6 +187,44 @@ def test_a_renewal_is_never_an_earlier_one_that_arrived_late(place: Place) -> No
     held = place.lock().holder("prod")
     assert held is not None
     assert held.ends == place.clock.now().replace(microsecond=0) + timedelta(seconds=LEASE_SECONDS)
+
+
+def between_look_and_write(place: Place, meanwhile: Callable[[], object]) -> None:
+    """Something happens once, after the next look at the lock."""
+    get = place.objects.get
+
+    def looked(name: str) -> StoredObject | None:
+        found = get(name)
+        if name == "locks/prod":
+            place.objects.get = get  # type: ignore[method-assign]
+            meanwhile()
+        return found
+
+    place.objects.get = looked  # type: ignore[method-assign]
+
+
+def test_a_lock_is_given_back_although_a_renewal_is_under_way(place: Place) -> None:
+    lock = place.lock()
+    lease = lock.take("prod", "7f3a", "ci")
+    before, tag = lock._mine["prod", lease.fence]
+    between_look_and_write(place, lambda: lock._beat(lease, before, tag))
+
+    lock.release(lease)
+
+    assert place.lock().holder("prod") is None
+
+
+def test_what_is_anothers_by_now_is_not_given_back(place: Place) -> None:
+    lock = place.lock()
+    lease = lock.take("prod", "7f3a", "ci")
+    place.lapse()
+    between_look_and_write(place, lambda: place.lock().take("prod", "91c2", "ada"))
+
+    lock.release(lease)
+
+    held = place.lock().holder("prod")
+    assert held is not None
+    assert held.run == "91c2"
 
 
 def rewrite(place: Place, name: str, body: bytes) -> None:

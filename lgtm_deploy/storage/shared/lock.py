@@ -101,10 +101,14 @@ class SharedLock:
     def release(self, lease: Lease) -> None:
         """Gives the environment back; nothing happens when it is not this lease's any more. Raises JournalError."""
         self._mine.pop((lease.environment, lease.fence), None)
-        found = self._look(lease.environment)
-        body = LockBody.of(_name(lease.environment), found)
-        if found is not None and (body.fence, body.run) == (lease.fence, lease.run):
-            self._writer.replace(_name(lease.environment), body.freed(body.fence).written(), found.tag)
+        while True:
+            found = self._look(lease.environment)
+            body = LockBody.of(_name(lease.environment), found)
+            if found is None or (body.fence, body.run) != (lease.fence, lease.run):
+                return
+            # A renewal of this lease may be under way, and come first.
+            if self._writer.replace(_name(lease.environment), body.freed(body.fence).written(), found.tag) is not None:
+                return
 
     def holder(self, environment: str) -> LockHolder | None:
         """Who holds the environment; None when nobody does, or when the holder's process is seen to have ended."""
