@@ -227,6 +227,45 @@ def test_what_is_anothers_by_now_is_not_given_back(place: Place) -> None:
     assert held.run == "91c2"
 
 
+def test_who_cannot_take_over_in_full_does_not_keep_the_environment(place: Place) -> None:
+    journal = place.journal()
+    first = place.lock().take("prod", "7f3a", "ci")
+    journal.append("7f3a", first.fence, [started(place)])
+    place.lapse()
+    place.objects.script.fail_next("create", BUSY, times=6)
+
+    with pytest.raises(JournalError, match=r"Run 91c2 cannot take environment 'prod' over: .*Slow down") as found:
+        place.lock().take("prod", "91c2", "ada")
+
+    assert "resume" not in found.value.resolution
+    assert place.lock().holder("prod") is None
+    third = place.lock().take("prod", "d00d", "bob")
+    assert third.takeover is not None
+    assert (third.takeover.from_run, third.takeover.to_run) == ("7f3a", "d00d")
+    with pytest.raises(LockLostError):
+        journal.append("7f3a", first.fence, [step(place)])
+
+
+def test_who_is_overtaken_while_it_takes_over_is_told_who_holds_it(place: Place) -> None:
+    place.lock().take("prod", "7f3a", "ci")
+    place.lapse()
+    lock = place.lock()
+    close = lock._journal.close_for
+
+    def late(run: str, fence: int, last: LockTakenOver) -> None:
+        lock._journal.close_for = close  # type: ignore[method-assign]
+        place.lapse()
+        place.lock().take("prod", "d00d", "bob")
+        close(run, fence, last)
+
+    lock._journal.close_for = late  # type: ignore[method-assign,assignment]
+
+    with pytest.raises(LockHeldError, match="Environment 'prod' is locked by run d00d") as found:
+        lock.take("prod", "91c2", "ada")
+
+    assert not isinstance(found.value, LockLostError)
+
+
 def rewrite(place: Place, name: str, body: bytes) -> None:
     found = place.objects.get(name)
     assert found is not None

@@ -4,9 +4,11 @@ import json
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from lgtm_deploy.core import lease as leases
+from lgtm_deploy.core.errors import DeployError, JournalError, LockLostError
 from lgtm_deploy.core.event import LockTakenOver
 from lgtm_deploy.core.ports import Clock, Lease, LockHolder, ObjectStore, StoredObject
 from lgtm_deploy.core.wire import moment
@@ -69,9 +71,16 @@ class SharedLock:
                 unclosed=before.overdue,
             )
             tag = self._write(environment, taken, found)
-            if tag is not None:
+            if tag is None:
+                continue
+            try:
+                takeover = self._close(environment, taken, run, holder, reason or leases.OVER)
                 break
-        takeover = self._close(environment, taken, run, holder, reason or leases.OVER)
+            except DeployError as error:
+                self._give_up(environment, taken, tag)
+                # Where it was taken from this run meanwhile, or unlocked, another look tells who has it now.
+                if not isinstance(error, LockLostError):
+                    raise _not_taken(environment, run, error) from error
         self._mine[environment, taken.fence] = (replace(taken, unclosed=()), tag)
         return Lease(
             environment=environment,
@@ -174,6 +183,13 @@ class SharedLock:
         wish = read(_wish(lease.environment), found.body) if found else {}
         return str(wish["by"]) if (wish.get("fence"), wish.get("run")) == (lease.fence, lease.run) else ""
 
+    def _give_up(self, environment: str, taken: LockBody, tag: str) -> None:
+        """Leaves the environment to whoever comes next, with the journals that are still to be closed."""
+        # What cannot be given back now ends with its lease.
+        with suppress(DeployError):
+            free = replace(taken.freed(taken.fence), unclosed=taken.unclosed)
+            self._writer.replace(_name(environment), free.written(), tag)
+
     def _look(self, environment: str) -> StoredObject | None:
         with answered(f"the lock of '{environment}'"):
             return self._objects.get(_name(environment))
@@ -207,6 +223,15 @@ class SharedLock:
             )
             self._journal.close_for(from_run, claimed.fence, told)
         return told
+
+
+def _not_taken(environment: str, run: str, error: DeployError) -> JournalError:
+    # How a run goes on that was in the midst of something is of no use to one that has not begun.
+    why = error.__cause__ if isinstance(error.__cause__, DeployError) else error
+    return JournalError(
+        f"Run {run} cannot take environment '{environment}' over: {error.message}",
+        resolution=f"{why.resolution} Nothing was changed; begin anew when that is over.".strip(),
+    )
 
 
 def _name(environment: str) -> str:
