@@ -20,7 +20,7 @@ from lgtm_deploy.core.errors import (
 )
 from lgtm_deploy.core.event import LockTakenOver, RunFinished, RunStarted, StepStarted
 from lgtm_deploy.core.lease import CALL_SECONDS, LEASE_SECONDS
-from lgtm_deploy.core.ports import StoredObject
+from lgtm_deploy.core.ports import Lease, StoredObject
 from lgtm_deploy.fakes import FakeClock, FakeObjects
 from lgtm_deploy.storage.process import Process
 from lgtm_deploy.storage.shared import SharedJournal, SharedLock
@@ -458,6 +458,40 @@ def test_a_run_that_was_listed_and_never_began_is_none(place: Place) -> None:
     with pytest.raises(Killed):
         journal.append("7f3a", 1, [started(place)])
 
+    assert list(place.journal().runs(10)) == []
+
+
+def taken_over_before_it_began(place: Place) -> Lease:
+    lease = place.lock().take("prod", "7f3a", "ci")
+    place.lapse()
+    place.lock().take("prod", "91c2", "ada")
+    return lease
+
+
+def test_a_run_that_lost_its_environment_before_it_began_is_not_listed(place: Place) -> None:
+    lease = taken_over_before_it_began(place)
+
+    with pytest.raises(LockLostError):
+        place.journal().append("7f3a", lease.fence, [started(place)])
+
+    assert list(place.objects.names("index/")) == []
+
+
+def test_a_run_that_lost_its_environment_while_it_was_being_listed_is_none(place: Place) -> None:
+    journal = place.journal()
+    create = place.objects.create
+
+    def listed(name: str, body: bytes) -> str | None:
+        place.objects.create = create  # type: ignore[method-assign]
+        taken_over_before_it_began(place)
+        return create(name, body)
+
+    place.objects.create = listed  # type: ignore[method-assign]
+
+    with pytest.raises(LockLostError):
+        journal.append("7f3a", 1, [started(place)])
+
+    assert len(place.objects.names("index/")) == 1
     assert list(place.journal().runs(10)) == []
 
 

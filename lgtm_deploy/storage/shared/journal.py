@@ -62,6 +62,7 @@ class SharedJournal:
         # Listed before it begins and told of its end after it: the list may lag, but no run that acts is missing in it.
         began = isinstance(events[0], RunStarted)
         if isinstance(events[0], RunStarted):
+            self._known_end(run, fence)
             self._writer.create(_listed(run, events[0]), _line(summarised(None, run, events[:1]), seq=0))
         records = self._append(run, fence, events)
         if any(isinstance(event, _LISTED) for event in events[began:]):
@@ -99,11 +100,7 @@ class SharedJournal:
     # -- one run -------------------------------------------------------------------------------------------------------
     def _append(self, run: str, fence: int, events: Sequence[Event]) -> tuple[Record, ...]:
         while True:
-            with usable(f"run {run}"):
-                end = self._ends.get(run) or self._end(run)
-            if end.fence > fence:
-                self._ends.pop(run, None)
-                raise lost(end.environment or "its environment", run, end.by)
+            end = self._known_end(run, fence)
             records = tuple(
                 Record(seq=seq, run=run, fence=fence, event=event) for seq, event in enumerate(events, start=end.next)
             )
@@ -112,6 +109,17 @@ class SharedJournal:
                 return records
             # Somebody else has written that: look where the run ends now.
             self._ends.pop(run, None)
+
+    def _known_end(self, run: str, fence: int) -> _End:
+        """Where it ends, which may have changed since it was looked at. Raises LockLostError when one with that fence
+        may not write there any more."""
+        with usable(f"run {run}"):
+            end = self._ends.get(run) or self._end(run)
+        if end.fence > fence:
+            self._ends.pop(run, None)
+            raise lost(end.environment or "its environment", run, end.by)
+        self._ends[run] = end
+        return end
 
     def _body(self, records: Sequence[Record]) -> bytes:
         # A body like no other writer's, so that one which arrived and was not answered is known again.
@@ -170,7 +178,11 @@ class SharedJournal:
             return summary
         # It goes on, or ended so suddenly that the list was not told: its journal knows.
         names = self._names(summary.run)
-        return summarised(summary, summary.run, (record.event for record in self._read(names[-1]))) if names else None
+        last = [record.event for record in self._read(names[-1])] if names else []
+        if not names[1:] and not any(isinstance(event, RunStarted) for event in last):
+            # It has never begun: killed before, or taken over.
+            return None
+        return summarised(summary, summary.run, last)
 
     def _side_by_side(self, read: Callable[[GivenT], FoundT], given: Sequence[GivenT]) -> Iterator[FoundT]:
         if len(given) < 2:  # noqa: PLR2004 - one needs no thread
