@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from lgtm_deploy.config.source import Source
 from lgtm_deploy.core.errors import UsageError
@@ -162,7 +162,14 @@ class WebhookDocument(Document):
         return self
 
 
-HookDocument = Annotated[list[str], Field(min_length=1)] | WebhookDocument
+def _passable(word: str) -> str:
+    if "\0" in word:
+        raise ValueError("a word of a command cannot hold a NUL character")
+    return word
+
+
+Word = Annotated[str, AfterValidator(_passable)]
+HookDocument = Annotated[list[Word], Field(min_length=1)] | WebhookDocument
 
 
 class HooksDocument(Document):

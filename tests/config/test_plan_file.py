@@ -50,6 +50,13 @@ def test_a_hook_that_is_neither_is_pointed_at(tmp_path: Path, hook: str) -> None
     assert place(refused).startswith("20:"), str(refused.value)
 
 
+def test_a_word_that_no_program_can_be_given_is_pointed_at(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="a word of a command cannot hold a NUL character") as refused:
+        load(tmp_path, PLAN + 'hooks:\n  before:\n    - [say, it]\n    - [say, "a\\0b"]\n')
+
+    assert place(refused).startswith("20:"), str(refused.value)
+
+
 def test_hooks_are_lists_of_words(tmp_path: Path) -> None:
     plan = load(tmp_path, PLAN + "hooks:\n  before: [[echo, hello]]\n  failed: [[say, '1']]\n")
 
