@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from lgtm_deploy.core import event as events
 from lgtm_deploy.core.event import EXIT_CODES, Event
 from lgtm_deploy.core.plan import Hook, Webhook
+from lgtm_deploy.core.ports import Progress
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.verdict import Conclusion
 from lgtm_deploy.engine.executor import Job
@@ -25,10 +26,10 @@ _EVENTS: Mapping[When, str] = {
 class HookRunner(Protocol):
     """Runs a command of the plan's hooks, or posts to one of its URLs."""
 
-    def __call__(self, hook: Hook, told: Mapping[str, str], timeout: float) -> tuple[int, str]:
-        """Its exit code, and why it failed (empty when it did not). Never raises for a hook that fails.
+    def __call__(self, hook: Hook, told: Mapping[str, str], timeout: float, progress: Progress) -> tuple[int, str]:
+        """Its exit code, and why it failed (empty when it did not). Never raises for a hook that fails or is stopped.
 
-        `told` are environment variables of a command.
+        `told` are environment variables of a command. A hook is stopped by what `progress` raises.
         """
         ...
 
@@ -68,7 +69,16 @@ def finish(job: Job, conclusion: Conclusion, began: float) -> Run:
 
 
 def run_hooks(job: Job, runner: HookRunner, when: When, conclusion: Conclusion | None = None) -> None:
-    """Runs the hooks one after the other. What fails is written down and changes nothing."""
+    """Runs the hooks one after the other. What fails is written down and changes nothing.
+
+    Only who insists stops the one that runs and keeps the others from starting. Raises InterruptedRunError then if they
+    are a rollback's: it is not over without them.
+    """
+    stop = job.stop.firm()
+
+    def heed(_: str) -> None:
+        stop.check(patient=True)
+
     told = {
         "LGTM_DEPLOY_HOOK_EVENT": _EVENTS[when],
         "LGTM_DEPLOY_HOOK_RUN": job.run.id,
@@ -79,9 +89,11 @@ def run_hooks(job: Job, runner: HookRunner, when: When, conclusion: Conclusion |
     }
     hooks: tuple[Hook, ...] = getattr(job.plan.hooks, when)
     for hook in hooks:
+        if stop.insisted:
+            break
         job.guard()
         began = job.clock.monotonic()
-        code, why = runner(hook, told, job.plan.hooks.timeout)
+        code, why = runner(hook, told, job.plan.hooks.timeout, heed)
         finished: Event = events.HookFinished(
             at=job.clock.now(),
             hook=f"{when}: {_name(hook)}",
@@ -90,6 +102,8 @@ def run_hooks(job: Job, runner: HookRunner, when: When, conclusion: Conclusion |
             reason=why,
         )
         job.ledger.write(finished)
+    if when == "rollback" and hooks:
+        heed("")
 
 
 def _name(hook: Hook) -> str:

@@ -4,8 +4,13 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
+
+from lgtm_deploy.core.event import HookFinished, RunFinished
+from lgtm_deploy.storage.local import LocalJournal
+from tests.adapters.test_hooks import is_gone
 
 HANGS = """
 import os, time
@@ -106,3 +111,52 @@ def test_a_question_is_a_safe_point(number: signal.Signals) -> None:
     """
 
     assert interrupted_once_it_says(b"asking", work, number) == (0, [b"left", b" False"])
+
+
+# A run whose hook tells its process, minds no interrupt and goes on for long; another one would come after it.
+HOOKED = """from dataclasses import replace
+    from pathlib import Path
+    from lgtm_deploy.adapters.command import run_hook
+    from lgtm_deploy.core.plan import Hooks
+    from lgtm_deploy.core.run import Run
+    from lgtm_deploy.engine.conduct import Decisions, conduct
+    from lgtm_deploy.engine.ledger import Ledger
+    from lgtm_deploy.storage.local import LocalJournal
+    from tests.engine.toys import Stage
+    hook = ("sh", "-c", "trap '' INT; echo $$ > /proc/$PPID/fd/1; sleep 60; true")
+    job = Stage({{"a": []}}, hooks=Hooks(succeeded=(hook, ("false",)), timeout=60.0)).job
+    ledger = Ledger(Run(id="7f3a"), LocalJournal(Path({file!r})), 1)
+    job = replace(job, ledger=ledger, stop=stop)
+    conduct(job, Decisions(approve=lambda _: True), run_hook, stack="lgtm", by="me")"""
+
+
+@pytest.mark.parametrize(
+    ("signals", "why"),
+    [
+        pytest.param((signal.SIGTERM,), "terminated", id="terminated"),
+        pytest.param((signal.SIGINT, signal.SIGINT), "interrupted", id="interrupted twice"),
+    ],
+)
+def test_a_hook_does_not_outlive_the_process_and_is_written_down(
+    signals: tuple[signal.Signals, ...], why: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "state.db"
+    code = HANGS.format(work=HOOKED.format(file=str(file)))
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, bufsize=0) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
+            hook = int(process.stdout.readline())
+            for number in signals:
+                process.send_signal(number)
+                process.stdout.readline()
+            process.communicate(timeout=30)
+        finally:
+            process.kill()
+
+    assert process.returncode == 0
+    assert is_gone(hook)
+    *_, told, last = (record.event for record in LocalJournal(file).records("7f3a"))
+    assert isinstance(told, HookFinished)
+    assert (told.exit_code, told.reason) == (130, f"stopped: {why}")
+    assert isinstance(last, RunFinished)

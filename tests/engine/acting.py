@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from lgtm_deploy.core.plan import Hook
+from lgtm_deploy.core.ports import Progress
 from lgtm_deploy.core.preview import Preview
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.engine.conduct import Decisions, conduct
@@ -21,7 +22,7 @@ class HookLog:
         self.environments: list[Mapping[str, str]] = []
         self._code = code
 
-    def __call__(self, hook: Hook, told: Mapping[str, str], timeout: float) -> tuple[int, str]:
+    def __call__(self, hook: Hook, told: Mapping[str, str], timeout: float, progress: Progress) -> tuple[int, str]:
         self.ran.append(hook)
         self.environments.append(told)
         return self._code, "it failed" if self._code else ""

@@ -1,10 +1,13 @@
 """The hooks of a rollback: when they run, what they are told, and what comes of those that fail."""
 
+from collections.abc import Mapping
+
 import pytest
 
-from lgtm_deploy.core.errors import PermanentError
+from lgtm_deploy.core.errors import InterruptedRunError, PermanentError
 from lgtm_deploy.core.event import HookFinished
-from lgtm_deploy.core.plan import Hooks, Webhook
+from lgtm_deploy.core.plan import Hook, Hooks, Webhook
+from lgtm_deploy.core.ports import Progress
 from tests.engine.acting import HookLog, act, resumed, taken_back
 from tests.engine.toys import Stage, Toy, World, fails
 
@@ -79,3 +82,68 @@ def test_who_asks_for_a_rollback_hears_of_no_failure(resuming: bool) -> None:
 class Dying(HookLog):
     def __call__(self, *_: object) -> tuple[int, str]:
         raise ZeroDivisionError
+
+
+class Insisting(HookLog):
+    """Somebody insists on stopping while the first hook runs, which then ends as a stopped one does."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__()
+        self._stage = stage
+
+    def __call__(self, hook: Hook, told: Mapping[str, str], timeout: float, progress: Progress) -> tuple[int, str]:
+        super().__call__(hook, told, timeout, progress)
+        self._stage.stop.ask("interrupted")
+        progress("")
+        self._stage.stop.insist("interrupted twice")
+        with pytest.raises(InterruptedRunError):
+            progress("")
+        return 130, "stopped: interrupted"
+
+
+def hooks_told(stage: Stage) -> list[tuple[str, int, str]]:
+    return [(event.hook, event.exit_code, event.reason) for event in stage.events if isinstance(event, HookFinished)]
+
+
+def test_who_insists_during_a_rollbacks_hook_goes_on_with_it_later() -> None:
+    stage = broken()
+    hooks = Insisting(stage)
+
+    run = act(stage, hooks=hooks)
+
+    assert (run.verdict, run.reason) == ("interrupted", "on the way back (b: It broke.): interrupted")
+    assert hooks_told(stage) == [("rollback: say", 130, "stopped: interrupted")]
+    assert stage.world.log[-2:] == ["HookFinished", "RunFinished"]
+
+    resumed(stage)
+    again = HookLog()
+    assert act(stage, hooks=again).verdict == "rolled-back"
+    assert again.ran == [*HOOKS.rollback, ("ring",)]
+
+
+@pytest.mark.parametrize(("when", "verdict"), [("before", "interrupted"), ("succeeded", "deployed")])
+def test_who_insists_during_another_hook_has_the_verdict_written_down(when: str, verdict: str) -> None:
+    stage = Stage({"a": []}, hooks=Hooks(**{when: (("say", "it"), ("ring",))}))
+    hooks = Insisting(stage)
+
+    run = act(stage, hooks=hooks)
+
+    assert run.verdict == verdict
+    assert hooks.ran == [("say", "it")]
+    assert hooks_told(stage) == [(f"{when}: say", 130, "stopped: interrupted")]
+    assert stage.world.log[-1] == "RunFinished"
+
+
+def test_the_time_allowed_for_the_run_does_not_stop_them() -> None:
+    stage = broken()
+
+    class Late(HookLog):
+        def __call__(self, hook: Hook, told: Mapping[str, str], timeout: float, progress: Progress) -> tuple[int, str]:
+            stage.stop.insist("the time allowed for the run is over", late=True)
+            progress("")
+            return super().__call__(hook, told, timeout, progress)
+
+    hooks = Late()
+
+    assert act(stage, hooks=hooks).verdict == "rolled-back"
+    assert hooks.ran == [*HOOKS.rollback, ("ring",)]
