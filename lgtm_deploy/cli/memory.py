@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lgtm_deploy.cli import loading, wiring
 from lgtm_deploy.cli.settings import Settings
+from lgtm_deploy.core.errors import NotFoundError
 from lgtm_deploy.core.event import Event, Record
 from lgtm_deploy.core.ports import Clock, Journal, Lock, RunSummary
 from lgtm_deploy.core.stack import Stack
@@ -40,7 +41,7 @@ def lock(stack: Stack, clock: Clock) -> Lock:
 def remembered(settings: Settings) -> Journal:
     """The journal for verbs that name a run and maybe no environment: then all that the stack file knows of, as one.
 
-    Raises UsageError; NotFoundError when an environment's sandbox is not up.
+    Raises UsageError; NotFoundError when a sandbox is not up and there is nothing else to read.
     """
     from lgtm_deploy.config import stack_file
 
@@ -50,10 +51,29 @@ def remembered(settings: Settings) -> Journal:
         return journal(wiring.settled(loading.load_stack(settings)))
     # Environments that share a state share its endpoint, too: but for the sandbox, which has one of its own.
     shared = [name for name, state in states.items() if state != LOCAL]
-    journals = [journal(wiring.settled(stack_file.load(file, name))) for name in shared]
+    journals: list[Journal] = []
+    down: NotFoundError | None = None
+    for name in shared:
+        try:
+            journals.append(_beside_others(stack_file.load(file, name)))
+        except NotFoundError as error:
+            down = error
     if LOCAL in states.values():
         journals.append(_local(file.resolve().parent))
+    if down and not journals:
+        raise down
     return journals[0] if len(journals) == 1 else _Together(journals)
+
+
+def _beside_others(stack: Stack) -> Journal:
+    """The journal of one environment of several: this process has its sandbox's settings only while it is made.
+
+    Raises NotFoundError when the sandbox is not up.
+    """
+    from lgtm_deploy.sandbox.clients import environment_of
+
+    with environment_of({}):
+        return journal(wiring.settled(stack))
 
 
 class _Together:
@@ -92,4 +112,6 @@ def _objects(stack: Stack) -> "ObjectStore":
     bucket, _, prefix = stack.environment.state.removeprefix("s3://").partition("/")
     folder = "/".join(filter(None, [prefix.strip("/"), stack.name]))
     aws = Aws(region=stack.environment.region, endpoint_url=stack.environment.endpoint)
+    # Now, for a client keeps the endpoint and the credentials that this process had when it was made.
+    aws.reader("s3")
     return S3Objects(aws, bucket=bucket, prefix=f"{folder}/")
