@@ -1,6 +1,7 @@
 """Where runs are remembered and environments locked: on this machine, or in S3 for everybody."""
 
 from collections.abc import Sequence
+from heapq import merge
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,8 +92,10 @@ class _Together:
 
     def runs(self, limit: int, environment: str = "") -> Sequence[RunSummary]:
         """The newest of all; what two of them list is listed once."""
-        found = {each.run: each for journal in self._journals for each in journal.runs(limit, environment)}
-        return list(islice(sorted(found.values(), key=lambda each: each.started, reverse=True), limit))
+        lists = [journal.runs(limit, environment) for journal in self._journals]
+        # Each keeps its own order, which is not always that of the times in it.
+        newest_first = merge(*lists, key=lambda each: each.started, reverse=True)
+        return list(islice({each.run: each for each in newest_first}.values(), limit))
 
 
 def _local(directory: Path) -> Journal:

@@ -49,11 +49,11 @@ class FakeJournal:
         with self._lock:
             found = [
                 summary
-                for run, kept in self._records.items()
+                for run, kept in reversed(self._records.items())
                 if (summary := summarised(None, run, (record.event for record in kept)))
                 and environment in ("", summary.environment)
             ]
-        return tuple(sorted(found, key=lambda summary: summary.started, reverse=True)[:limit])
+        return tuple(found[:limit])
 
 
 def _environment(happened: Iterable[Event]) -> str:

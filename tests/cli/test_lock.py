@@ -90,7 +90,8 @@ def test_the_list_of_runs_joins_what_environments_share_and_what_they_do_not(sta
     from lgtm_deploy.fakes import FakeJournal
 
     shared, local = FakeJournal(), FakeJournal()
-    for journal, name, minute in ((shared, "7f3a", 1), (local, "91c2", 2), (shared, "d00d", 3)):
+    # The clock of who began the first of them was fast.
+    for journal, name, minute in ((shared, "beef", 9), (shared, "7f3a", 1), (local, "91c2", 2), (shared, "d00d", 3)):
         began = RunStarted(
             at=datetime(2026, 1, 16, 0, minute, tzinfo=UTC),
             plan="p",
@@ -104,6 +105,6 @@ def test_the_list_of_runs_joins_what_environments_share_and_what_they_do_not(sta
     together = _Together([shared, local])
 
     assert [each.run for each in together.runs(2)] == ["d00d", "91c2"]
-    assert [each.run for each in together.runs(9)] == ["d00d", "91c2", "7f3a"]
+    assert [each.run for each in together.runs(9)] == ["d00d", "91c2", "7f3a", "beef"]
     assert len(together.records("91c2")) == 1
     assert list(together.records("nothing")) == []

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from lgtm_deploy.cli.wiring import half_way
 from lgtm_deploy.core.event import (
     Event,
     RunFinished,
@@ -111,6 +112,35 @@ def test_runs_of_one_environment_are_listed_alone(journal: Journal) -> None:
     assert [each.run for each in journal.runs(10, "prod")] == ["run4", "run2", "run0"]
     assert [each.run for each in journal.runs(1, "staging")] == ["run3"]
     assert list(journal.runs(10, "elsewhere")) == []
+
+
+def test_the_newest_run_is_the_one_that_began_last_whatever_the_clocks_say(memory: Memory) -> None:
+    lease = memory.lock.take("prod", "fast", "ci@fast-clock")
+    memory.journal.append("fast", lease.fence, [started(10), finished(11)])
+    memory.lock.release(lease)
+    lease = memory.other.take("prod", "right", "ci@right-clock")
+    memory.elsewhere.append("right", lease.fence, [started(1)])
+    memory.other.release(lease)
+
+    assert [each.run for each in memory.journal.runs(10, "prod")] == ["right", "fast"]
+    assert [each.run for each in memory.elsewhere.runs(1)] == ["right"]
+
+    memory.elsewhere.append("right", lease.fence, [finished(2)])
+    assert [(each.started, each.verdict) for each in memory.journal.runs(1)] == [
+        (START + timedelta(minutes=1), "deployed")
+    ]
+    assert half_way(memory.journal, "prod") == ""
+
+
+def test_who_died_on_the_way_is_found_behind_a_clock_that_is_fast(memory: Memory) -> None:
+    changed = [
+        StepStarted(at=START, step="push[tempo]"),
+        StepObserved(at=START, step="push[tempo]", seen={}, change="push"),
+    ]
+    memory.journal.append("fast", 1, [started(10), *changed, finished(11)])
+    memory.elsewhere.append("right", 1, [started(1), *changed])
+
+    assert half_way(memory.journal, "prod") == "right"
 
 
 def test_what_one_wrote_another_reads_and_goes_on_with(memory: Memory) -> None:

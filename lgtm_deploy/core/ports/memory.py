@@ -65,7 +65,11 @@ class Journal(Protocol):
         ...
 
     def runs(self, limit: int, environment: str = "") -> Sequence[RunSummary]:
-        """The newest runs first, of that environment alone where it is named."""
+        """The newest runs first, of that environment alone where it is named.
+
+        Of two runs of one environment the newer is the one that began while the other had the lock no more: what their
+        machines call the time is not compared.
+        """
         ...
 
 

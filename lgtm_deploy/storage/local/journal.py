@@ -42,12 +42,12 @@ class LocalJournal:
     def runs(self, limit: int, environment: str = "") -> Sequence[RunSummary]:
         """The newest runs first, of that environment alone where it is named. Raises JournalError.
 
-        Reads the list of runs only, not their events.
+        Reads the list of runs only, not their events. The newest is the one that was written last: a clock may be set.
         """
         with self._database.reading() as connection:
             rows = connection.execute(
                 "SELECT run, plan, environment, started_by, started, finished, verdict, seconds"
-                " FROM runs WHERE ?1 IN ('', environment) ORDER BY started DESC, rowid DESC LIMIT ?2",
+                " FROM runs WHERE ?1 IN ('', environment) ORDER BY rowid DESC LIMIT ?2",
                 (environment, max(limit, 0)),
             ).fetchall()
         return tuple(

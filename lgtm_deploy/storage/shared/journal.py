@@ -42,7 +42,8 @@ class SharedJournal:
     """A journal of objects that are created and never replaced, one for each append.
 
     Its name has the number of the first record in it: of two writers that have read the same past only one can go on.
-    A list of runs stands beside it, a name for each run, the newest first.
+    A list of runs stands beside it, a name for each run, the newest first: of two runs of one environment, the one that
+    was listed later, whatever the clocks say of those that began them.
     """
 
     def __init__(self, objects: ObjectStore, *, pause: Pause = time.sleep) -> None:
@@ -50,6 +51,8 @@ class SharedJournal:
         self._writer = Writer(objects, pause=pause)
         self._me = secrets.token_hex(8)
         self._ends: dict[str, _End] = {}
+        self._places: dict[str, str] = {}
+        """Runs -> their names in the list."""
 
     def append(self, run: str, fence: int, events: Sequence[Event]) -> Sequence[Record]:
         """Writes the events as one object.
@@ -63,7 +66,7 @@ class SharedJournal:
         began = isinstance(events[0], RunStarted)
         if isinstance(events[0], RunStarted):
             self._known_end(run, fence)
-            self._writer.create(_listed(run, events[0]), _line(summarised(None, run, events[:1]), seq=0))
+            self._writer.create(self._place(run, events[0]), _line(summarised(None, run, events[:1]), seq=0))
         records = self._append(run, fence, events)
         if any(isinstance(event, _LISTED) for event in events[began:]):
             self._update(run, records)
@@ -93,7 +96,7 @@ class SharedJournal:
         with answered("the list of runs"):
             # Most runs are of the environment that is asked for, or all environments are asked for.
             names = self._objects.names("index/", limit=None if environment else max(limit, 0))
-            wanted = (name for name in names if environment in ("", name.split(".")[1]))
+            wanted = (name for name in names if environment in ("", _environment(name)))
             found = self._side_by_side(self._summary, list(islice(wanted, max(limit, 0))))
             return tuple(summary for summary in found if summary is not None)
 
@@ -157,13 +160,28 @@ class SharedJournal:
         return tuple(decode(line) for line in lines)
 
     # -- the list of runs ----------------------------------------------------------------------------------------------
+    def _place(self, run: str, began: RunStarted) -> str:
+        """The name in the list for a run that begins now, and so after all that are listed of its environment."""
+        with answered("the list of runs"):
+            names = self._objects.names("index/")
+        newest = next((name for name in names if _environment(name) == began.environment), "")
+        if not newest.endswith(f".{run}"):
+            time = _END - int(began.at.timestamp() * 1000)
+            newest = f"index/{min(time, _time(newest) - 1) if newest else time:013d}.{began.environment}.{run}"
+        self._places[run] = newest
+        return newest
+
+    def _listed(self, run: str) -> str:
+        """The run's name in the list; empty when it has none."""
+        if run not in self._places:
+            names = self._objects.names("index/")
+            self._places[run] = next((name for name in names if name.endswith(f".{run}")), "")
+        return self._places[run]
+
     def _update(self, run: str, records: Sequence[Record]) -> None:
         with usable(f"run {run}"):
-            began = self._read(_name(run, 1))[0].event
-            if not isinstance(began, RunStarted):
-                return
-            name = _listed(run, began)
-            while found := self._objects.get(name):
+            name = self._listed(run)
+            while name and (found := self._objects.get(name)):
                 known = _known(name, found.body)
                 if known["seq"] >= records[-1].seq:
                     return
@@ -195,8 +213,12 @@ def _name(run: str, first: int) -> str:
     return f"runs/{run}/{first:010d}"
 
 
-def _listed(run: str, began: RunStarted) -> str:
-    return f"index/{_END - int(began.at.timestamp() * 1000):013d}.{began.environment}.{run}"
+def _time(listed: str) -> int:
+    return int(listed.removeprefix("index/").partition(".")[0])
+
+
+def _environment(listed: str) -> str:
+    return listed.split(".")[1]
 
 
 def _line(summary: RunSummary | None, *, seq: int) -> bytes:
