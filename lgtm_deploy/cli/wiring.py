@@ -64,13 +64,15 @@ def half_way(remembered: Journal, environment: str) -> str:
     for limit in (_FEW, _ALL):
         newest = remembered.runs(limit, environment)
         for each in newest:
-            if each.verdict in ("refused", "unchanged", "rolled-back"):
-                continue
-            if each.verdict and each.verdict not in RESUMABLE:
+            verdict = each.verdict
+            if not verdict or verdict in RESUMABLE:
+                # The list may lag behind the journal.
+                run = run_so_far(remembered, each.run)
+                verdict = run.verdict or ""
+                if any(step.acted for step in run.steps.values()) and (not verdict or verdict in RESUMABLE):
+                    return each.run
+            if verdict and verdict not in (*RESUMABLE, "refused", "unchanged", "rolled-back"):
                 return ""
-            run = run_so_far(remembered, each.run)
-            if any(step.acted for step in run.steps.values()):
-                return each.run
         if len(newest) < limit:
             break
     return ""

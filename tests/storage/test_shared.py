@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from lgtm_deploy.cli.wiring import half_way
 from lgtm_deploy.core.errors import (
     AccessError,
     DeployError,
@@ -18,7 +19,15 @@ from lgtm_deploy.core.errors import (
     NotFoundError,
     TransientError,
 )
-from lgtm_deploy.core.event import LockTakenOver, RunFinished, RunStarted, StepStarted
+from lgtm_deploy.core.event import (
+    Event,
+    LockTakenOver,
+    RunFinished,
+    RunResumed,
+    RunStarted,
+    StepObserved,
+    StepStarted,
+)
 from lgtm_deploy.core.lease import CALL_SECONDS, LEASE_SECONDS
 from lgtm_deploy.core.ports import Lease, StoredObject
 from lgtm_deploy.fakes import FakeClock, FakeObjects
@@ -516,3 +525,76 @@ def test_a_lease_says_until_when_by_the_stores_clock(place: Place) -> None:
 
     assert held is not None
     assert held.ends == place.clock.now() + timedelta(seconds=LEASE_SECONDS)
+
+
+def acting(place: Place) -> list[Event]:
+    seen = StepObserved(at=place.clock.now(), step="push[tempo]", seen={}, change="push")
+    return [step(place), seen]
+
+
+def test_a_run_that_died_before_the_list_was_told_of_its_end_has_ended_when_it_is_taken_over(place: Place) -> None:
+    lock, journal = place.lock(), place.journal()
+    lock.take("prod", "7f3a", "ci")
+    journal.append("7f3a", 1, [started(place), *acting(place)])
+    written = place.objects.replace
+
+    def silent(name: str, body: bytes, tag: str) -> str | None:
+        if name.startswith("index/"):
+            raise LOST
+        return written(name, body, tag)
+
+    place.objects.replace = silent  # type: ignore[method-assign]
+    with pytest.raises(JournalError):
+        journal.append("7f3a", 1, [finished(place)])
+    place.lapse()
+
+    place.lock().take("prod", "91c2", "ada")
+
+    assert place.journal().runs(1)[0].verdict == "deployed"
+    assert half_way(place.journal(), "prod") == ""
+
+
+def test_who_takes_over_tells_the_list_what_it_was_not_told(place: Place) -> None:
+    lock, journal = place.lock(), place.journal()
+    lock.take("prod", "7f3a", "ci")
+    journal.append("7f3a", 1, [started(place)])
+    journal._update = lambda *_: None  # type: ignore[method-assign,assignment]
+    journal.append("7f3a", 1, [finished(place)])
+
+    place.lock().break_("prod", "7f3a", "ada")
+
+    place.objects.calls.clear()
+    assert place.journal().runs(1)[0].verdict == "deployed"
+    assert place.objects.calls == ["names", "get"]
+
+
+def test_a_run_that_lost_its_environment_before_it_began_is_none(place: Place) -> None:
+    journal = place.journal()
+    place.lock().take("prod", "7f3a", "ci")
+    place.lapse()
+    place.lock().take("prod", "91c2", "ada")
+
+    with pytest.raises(LockLostError):
+        journal.append("7f3a", 1, [started(place)])
+
+    assert list(place.journal().runs(5)) == []
+
+
+def test_a_run_that_was_taken_over_on_its_way_is_half_way(place: Place) -> None:
+    place.lock().take("prod", "7f3a", "ci")
+    place.journal().append("7f3a", 1, [started(place), *acting(place)])
+    place.lapse()
+    place.lock().take("prod", "91c2", "ada")
+
+    assert half_way(place.journal(), "prod") == "7f3a"
+
+
+def test_a_list_that_lags_does_not_make_a_run_half_way(place: Place) -> None:
+    journal = place.journal()
+    interrupted = replace(finished(place), verdict="interrupted")
+    journal.append("7f3a", 1, [started(place), *acting(place), interrupted])
+    journal._update = lambda *_: None  # type: ignore[method-assign,assignment]
+    journal.append("7f3a", 2, [RunResumed(at=place.clock.now(), by="ada")])
+    journal.append("7f3a", 2, [finished(place)])
+
+    assert half_way(place.journal(), "prod") == ""

@@ -5,13 +5,14 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
 from lgtm_deploy.core.errors import JournalError
-from lgtm_deploy.core.event import Event, Record, RunFinished, RunResumed, RunStarted
+from lgtm_deploy.core.event import Event, LockTakenOver, Record, RunFinished, RunResumed, RunStarted
 from lgtm_deploy.core.lease import lost
 from lgtm_deploy.core.ports import ObjectStore, RunSummary
 from lgtm_deploy.core.summary import summarised
@@ -75,6 +76,11 @@ class SharedJournal:
     def close_for(self, run: str, fence: int, last: Event) -> None:
         """Ends what writers with a lower fence may write to this run: they all would have to write this name."""
         self._append(run, fence, [last])
+        # Its writer may have died before it told the list of the run's end. Who takes over does not depend on it.
+        with suppress(JournalError), answered("the list of runs"):
+            latest = self._latest(self._names(run))
+            if any(isinstance(record.event, _LISTED) for record in latest):
+                self._update(run, latest)
 
     def records(self, run: str) -> Sequence[Record]:
         """All of a run's records in order; empty when there is no such run.
@@ -195,12 +201,17 @@ class SharedJournal:
         if summary is None or summary.verdict:
             return summary
         # It goes on, or ended so suddenly that the list was not told: its journal knows.
-        names = self._names(summary.run)
-        last = [record.event for record in self._read(names[-1])] if names else []
-        if not names[1:] and not any(isinstance(event, RunStarted) for event in last):
-            # It has never begun: killed before, or taken over.
-            return None
-        return summarised(summary, summary.run, last)
+        latest = self._latest(self._names(summary.run))
+        return summarised(summary, summary.run, (record.event for record in latest)) if latest else None
+
+    def _latest(self, names: Sequence[str]) -> tuple[Record, ...]:
+        """What a run's own processes have written last; nothing when it lost its environment before it began. Others
+        write there that they have taken it over."""
+        for name in reversed(names):
+            records = self._read(name)
+            if not all(isinstance(record.event, LockTakenOver) for record in records):
+                return records
+        return ()
 
     def _side_by_side(self, read: Callable[[GivenT], FoundT], given: Sequence[GivenT]) -> Iterator[FoundT]:
         if len(given) < 2:  # noqa: PLR2004 - one needs no thread
