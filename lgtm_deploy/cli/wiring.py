@@ -31,7 +31,7 @@ def find_run(remembered: Journal, text: str, environment: str = "") -> str:
     if text == "last":
         found = [each.run for each in remembered.runs(1, environment)]
     else:
-        found = [each.run for each in remembered.runs(_ALL) if each.run.startswith(text)]
+        found = [each.run for each in remembered.runs(_ALL) if text and each.run.startswith(text)]
     if len(found) == 1:
         return found[0]
     if not found:

@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -11,7 +12,10 @@ import pytest
 
 from lgtm_deploy.cli.memory import remembered
 from lgtm_deploy.cli.settings import Settings
-from lgtm_deploy.core.errors import NotFoundError
+from lgtm_deploy.cli.wiring import find_run
+from lgtm_deploy.core.errors import NotFoundError, UsageError
+from lgtm_deploy.core.event import RunStarted
+from lgtm_deploy.fakes import FakeJournal
 from lgtm_deploy.sandbox import connection as sandbox
 from tests.config.files import STACK, lay_stack
 
@@ -122,3 +126,14 @@ def test_a_sandbox_that_is_down_is_told_where_there_is_nothing_else(
 
     with pytest.raises(NotFoundError, match="is not up"):
         remembered(settings(tmp_path, only))
+
+
+def test_no_run_is_meant_by_an_empty_name() -> None:
+    journal = FakeJournal()
+    at = datetime(2026, 1, 16, tzinfo=UTC)
+    began = RunStarted(at=at, plan="p", plan_digest="", stack="lgtm", environment="prod", by="ci", steps={})
+    journal.append("7f3a", 1, [began])
+
+    assert find_run(journal, "7") == "7f3a"
+    with pytest.raises(UsageError, match="There is no run ''"):
+        find_run(journal, "")
