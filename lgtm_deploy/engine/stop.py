@@ -4,7 +4,7 @@ import threading
 
 from lgtm_deploy.core.errors import InterruptedRunError
 
-# A pause under a parent looks at it this often, in seconds.
+# A pause looks this often, in seconds: nobody tells it of its parent, nor of what is asked just before it waits.
 _SLICE = 0.1
 
 
@@ -19,8 +19,10 @@ class Stop:
     def __init__(self, parent: "Stop | None" = None, *, firm: bool = False) -> None:
         self._parent = parent
         self._firm = firm
-        self._asked = threading.Event()
-        self._insisted = threading.Event()
+        self._asked = False
+        self._insisted = False
+        # A signal handler asks in the thread that it has interrupted, which may have the lock: it has to get it again.
+        self._changed = threading.Condition(threading.RLock())
         self._reason = ""
         self._late = False
         self._pressed = False
@@ -36,10 +38,12 @@ class Stop:
 
     def ask(self, reason: str, *, late: bool = False) -> None:
         """Stop at the next safe point. `late`: because the time allowed is over, and not because someone wishes it."""
-        if not self._asked.is_set():
+        if not self._asked:
             self._reason = reason
             self._late = late
-            self._asked.set()
+            self._asked = True
+            with self._changed:
+                self._changed.notify_all()
 
     def end_run(self, reason: str) -> None:
         """Stop the run that this one is part of at the next safe point: it cannot go on now, but later it can."""
@@ -52,7 +56,7 @@ class Stop:
         """Stop changes that are under way, too."""
         self.ask(reason, late=late)
         self._pressed = self._pressed or not late
-        self._insisted.set()
+        self._insisted = True
 
     @property
     def late(self) -> bool:
@@ -67,15 +71,15 @@ class Stop:
     @property
     def asked(self) -> bool:
         """Whether anyone asked."""
-        if self._asked.is_set() or self._parent is None:
-            return self._asked.is_set()
+        if self._asked or self._parent is None:
+            return self._asked
         return self._parent.pressed if self._firm else self._parent.asked
 
     @property
     def insisted(self) -> bool:
         """Whether anyone insisted."""
-        if self._insisted.is_set() or self._parent is None:
-            return self._insisted.is_set()
+        if self._insisted or self._parent is None:
+            return self._insisted
         return self._parent.pressed if self._firm else self._parent.insisted
 
     @property
@@ -91,7 +95,8 @@ class Stop:
     def pause(self, seconds: float) -> None:
         """Sleeps, and raises InterruptedRunError as soon as someone asks to stop."""
         while seconds > 0 and not self.asked:
-            length = seconds if self._parent is None else min(seconds, _SLICE)
-            self._asked.wait(length)
-            seconds -= length
+            with self._changed:
+                if not self._asked:
+                    self._changed.wait(min(seconds, _SLICE))
+            seconds -= _SLICE
         self.check(patient=False)

@@ -1,9 +1,11 @@
 """What a request to stop, a deadline, a broken journal and a broken listener do to a run."""
 
+import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -383,3 +385,54 @@ def test_a_machine_that_gives_no_more_threads_ends_the_run_and_hangs_nobody(
         act(Stage({"a": [], "b": ["a"], "c": ["a"]}))
 
     assert threads() == []
+
+
+def test_a_signal_that_comes_at_any_moment_of_a_pause_is_heeded() -> None:
+    """A handler runs in the thread that pauses, between any two of its lines: of each in turn."""
+    asked_at: list[int] = []
+
+    def pause(moment: int) -> bool:
+        """Whether there was such a moment."""
+        stop, passed = Stop(), 0
+
+        def trace(_frame: object, event: str, _argument: object) -> Any:
+            nonlocal passed
+            if event == "line":
+                passed += 1
+                if passed == moment:
+                    stop.ask("interrupted")
+            return trace
+
+        sys.settrace(trace)
+        try:
+            stop.pause(0.005)
+        except InterruptedRunError:
+            asked_at.append(moment)
+        finally:
+            sys.settrace(None)
+        return passed >= moment
+
+    def every_moment() -> None:
+        moment = 1
+        while pause(moment):
+            moment += 1
+
+    thread = threading.Thread(target=every_moment, daemon=True)
+    thread.start()
+    thread.join(30)
+
+    assert not thread.is_alive(), f"it waits for itself when it is asked after line {asked_at[-1:]} of the pause"
+    # One that is asked when the pause is over already is not told by it.
+    assert asked_at == list(range(1, len(asked_at) + 1))
+    assert len(asked_at) > 10
+
+
+def test_a_pause_ends_when_another_thread_asks() -> None:
+    stop = Stop()
+    child = stop.child()
+    for each in (stop, child):
+        timer = threading.Timer(0.01, each.ask, ["interrupted"])
+        timer.start()
+        with pytest.raises(InterruptedRunError):
+            each.pause(60)
+        timer.join()
