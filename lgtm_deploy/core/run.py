@@ -246,7 +246,7 @@ def _(happened: events.StepInDoubt, run: Run) -> Run:
 
 @_after.register
 def _(happened: events.StepOutdated, run: Run) -> Run:
-    known = run.steps[happened.step]
+    known = run.steps.get(happened.step) or StepRun(id=happened.step)
     promised = (known.promised or known.outputs) if happened.again else None
     return _with_step(
         run,
