@@ -26,15 +26,13 @@ def run_hook(hook: Hook, told: Mapping[str, str], timeout: float, progress: Prog
     """
     try:
         return post(hook, told, timeout, progress) if isinstance(hook, Webhook) else _run(hook, told, timeout, progress)
-    except child.KilledError as error:
-        why = error.__cause__
-    except (DeadlineError, InterruptedRunError) as error:
-        why = error
-    return (
-        (_TOO_LATE, f"not done after {timeout:g} s")
-        if isinstance(why, DeadlineError)
-        else (_STOPPED, f"stopped: {why}")
-    )
+    except (DeadlineError, InterruptedRunError, child.KilledError) as error:
+        why = error.__cause__ if isinstance(error, child.KilledError) else error
+        if isinstance(why, DeadlineError):
+            return _TOO_LATE, f"not done after {timeout:g} s"
+        if isinstance(why, InterruptedRunError):
+            return _STOPPED, f"stopped: {why}"
+        raise
 
 
 def _run(words: tuple[str, ...], told: Mapping[str, str], timeout: float, progress: Progress) -> tuple[int, str]:
@@ -50,7 +48,6 @@ def _run(words: tuple[str, ...], told: Mapping[str, str], timeout: float, progre
         done = child.run(command, progress)
     except MissingToolError as error:
         return _NOT_THERE, f"cannot be started: {getattr(error.__cause__, 'strerror', error)}"
-    said = [line.strip() for line in done.errors if line.strip()] or [
-        each.strip() for each in done.output if each.strip()
-    ]
+    lines = done.errors if any(map(str.strip, done.errors)) else done.output
+    said = [line.strip() for line in lines if line.strip()]
     return done.exit_code, said[-1][:_SHOWN] if done.exit_code and said else ""

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from lgtm_deploy.adapters.child import KilledError
 from lgtm_deploy.adapters.command import run_hook
 from lgtm_deploy.core.errors import InterruptedRunError
 from lgtm_deploy.core.plan import Webhook
@@ -189,3 +190,17 @@ def test_what_is_told_may_quote_any_output() -> None:
     show = "import os, sys; sys.exit(os.environ['LGTM_DEPLOY_HOOK_REASON'])"
 
     assert run_hook((sys.executable, "-c", show), told, 20.0, going_on) == (1, "ab")
+
+
+def test_what_is_no_request_to_stop_is_let_through_and_the_command_is_gone(tmp_path: Path) -> None:
+    told = tmp_path / "process"
+
+    def broken(_: str) -> None:
+        if told.exists():
+            raise ZeroDivisionError
+
+    with pytest.raises(KilledError) as found:
+        run_hook(("sh", "-c", STUBBORN, str(told)), TOLD, 60.0, broken)
+
+    assert isinstance(found.value.__cause__, ZeroDivisionError)
+    assert is_gone(int(told.read_text()))
