@@ -1,0 +1,49 @@
+"""What a run sends asks the run's own hold on the environment; in a cloud in memory."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lgtm_deploy.cli import running, wiring
+from lgtm_deploy.cli.app import run
+from lgtm_deploy.engine.hold import Hold
+from lgtm_deploy.fakes import fake_ports
+from tests.adapters.engine import StubEngine
+from tests.steps.simulation import EXAMPLE, SimulatedStop, Simulation
+
+
+def test_every_change_of_a_run_asks_its_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "stack"
+    shutil.copytree(EXAMPLE.parent, folder, ignore=shutil.ignore_patterns(".lgtm-deploy", ".terraform"))
+    world = Simulation(tmp_path)
+    cloud = world.cloud
+    ports = fake_ports(world.stack, cloud, tmp_path)
+    asked: list[Callable[[], None]] = []
+    check = cloud.permit.check
+    monkeypatch.setattr(cloud.permit, "check", lambda: asked.append(cloud.permit._guard) or check())
+    seen = wiring.Sights(
+        host=ports.host, rollouts=ports.rollouts, balancer=ports.balancer, caller=ports.caller, permit=cloud.permit
+    )
+    monkeypatch.setattr(wiring, "sights", lambda _: seen)
+    monkeypatch.setattr(wiring, "ports", lambda stack, _, workspace: fake_ports(stack, cloud, workspace))
+    monkeypatch.setattr(running, "Stop", lambda: SimulatedStop(world.clock))
+    cloud.sources = {folder / path.relative_to(EXAMPLE.parent): made for path, made in cloud.sources.items()}
+    cloud.roots = {folder / path.relative_to(EXAMPLE.parent): made for path, made in cloud.roots.items()}
+
+    assert run(["--stack", str(folder / EXAMPLE.name), "--env", "prod", "apply", "prefix-change", "--yes"]) == 0
+
+    assert len(asked) > 1
+    assert all(isinstance(getattr(guard, "__self__", None), Hold) for guard in asked)
+
+
+def test_what_changes_the_real_world_asks_the_same_permit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lgtm_deploy.adapters.docker.connect", StubEngine)
+    stack = Simulation(tmp_path).stack
+
+    seen = wiring.sights(stack)
+    world = wiring.ports(stack, seen, tmp_path / "7f3a")
+
+    for each in (seen.host, seen.balancer, world.host, world.shadow, world.registry):
+        assert each._aws._permit is seen.permit  # type: ignore[attr-defined]
