@@ -8,8 +8,8 @@ from lgtm_deploy.core.ports.memory import LockHolder
 
 LEASE_SECONDS = 60.0
 BEAT_SECONDS = 10.0
-# The longest an AWS call can take: the clients' timeouts for connecting and for an answer. What was sent just before
-# the lease was over has landed by then, or never will.
+# A change is sent only while the lease lasts for so long, and a lease is taken over only once it has been over for so
+# long. Twice this is time to connect to five addresses of AWS in vain, and to wait for an answer (adapters/aws.py).
 CALL_SECONDS = 20.0
 
 GONE = "its process has ended"
