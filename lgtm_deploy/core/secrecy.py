@@ -1,5 +1,6 @@
 """What of a Terraform plan may be shown? Sensitive values never are, nor are their copies."""
 
+import json
 from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
@@ -8,7 +9,7 @@ SENSITIVE_CHANGED = "(sensitive value, changed)"
 UNKNOWN = "(known after apply)"
 
 # Shorter sensitive values, such as a port, would hide half a plan.
-_SECRET_CHARACTERS = 5
+SECRET_CHARACTERS = 5
 
 
 def secrets_of(shown: Mapping[str, Any]) -> Set[str]:
@@ -16,11 +17,11 @@ def secrets_of(shown: Mapping[str, Any]) -> Set[str]:
     marked."""
     declared = shown.get("configuration", {}).get("root_module", {}).get("variables", {})
     given = shown.get("variables", {})
-    found = {text for name, at in declared.items() if at.get("sensitive") for text in _texts(given.get(name), True)}
+    found = {text for name, at in declared.items() if at.get("sensitive") for text in texts(given.get(name), True)}
     changes = [entry.get("change") for entry in shown.get("resource_changes") or [] if isinstance(entry, Mapping)]
     for change in (*changes, *(shown.get("output_changes") or {}).values()):
-        found.update(_texts(_object(change).get("before"), _object(change).get("before_sensitive")))
-        found.update(_texts(_object(change).get("after"), _object(change).get("after_sensitive")))
+        found.update(texts(_object(change).get("before"), _object(change).get("before_sensitive")))
+        found.update(texts(_object(change).get("after"), _object(change).get("after_sensitive")))
     return found
 
 
@@ -35,6 +36,20 @@ def scrubbed(value: Any, secrets: Set[str]) -> Any:
     if isinstance(value, list):
         return [scrubbed(item, secrets) for item in value]
     return value
+
+
+def spellings(text: str) -> tuple[str, ...]:
+    """The text, and how it stands in a string of JSON, and in one of JSON within JSON."""
+    once = dict.fromkeys((text, *_in_json(text)))
+    return tuple(dict.fromkeys((*once, *(each for part in once for each in _in_json(part)))))
+
+
+def _in_json(text: str) -> Iterator[str]:
+    for only_ascii in (False, True):
+        inner = json.dumps(text, ensure_ascii=only_ascii)[1:-1]
+        yield inner
+        # Go's encoding/json, and so Terraform's jsonencode, writes these so that HTML can hold them.
+        yield inner.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def masked(value: Any, hidden: Any, earlier: Any) -> Any:
@@ -58,17 +73,18 @@ def item_of(items: Any, index: int) -> Any:
     return items[index] if isinstance(items, list) and index < len(items) else None
 
 
-def _texts(value: Any, hidden: Any) -> Iterator[str]:
+def texts(value: Any, hidden: Any) -> Iterator[str]:
+    """The texts in a value that are hidden, and long enough to be told from others."""
     if isinstance(value, str):
-        if hidden is True and len(value) >= _SECRET_CHARACTERS:
+        if hidden is True and len(value) >= SECRET_CHARACTERS:
             yield value
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield from _texts(item, hidden if hidden is True else _object(hidden).get(key))
+            yield from texts(item, hidden if hidden is True else _object(hidden).get(key))
     elif isinstance(value, list):
         marks = hidden if isinstance(hidden, list) else []
         for index, item in enumerate(value):
-            yield from _texts(item, hidden if hidden is True else item_of(marks, index))
+            yield from texts(item, hidden if hidden is True else item_of(marks, index))
 
 
 def _object(value: Any) -> Mapping[str, Any]:

@@ -93,7 +93,7 @@ def run_hooks(job: Job, runner: HookRunner, when: When, conclusion: Conclusion |
             break
         job.guard()
         began = job.clock.monotonic()
-        code, why = runner(hook, told, job.plan.hooks.timeout, heed)
+        code, why = runner(hook, job.ledger.masks.masked(told), job.plan.hooks.timeout, heed)
         finished: Event = events.HookFinished(
             at=job.clock.now(),
             hook=f"{when}: {_name(hook)}",

@@ -89,7 +89,7 @@ def _begin(job: Job, stack: str, by: str, *, roll_back: bool = True) -> None:
             by=by,
             steps={node.id: node.needs for node in job.graph.nodes.values()},
             roll_back=roll_back,
-            variables=job.variables,
+            variables=job.ledger.masks.remembered(job.variables),
             inputs=job.inputs,
             plan_file=job.plan.file,
         )

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from lgtm_deploy.core.event import Event, Record
+from lgtm_deploy.core.masks import Masks
 from lgtm_deploy.core.ports import Journal
 from lgtm_deploy.core.run import Run
 
@@ -10,10 +11,23 @@ Listener = Callable[[Run, Record], None]
 
 
 class Ledger:
-    """The only writer of a run's journal and caller of its listeners; used by one thread at a time."""
+    """The only writer of a run's journal and caller of its listeners; used by one thread at a time.
 
-    def __init__(self, run: Run, journal: Journal, fence: int, listeners: Sequence[Listener] = ()) -> None:
-        self.run = run
+    `run` is what the journal tells of it so far. Secret values are in this process's own run alone: the journal and the
+    listeners have their masks.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        journal: Journal,
+        fence: int,
+        listeners: Sequence[Listener] = (),
+        masks: Masks = Masks(),  # noqa: B008 - frozen
+    ) -> None:
+        self.run = masks.unmasked(run)
+        self.masks = masks
+        self._told = run
         self._journal = journal
         self.fence = fence
         self._listeners = list(listeners)
@@ -23,7 +37,9 @@ class Ledger:
         """Takes the events into the fold; they are neither on disk nor announced before `write`."""
         for event in events:
             self.run = self.run.folded([event])
-            self._noted.append((event, self.run))
+            told = self.masks.masked(event)
+            self._told = self.run if told is event else self._told.folded([told])
+            self._noted.append((told, self._told))
 
     def write(self, *events: Event) -> None:
         """Puts what was noted and these events on disk together, then announces them. Raises JournalError."""

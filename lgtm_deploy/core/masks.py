@@ -1,0 +1,146 @@
+"""What stands for the values of secret variables wherever a run is told: the expressions that they came from."""
+
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from functools import cached_property
+from typing import Any, TypeVar
+
+from lgtm_deploy.core.persistent import PersistentMap
+from lgtm_deploy.core.secrecy import SECRET_CHARACTERS, spellings, texts
+
+ValueT = TypeVar("ValueT")
+
+# A shorter value would be found in half of what is told.
+FEWEST_CHARACTERS = 8
+
+# So that guessing a weak value from its fingerprint takes time.
+_ROUNDS = 200_000
+_KIND = "pbkdf2-sha256"
+
+# Fields by which what was written down is found again. No value of a variable gets into them.
+_NAMES = frozenset(
+    {
+        *("id", "step", "steps", "needs", "plan", "plan_digest", "stack", "environment", "status", "verdict", "kind"),
+        *("from_run", "to_run"),
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Masks:
+    """`values` are those of a run's secret variables, by name; `salt` is for their fingerprints."""
+
+    values: Mapping[str, str] = field(default_factory=dict, repr=False)
+    salt: str = ""
+
+    def masked(self, value: ValueT) -> ValueT:
+        """The same with a mask for every secret value in it, however it is spelled."""
+        return _changed(value, self._mask) if self.values else value
+
+    def unmasked(self, value: ValueT) -> ValueT:
+        """The same with the values back where their masks were."""
+        return _changed(value, self._unmask) if self.values else value
+
+    def remembered(self, variables: Mapping[str, str]) -> dict[str, str]:
+        """What a journal may have of variables: of a secret one a fingerprint."""
+        return {
+            name: fingerprint(value, self.salt) if name in self.values else value for name, value in variables.items()
+        }
+
+    @contextmanager
+    def over_errors(self) -> Iterator[None]:
+        """What is raised within tells no secret value, and neither does what it was raised from."""
+        try:
+            yield
+        except BaseException as error:
+            if self.values:
+                self._mask_error(error, set())
+            raise
+
+    def _mask_error(self, error: BaseException | None, known: set[int]) -> None:
+        if error is None or id(error) in known:
+            return
+        known.add(id(error))
+        error.args = self.masked(error.args)
+        for name, text in list(vars(error).items()):
+            if isinstance(text, str):
+                setattr(error, name, self.masked(text))
+        self._mask_error(error.__cause__, known)
+        self._mask_error(error.__context__, known)
+
+    @cached_property
+    def _spelled(self) -> Mapping[str, str]:
+        """Mask -> what it stands for. Each spelling has its own, so that each comes back as it was."""
+        found: dict[str, str] = {}
+        for name, value in self.values.items():
+            for number, text in enumerate(_all_of(value)):
+                found[f"${{{{ vars.{name}{f', part {number}' if number else ''} }}}}"] = text
+        return found
+
+    @cached_property
+    def _mask(self) -> Callable[[str], str]:
+        return _replacing({text: mask for mask, text in reversed(list(self._spelled.items()))})
+
+    @cached_property
+    def _unmask(self) -> Callable[[str], str]:
+        return _replacing(self._spelled)
+
+
+def fingerprint(value: str, salt: str) -> str:
+    """By this a later process can tell whether it is given the same value."""
+    digest = hashlib.pbkdf2_hmac("sha256", value.encode(errors="surrogateescape"), salt.encode(), _ROUNDS)
+    return f"{_KIND}:{salt}:{digest.hex()}"
+
+
+def is_of(kept: str, value: str) -> bool:
+    """Whether it is the fingerprint of this value."""
+    kind, _, rest = kept.partition(":")
+    return kind == _KIND and hmac.compare_digest(kept, fingerprint(value, rest.partition(":")[0]))
+
+
+def _all_of(value: str) -> Iterator[str]:
+    """The value, its lines and, where it is JSON, the texts in it: programs tell them one by one."""
+    try:
+        inner = list(texts(json.loads(value), hidden=True)) if value.lstrip().startswith(("{", "[")) else []
+    except (ValueError, RecursionError):
+        inner = []
+    lines = [line.strip() for line in value.splitlines()]
+    parts = (value, *(part for part in (*lines, *inner) if len(part) >= SECRET_CHARACTERS))
+    # Python's own errors quote it.
+    return iter(dict.fromkeys(text for part in parts for text in (*spellings(part), repr(part)[1:-1])))
+
+
+def _replacing(words: Mapping[str, str]) -> Callable[[str], str]:
+    """Replaces all of the words in one go, the longest first: no word is looked for in what another left."""
+    pattern = re.compile("|".join(re.escape(word) for word in sorted(words, key=len, reverse=True)))
+    return lambda text: pattern.sub(lambda found: words[found[0]], text)
+
+
+def _changed(value: Any, change: Callable[[str], str]) -> Any:
+    match value:
+        case str():
+            return change(value)
+        case PersistentMap():
+            # A run's steps by their names.
+            return PersistentMap({name: _changed(each, change) for name, each in value.items()})
+        case Mapping():
+            return {_changed(key, change): _changed(each, change) for key, each in value.items()}
+        case tuple() | list():
+            return type(value)(_changed(each, change) for each in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **_changed_fields(value, change))
+    return value
+
+
+def _changed_fields(value: Any, change: Callable[[str], str]) -> dict[str, Any]:
+    found = {each.name: getattr(value, each.name) for each in fields(value)}
+    return {
+        name: _changed(each, change)
+        for name, each in found.items()
+        if name not in _NAMES or isinstance(each, PersistentMap)
+    }

@@ -1,0 +1,95 @@
+"""Values of secret variables are told nowhere, and come back where a run goes on."""
+
+import json
+import traceback
+from datetime import UTC, datetime
+
+import pytest
+
+from lgtm_deploy.core.errors import PermanentError
+from lgtm_deploy.core.event import RunFinished, StepObserved, StepStarted
+from lgtm_deploy.core.masks import Masks, fingerprint, is_of
+from lgtm_deploy.core.run import Run
+
+AT = datetime(2026, 1, 16, tzinfo=UTC)
+VALUE = 'p&ss"w<rd\\1'
+MASKS = Masks(values={"password": VALUE, "token": "hunter22-prod", "short": "hunter22"}, salt="s")
+
+
+def test_a_mask_is_the_expression_that_the_value_came_from() -> None:
+    assert MASKS.masked(f"as {VALUE}!") == "as ${{ vars.password }}!"
+
+
+def test_of_two_secrets_that_begin_alike_nothing_is_left() -> None:
+    assert MASKS.masked("hunter22 hunter22-prod") == "${{ vars.short }} ${{ vars.token }}"
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        VALUE,
+        json.dumps({"p": VALUE}),
+        json.dumps({"p": VALUE}).replace("&", "\\u0026").replace("<", "\\u003c"),
+        json.dumps(json.dumps([VALUE])),
+    ],
+)
+def test_however_it_is_spelled_it_is_masked_and_comes_back(spelled: str) -> None:
+    event = StepObserved(at=AT, step="flip", seen={"before": [spelled], VALUE: ("x", 1, None)}, change=f"set {spelled}")
+
+    told = MASKS.masked(event)
+
+    assert "rd" not in str(told).replace("${{ vars.password", "")
+    assert MASKS.unmasked(told) == event
+
+
+def test_the_lines_of_a_key_and_the_texts_of_a_document_are_masked_one_by_one() -> None:
+    masks = Masks(
+        values={"key": "BEGIN KEY\nMIIEpAIBAAKCAQEA\nEND KEY", "login": '{"user": "x", "password": "hunter22"}'}
+    )
+
+    assert "MII" not in masks.masked("invalid: MIIEpAIBAAKCAQEA")
+    assert "hunter22" not in masks.masked("user x, hunter22")
+
+
+def test_a_secret_that_is_a_word_of_another_mask_breaks_none() -> None:
+    masks = Masks(values={"password": "correct horse", "other": "password"})
+
+    assert masks.unmasked(masks.masked("correct horse password")) == "correct horse password"
+
+
+def test_what_names_a_step_or_a_verdict_stays_as_it_is() -> None:
+    masks = Masks(values={"word": "deployed", "step": "terraform"})
+
+    assert masks.masked(StepStarted(at=AT, step="terraform")).step == "terraform"
+    assert masks.masked(RunFinished(at=AT, verdict="deployed", exit_code=0, seconds=0, reason="")).verdict == "deployed"
+
+
+def test_a_run_as_its_journal_tells_it_has_its_values_back() -> None:
+    event = StepStarted(at=AT, step="a", inputs={"value": VALUE})
+
+    run = MASKS.unmasked(Run(id="r").folded([MASKS.masked(event)]))
+
+    assert run == Run(id="r").folded([event])
+
+
+def test_an_error_and_what_it_came_from_tell_no_value() -> None:
+    def fail() -> None:
+        error = PermanentError(f"cannot use {VALUE}", resolution=f"not {VALUE}")
+        raise error from ValueError(f"bad: {VALUE!r}", VALUE)
+
+    with pytest.raises(PermanentError) as caught, MASKS.over_errors():
+        fail()
+
+    assert str(caught.value) == "cannot use ${{ vars.password }} not ${{ vars.password }}"
+    assert "ss" not in "".join(traceback.format_exception(caught.value)[-1:]).replace("${{ vars.password", "")
+    assert "w<" not in f"{caught.value.args} {caught.value.__cause__!r}"
+
+
+def test_a_fingerprint_is_of_one_value_only() -> None:
+    kept = MASKS.remembered({"token": "hunter22-prod", "plain": "x"})
+
+    assert kept["plain"] == "x"
+    assert is_of(kept["token"], "hunter22-prod")
+    assert not is_of(kept["token"], "hunter22-dev")
+    assert not is_of("hunter22-prod", "hunter22-prod")
+    assert fingerprint("a", "1") != fingerprint("a", "2")
