@@ -66,20 +66,29 @@ def variables(plan: "Plan", given: list[str], before: Mapping[str, str] = Mappin
     Raises UsageError, also when the two differ: what is done already was done with the earlier value.
     """
     from lgtm_deploy.config import plan_file
+    from lgtm_deploy.core.masks import Masks
 
     found: dict[str, str] = {}
     for word in given:
         name, equals, value = word.partition("=")
         if not name or not equals:
-            raise UsageError(f"--var {word}: write it as NAME=VALUE.")
+            raise UsageError(f"--var {name}: write it as NAME=VALUE.")
+        if name in plan.secrets:
+            raise UsageError(
+                f"--var {name}: '{name}' is secret, and the command line can be seen by others.",
+                resolution=f"Set {plan.secrets[name]} in the environment instead.",
+            )
         found[name] = value
+    secret = secret_variables(plan, before)
+    # Where another variable holds a secret value too, the journal has a mask there.
+    before = Masks(values=secret).unmasked(before)
     if differs := sorted(name for name in found.keys() & before.keys() if found[name] != before[name]):
         name = differs[0]
         raise UsageError(
             f"--var {name}={found[name]}: the run was begun with {name}={before[name]}.",
             resolution="Leave it out, or undo the run and apply the plan with the new value.",
         )
-    found = {**before, **found}
+    found = {**before, **found, **secret}
     known = plan_file.variables(plan)
     if unknown := sorted(found.keys() - known):
         names = ", ".join(sorted(known)) or "none"
@@ -88,4 +97,30 @@ def variables(plan: "Plan", given: list[str], before: Mapping[str, str] = Mappin
         raise UsageError(
             f"Plan '{plan.name}' needs a value for '{missing[0]}'.", resolution=f"Pass --var {missing[0]}=VALUE."
         )
+    return found
+
+
+def secret_variables(plan: "Plan", before: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+    """The values of the plan's secret variables, from the environment.
+
+    Raises UsageError when one is missing or too short to be kept from what is told, or is not the one of which the run
+    has the fingerprint from `before`.
+    """
+    from lgtm_deploy.core.masks import FEWEST_CHARACTERS, is_of
+
+    found = {name: os.environ.get(variable, "") for name, variable in plan.secrets.items()}
+    for name, value in found.items():
+        variable = plan.secrets[name]
+        if not value:
+            raise UsageError(f"Plan '{plan.name}' needs the secret '{name}'.", resolution=f"Set {variable} to it.")
+        if len(value) < FEWEST_CHARACTERS:
+            raise UsageError(
+                f"The secret '{name}' has fewer than {FEWEST_CHARACTERS} characters: it cannot be kept secret.",
+                resolution=f"Set {variable} to a longer one.",
+            )
+        if name in before and not is_of(before[name], value):
+            raise UsageError(
+                f"The secret '{name}' is not the one that the run was begun with.",
+                resolution=f"Set {variable} to that one.",
+            )
     return found

@@ -37,7 +37,7 @@ def rollback(
     if not yes and not sys.stdin.isatty():
         raise UsageError("There is no terminal to ask for approval at.", resolution="Pass --yes to undo without it.")
     wanted = Wanted(
-        variables={},
+        variables=loading.secret_variables(plan, begun.variables),
         parallelism=10,
         seconds=plan.timeout,
         ask=not yes,

@@ -17,6 +17,7 @@ from lgtm_deploy.cli.witness import watch_during
 from lgtm_deploy.core.errors import InDoubtError, JournalError, LockHeldError, UsageError
 from lgtm_deploy.core.event import EXIT_CODES, RESUMABLE, Record, RunFinished
 from lgtm_deploy.core.graph import Graph, expand
+from lgtm_deploy.core.masks import Masks
 from lgtm_deploy.core.order import enforce
 from lgtm_deploy.core.plan import Plan
 from lgtm_deploy.core.ports import Clock, Journal, Ports
@@ -113,6 +114,7 @@ def _run(settings: Settings, subject: "_Subject", wanted: Wanted, run: Run) -> R
     wiring.guard_account(stack, seen.caller)
     workspace = wiring.Workspace(stack, run.id)
     world = wiring.ports(stack, seen, workspace.path)
+    masks = wiring.masks(subject.plan, wanted.variables)
     screen = Screen(settings, world.clock)
     stop = Stop()
     ledger: Ledger | None = None
@@ -120,18 +122,19 @@ def _run(settings: Settings, subject: "_Subject", wanted: Wanted, run: Run) -> R
     lock = memory.lock(stack, world.clock)
     try:
         with (
+            masks.over_errors(),
             heeded(stop, screen.notice),
             held(lock, claim, clock=world.clock, stop=stop, tell=screen.notice) as hold,
         ):
             seen.permit.bind(hold.check)
             remembered = memory.journal(stack)
             run = _begun(remembered, run, wanted, stack.environment.name)
-            ledger = Ledger(run, remembered, hold.lease.fence, [screen])
+            ledger = Ledger(run, remembered, hold.lease.fence, [screen], masks)
             decisions = Decisions(
-                approve=_Approval(screen, stop, wanted),
+                approve=_Approval(screen, stop, wanted, masks),
                 asks=wanted.ask,
                 roll_back=wanted.roll_back,
-                prepared=wanted.saved.lay_out(workspace.path) if wanted.saved else {},
+                prepared=masks.unmasked(wanted.saved.lay_out(workspace.path)) if wanted.saved else {},
             )
             job = replace(subject, stack=stack).job(world, ledger, stop, wanted)
             inputs = stack_inputs(subject.stack, (*subject.plan.services, *subject.plan.coupled), run.id)
@@ -203,16 +206,18 @@ def foresee_plan(
     workspace = wiring.Workspace(stack, run.id)
     world = wiring.ports(stack, seen, workspace.path)
     wanted = Wanted(variables=variables, parallelism=10, seconds=plan.timeout, ask=False, roll_back=False)
+    masks = wiring.masks(plan, variables)
     stop = Stop()
     screen = Screen(settings, world.clock)
     listeners: list[Listener] = [] if screen.for_programs else [screen]
-    ledger = Ledger(run, FakeJournal(), 0, listeners)
+    ledger = Ledger(run, FakeJournal(), 0, listeners, masks)
     try:
-        with heeded(stop, screen.notice):
+        with masks.over_errors(), heeded(stop, screen.notice):
             job = _Subject(stack=stack, plan=plan, graph=expand(plan)).job(world, ledger, stop, wanted)
-            preview = _with_lock(foresee(job, stack=stack.name, by=wiring.caller_name()), stack, world.clock)
+            preview = masks.masked(foresee(job, stack=stack.name, by=wiring.caller_name()))
+            preview = _with_lock(preview, stack, world.clock)
         if out is not None:
-            save(out, plan, preview, ledger.run, workspace.path)
+            save(out, plan, preview, masks.masked(ledger.run), workspace.path)
         return preview
     finally:
         screen.close()
@@ -258,12 +263,14 @@ class _Approval:
     A saved plan was approved as it is: it must still be what would be done.
     """
 
-    def __init__(self, screen: Screen, stop: Stop, wanted: Wanted) -> None:
+    def __init__(self, screen: Screen, stop: Stop, wanted: Wanted, masks: Masks) -> None:
         self._screen = screen
         self._stop = stop
         self._wanted = wanted
+        self._masks = masks
 
     def __call__(self, preview: Preview) -> bool:
+        preview = self._masks.masked(preview)
         self._screen.preview(preview)
         if self._wanted.saved is not None:
             self._wanted.saved.still_fits(preview)

@@ -4,12 +4,15 @@ import os
 import secrets
 import shutil
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lgtm_deploy.core.errors import UsageError
 from lgtm_deploy.core.event import RESUMABLE
+from lgtm_deploy.core.masks import Masks
 from lgtm_deploy.core.permit import Permit
+from lgtm_deploy.core.plan import Plan
 from lgtm_deploy.core.ports import Balancer, Caller, Journal, Ports, Revision, RolloutView, ServiceHost
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.stack import Stack
@@ -218,6 +221,11 @@ def guard_account(stack: Stack, caller: Caller) -> None:
 def new_run_id() -> str:
     """A name for a run that nobody has had."""
     return secrets.token_hex(4)
+
+
+def masks(plan: Plan, variables: Mapping[str, str]) -> Masks:
+    """What stands for the plan's secret variables wherever a run is told."""
+    return Masks(values={name: variables[name] for name in plan.secrets}, salt=secrets.token_hex(16))
 
 
 def caller_name() -> str:

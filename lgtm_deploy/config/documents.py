@@ -17,6 +17,7 @@ StateLocation = Annotated[
     str, Field(pattern=r"^(local|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9!_.*'()-]+)*/?)$")
 ]
 Seconds = Annotated[float, Field(gt=0, le=86400)]
+EnvironmentVariable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 DocumentT = TypeVar("DocumentT", bound="Document")
 
 
@@ -153,7 +154,7 @@ class WebhookDocument(Document):
     """A URL that is told by POST: `url`, or `url_env`, the environment variable that holds it."""
 
     url: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
-    url_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    url_env: EnvironmentVariable | None = None
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Self:
@@ -222,6 +223,13 @@ class PlanDocument(Document):
     services: list[Name] = []
     coupled: list[Name] = []
     allow_sequence: Annotated[list[SequenceName], Field(min_length=1)] = ["direct", "grace-hold"]
+    secrets: Annotated[
+        dict[Name, EnvironmentVariable],
+        Field(
+            description="Variables whose values are told nowhere: each with the environment variable that holds its "
+            "value. Steps refer to them as to any other, by `${{ vars.NAME }}`."
+        ),
+    ] = {}
     steps: Annotated[dict[Name, StepDocument], Field(min_length=1)]
     hooks: HooksDocument = HooksDocument()
     timeout: Seconds = 3600.0

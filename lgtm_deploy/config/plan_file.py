@@ -80,6 +80,7 @@ def load(file: Path, catalog: Catalog, stack: Stack | None = None) -> Plan:
             )
             for name, step in document.steps.items()
         },
+        secrets=document.secrets,
         hooks=document.hooks.value(),
         timeout=document.timeout,
         on_failure=document.on_failure,

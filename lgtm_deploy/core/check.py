@@ -22,7 +22,7 @@ _INPUT = 3
 
 def faults(plan: Plan, catalog: Catalog) -> list[Fault]:
     """Everything wrong with the plan, as far as it can be told without a stack."""
-    found = [*order_faults(plan), *_key_faults(plan)]
+    found = [*order_faults(plan), *_key_faults(plan), *_secret_faults(plan)]
     for spec in plan.steps.values():
         if spec.uses not in catalog:
             found.append(
@@ -51,6 +51,22 @@ def _key_faults(plan: Plan) -> Iterator[Fault]:
             yield Fault(path=path, message=f"Step '{spec.id}' runs once for each of its keys, and {empty}.")
         elif isinstance(spec.for_each, tuple):
             yield from _twice(path, spec.for_each)
+
+
+def _secret_faults(plan: Plan) -> Iterator[Fault]:
+    """Secrets that no step takes: what was meant goes by another name, and would be told."""
+    taken = {text for step in plan.steps.values() for text in _variables_in(step.with_)}
+    for name in plan.secrets:
+        if name not in taken:
+            yield Fault(path=("secrets", name), message=f"No step takes the secret '{name}'.")
+
+
+def _variables_in(value: Any) -> Iterator[str]:
+    try:
+        yield from (each.variable for each in references(value))
+    except UsageError:
+        # Told where it stands.
+        return
 
 
 def _twice(path: Path, keys: tuple[str, ...], skip: int = 0) -> Iterator[Fault]:
@@ -98,6 +114,8 @@ class _StepCheck:
         for reference in found:
             if reference.step:
                 yield Fault(path=path, message=f"The title of step '{self.spec.id}' cannot hold a step's output.")
+            elif reference.variable in self.plan.secrets:
+                yield Fault(path=path, message=f"The title of step '{self.spec.id}' cannot hold a secret.")
             else:
                 yield from self._reference_faults(path, reference)
 

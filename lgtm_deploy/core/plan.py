@@ -66,7 +66,8 @@ class Plan:
     that is, from the stack file's folder; empty for one that comes with the tool.
 
     `services` are those that it changes; `coupled` are those that must change with them, because they name a path that
-    moves. `allow_sequence` are the sequences in which it may move a health check.
+    moves. `allow_sequence` are the sequences in which it may move a health check. `secrets` are the variables whose
+    values are told nowhere, each with the environment variable that holds its value.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Plan:
     coupled: tuple[str, ...] = ()
     allow_sequence: tuple[SequenceName, ...] = ("direct", "grace-hold")
     steps: Mapping[str, StepSpec]
+    secrets: Mapping[str, str] = field(default_factory=dict)
     hooks: Hooks = field(default_factory=Hooks)
     timeout: float = 3600.0
     on_failure: OnFailure = "rollback"

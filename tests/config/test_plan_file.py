@@ -187,3 +187,31 @@ steps:
 
     assert found.value.where.endswith(f"plan.yaml:{where}")
     assert message in found.value.message
+
+
+def test_a_secret_variable_names_the_environment_variable_that_holds_it(tmp_path: Path) -> None:
+    secret = PLAN.replace("{root: alb}", "{root: '${{ vars.root }}'}") + "secrets: {root: DEPLOY_ROOT}\n"
+
+    assert load(tmp_path, secret).secrets == {"root": "DEPLOY_ROOT"}
+
+
+@pytest.mark.parametrize(
+    ("secrets", "step", "where", "complaint"),
+    [
+        ("{root: DEPLOY_ROOT}", "with: {root: alb}", "17:11", "No step takes the secret 'root'"),
+        ("{root: 'A B'}", "with: {root: '${{ vars.root }}'}", "17:11", "root"),
+        (
+            "{root: DEPLOY_ROOT}",
+            "with: {root: '${{ vars.root }}'}\n    title: init ${{ vars.root }}",
+            "17:5",
+            "cannot hold a secret",
+        ),
+    ],
+)
+def test_a_secret_that_would_be_told_is_pointed_at(
+    tmp_path: Path, secrets: str, step: str, where: str, complaint: str
+) -> None:
+    with pytest.raises(UsageError, match=complaint) as refused:
+        load(tmp_path, PLAN.replace("with: {root: alb}", step) + f"secrets: {secrets}\n")
+
+    assert place(refused) == where

@@ -24,6 +24,7 @@ ENVIRONMENT = {
         "TF_VAR_grafana_password",
         "DOCKER_AUTH_CONFIG",
         "DB_PASSWORD",
+        "DEPLOY_PASSWORD",
     )
 }
 
@@ -51,12 +52,29 @@ def plant(cloud):
     for service in cloud.services.values():
         service.spec = replace(service.spec, environment={{"DB_PASSWORD": "{CANARY}-in-the-task-definition"}})
     for root in cloud.roots.values():
+        root.variables["grafana_password"] = "nothing in this cloud"
+        root.others["threshold"] = (next(iter(root.paths), ""), "unhealthy_threshold")
         root.also.append(secret(sys.argv[1]))
 
 join(lambda: None, lay_out=plant)
 code = app.run(sys.argv[2:])
 raise SystemExit(code)
 """
+
+
+def secretive(variable: str) -> str:
+    """The bundled plan, with a secret for this variable of Terraform's in the step that plans and in the one that
+    applies."""
+    given = f"variables: {{{variable}: '${{{{ vars.password }}}}'}}"
+    text = (ROOT / "plans" / "prefix-change.yaml").read_text() + "secrets: {password: DEPLOY_PASSWORD}\n"
+    for old, new in (
+        ("name: prefix-change", "name: secret-change"),
+        ("root: alb\n      allow:", f"root: alb\n      {given}\n      allow:"),
+        ("variables: ${{ steps.handover.outputs.variables }}\n      sequence:", f"{given}\n      sequence:"),
+    ):
+        assert old in text
+        text = text.replace(old, new, 1)
+    return text
 
 
 class Checkout:
@@ -77,6 +95,11 @@ class Checkout:
             check=False,
         )
         return done.returncode, done.stdout + done.stderr
+
+    def has_plan(self, variable: str) -> None:
+        """A plan that gives its secret to this variable of Terraform's."""
+        (self.folder / "plans").mkdir()
+        (self.folder / "plans" / "secret-change.yaml").write_text(secretive(variable))
 
     def written(self) -> list[Path]:
         """Every file that runs have left behind."""
@@ -125,4 +148,47 @@ def test_a_run_that_is_undone_writes_no_secret(checkout: Checkout) -> None:
     assert deployed == 0
     assert "rolled-back" in said or "cannot be undone" in said
     assert code in (0, 2, 3)
+    assert_silent(checkout, said)
+
+
+@pytest.mark.parametrize("output", ["json", "plain", "live"])
+def test_a_secret_variable_is_told_nowhere(checkout: Checkout, output: str) -> None:
+    checkout.has_plan("grafana_password")
+    words = ("--env", "prod", "--output", output)
+
+    shown, more = checkout.run("no-op", "plan", "secret-change", "--out", "kept", *words)
+    code, said = checkout.run("no-op", "apply", "secret-change", "--plan", "kept", "--verbose", *words)
+    _, told = checkout.run("no-op", "show", "last", *words)
+    back, undone = checkout.run("no-op", "rollback", "last", "--yes", *words)
+
+    assert (shown, code) == (0, 0), said + more
+    assert "rolled-back" in undone or "cannot be undone" in undone
+    assert back in (0, 2, 3)
+    assert output != "json" or "${{ vars.password }}" in said
+    assert CANARY.encode() not in (checkout.folder / "kept").read_bytes()
+    assert_silent(checkout, more + said + told + undone)
+
+
+def test_a_defect_that_repeats_a_secret_variable_is_told_without_it(checkout: Checkout) -> None:
+    checkout.has_plan("threshold")
+
+    words = ("--env", "prod", "--output", "plain", "--verbose")
+    code, said = checkout.run("no-op", "apply", "secret-change", "--yes", *words)
+    looked, more = checkout.run("no-op", "plan", "secret-change", *words)
+
+    assert code != 0
+    assert looked != 0
+    assert "invalid literal for int() with base 10: '${{ vars.password }}'" in said
+    assert_silent(checkout, said + more)
+
+
+def test_a_secret_given_on_the_command_line_is_not_repeated(checkout: Checkout) -> None:
+    checkout.has_plan("grafana_password")
+
+    code, said = checkout.run(
+        "no-op", "apply", "secret-change", "--yes", "--var", f"password={CANARY}", "--env", "prod"
+    )
+
+    assert code == 2
+    assert "Set DEPLOY_PASSWORD in the environment instead." in said
     assert_silent(checkout, said)
