@@ -143,9 +143,14 @@ def _change(entry: Mapping[str, Any], secrets: Set[str]) -> ResourceChange:
         address=entry["address"],
         type=entry["type"],
         actions=tuple(change["actions"]),
-        before=_object(scrubbed(masked(before, change.get("before_sensitive"), before), secrets)),
-        after=_object(scrubbed(masked(after, change.get("after_sensitive"), before), secrets)),
+        before=_without(secrets, masked(before, change.get("before_sensitive"), before)),
+        after=_without(secrets, masked(after, change.get("after_sensitive"), before)),
     )
+
+
+def _without(secrets: Set[str], value: Any) -> Mapping[str, Any]:
+    """Attributes are named by a provider, so their own names are no secrets."""
+    return {name: scrubbed(each, secrets) for name, each in _object(value).items()}
 
 
 def _with_unknown(value: Any, unknown: Any) -> Any:

@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, is_dataclass, replace
@@ -11,7 +10,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from lgtm_deploy.core.persistent import PersistentMap
-from lgtm_deploy.core.secrecy import SECRET_CHARACTERS, spellings, texts
+from lgtm_deploy.core.secrecy import SECRET_CHARACTERS, replacing, spellings, texts
 
 ValueT = TypeVar("ValueT")
 
@@ -84,11 +83,11 @@ class Masks:
 
     @cached_property
     def _mask(self) -> Callable[[str], str]:
-        return _replacing({text: mask for mask, text in reversed(list(self._spelled.items()))})
+        return replacing({text: mask for mask, text in reversed(list(self._spelled.items()))})
 
     @cached_property
     def _unmask(self) -> Callable[[str], str]:
-        return _replacing(self._spelled)
+        return replacing(self._spelled)
 
 
 def fingerprint(value: str, salt: str) -> str:
@@ -113,12 +112,6 @@ def _all_of(value: str) -> Iterator[str]:
     parts = (value, *(part for part in (*lines, *inner) if len(part) >= SECRET_CHARACTERS))
     # Python's own errors quote it.
     return iter(dict.fromkeys(text for part in parts for text in (*spellings(part), repr(part)[1:-1])))
-
-
-def _replacing(words: Mapping[str, str]) -> Callable[[str], str]:
-    """Replaces all of the words in one go, the longest first: no word is looked for in what another left."""
-    pattern = re.compile("|".join(re.escape(word) for word in sorted(words, key=len, reverse=True)))
-    return lambda text: pattern.sub(lambda found: words[found[0]], text)
 
 
 def _changed(value: Any, change: Callable[[str], str]) -> Any:

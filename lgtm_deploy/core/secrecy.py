@@ -1,7 +1,9 @@
 """What of a Terraform plan may be shown? Sensitive values never are, nor are their copies."""
 
 import json
-from collections.abc import Iterator, Mapping, Set
+import re
+from collections.abc import Callable, Iterator, Mapping, Set
+from functools import lru_cache
 from typing import Any
 
 SENSITIVE = "(sensitive value)"
@@ -26,16 +28,30 @@ def secrets_of(shown: Mapping[str, Any]) -> Set[str]:
 
 
 def scrubbed(value: Any, secrets: Set[str]) -> Any:
-    """The value with every secret text in it replaced."""
+    """The value with every secret text in it replaced, however it is spelled."""
     if isinstance(value, str):
-        for secret in secrets:
-            value = value.replace(secret, SENSITIVE)
-        return value
+        return _scrubbing(frozenset(secrets))(value)
     if isinstance(value, dict):
-        return {key: scrubbed(item, secrets) for key, item in value.items()}
+        return {scrubbed(key, secrets): scrubbed(item, secrets) for key, item in value.items()}
     if isinstance(value, list):
         return [scrubbed(item, secrets) for item in value]
-    return value
+    return SENSITIVE if _number(value) in secrets else value
+
+
+def replacing(words: Mapping[str, str]) -> Callable[[str], str]:
+    """Replaces all of the words in one go, the longest first: no word is looked for in what another left."""
+    longest_first = sorted(words, key=len, reverse=True)
+
+    def replace(text: str) -> str:
+        found = [word for word in longest_first if word in text]
+        return re.sub("|".join(map(re.escape, found)), lambda match: words[match[0]], text) if found else text
+
+    return replace
+
+
+@lru_cache(maxsize=16)
+def _scrubbing(secrets: frozenset[str]) -> Callable[[str], str]:
+    return replacing({spelled: SENSITIVE for secret in secrets for spelled in spellings(secret)})
 
 
 def spellings(text: str) -> tuple[str, ...]:
@@ -74,10 +90,10 @@ def item_of(items: Any, index: int) -> Any:
 
 
 def texts(value: Any, hidden: Any) -> Iterator[str]:
-    """The texts in a value that are hidden, and long enough to be told from others."""
-    if isinstance(value, str):
-        if hidden is True and len(value) >= SECRET_CHARACTERS:
-            yield value
+    """The texts and numbers in a value that are hidden, and long enough to be told from others."""
+    if text := value if isinstance(value, str) else _number(value):
+        if hidden is True and len(text) >= SECRET_CHARACTERS:
+            yield text
     elif isinstance(value, dict):
         for key, item in value.items():
             yield from texts(item, hidden if hidden is True else _object(hidden).get(key))
@@ -85,6 +101,11 @@ def texts(value: Any, hidden: Any) -> Iterator[str]:
         marks = hidden if isinstance(hidden, list) else []
         for index, item in enumerate(value):
             yield from texts(item, hidden if hidden is True else item_of(marks, index))
+
+
+def _number(value: Any) -> str:
+    """A number as it stands in a text; nothing for anything else."""
+    return json.dumps(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
 
 
 def _object(value: Any) -> Mapping[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lgtm_deploy.core.differences import same
+from lgtm_deploy.core.differences import Difference, same
 from lgtm_deploy.core.guard import TARGET_GROUPS, Allowance
 from lgtm_deploy.core.plan_document import Resource, actions_of, list_of, object_of, read, verb_of
 from lgtm_deploy.core.secrecy import SENSITIVE, SENSITIVE_CHANGED, scrubbed, secrets_of
@@ -42,7 +42,7 @@ def touched(document: Mapping[str, Any]) -> tuple[Touched, ...]:
 def _of_resource(found: Resource, secrets: Any) -> Touched:
     # What only the apply will tell was not set by anybody, and cannot be set back.
     known = [each for each in found.differences if not each.unknown]
-    before = {each.name: json.dumps(scrubbed(each.before, secrets), default=str) for each in known}
+    before = dict(_was(each, secrets) for each in known)
     name = object_of(found.entry["change"].get("before")).get("name")
     in_place = found.verb == "update"
     path = next((each.after for each in found.differences if each.name == _PATH and in_place), "")
@@ -57,6 +57,15 @@ def _of_resource(found: Resource, secrets: Any) -> Touched:
         group=str(name or found.address) if moves else "",
         path=str(path) if moves else "",
     )
+
+
+def _was(each: Difference, secrets: Any) -> tuple[str, str]:
+    """An attribute's name and what it was; where a key in it is a secret, all of the map is taken that has it."""
+    # Attributes of a resource are named by its provider.
+    keys = each.path[1:]
+    open_ = next((place for place, key in enumerate(keys) if scrubbed(key, secrets) != key), len(keys))
+    name = ".".join((*each.path[:1], *keys[:open_]))
+    return name, json.dumps(scrubbed(each.before, secrets) if open_ == len(keys) else SENSITIVE, default=str)
 
 
 def _of_outputs(document: Mapping[str, Any]) -> Iterator[Touched]:
