@@ -63,8 +63,8 @@ def _service(source: Source, environment: str, name: str, document: ServiceDocum
     def filled(key: str, text: str) -> str:
         return _filled(source, environment, ("services", name, key), text)
 
-    _there(source, ("services", name, "context"), document.context, directory)
-    _there(source, ("services", name, "dockerfile"), document.dockerfile, directory / document.context)
+    _there(source, ("services", name, "context"), document.context, directory, directory)
+    _there(source, ("services", name, "dockerfile"), document.dockerfile, directory / document.context, directory)
     return Service(
         name=name,
         kind=document.kind,
@@ -92,10 +92,10 @@ def _environment(source: Source, name: str, document: EnvironmentDocument, direc
     roots: dict[str, TerraformRoot] = {}
     for key, each in document.terraform.items():
         path = ("environments", name, "terraform", key)
-        _there(source, (*path, "root"), each.root, directory)
+        _there(source, (*path, "root"), each.root, directory, directory)
         for field, files in (("var_files", each.var_files), ("backend_config", each.backend_config)):
             for position, file in enumerate(files):
-                _there(source, (*path, field, position), file, directory)
+                _there(source, (*path, field, position), file, directory, directory)
         roots[key] = TerraformRoot(
             name=key,
             root=each.root,
@@ -131,9 +131,11 @@ def _filled(source: Source, environment: str, path: tuple[str, ...], text: str) 
         raise source.fault(path, f"only ${{{{ env }}}} can stand here: {text}") from error
 
 
-def _there(source: Source, path: tuple[str | int, ...], text: str, directory: Path) -> None:
-    """What a stack file names lies in the stack's own folder, and is there."""
+def _there(source: Source, path: tuple[str | int, ...], text: str, directory: Path, stack: Path) -> None:
+    """What a stack file names lies in the stack's own folder, links followed, and is there."""
     if Path(text).is_absolute() or ".." in Path(text).parts:
         raise source.fault(path, f"'{text}' leads out of the stack's folder")
     if not (directory / text).exists():
         raise source.fault(path, f"there is no {text} in {directory}")
+    if not (directory / text).resolve().is_relative_to(stack):
+        raise source.fault(path, f"'{text}' leads out of the stack's folder, by a link")

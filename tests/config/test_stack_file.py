@@ -71,6 +71,47 @@ def test_a_fault_is_pointed_at(tmp_path: Path, old: str, new: str, where: str, m
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "where"),
+    [
+        ("dockerfiles/tempo", "5:5"),
+        ("dockerfiles/tempo/Dockerfile", "4:3"),
+        ("terraform", "18:9"),
+        ("terraform/alb", "18:9"),
+        ("terraform/common.tfvars", "19:21"),
+    ],
+)
+def test_a_link_that_leads_out_of_the_stacks_folder_is_pointed_at(tmp_path: Path, name: str, where: str) -> None:
+    stack = tmp_path / "stack"
+    file = lay_stack(stack)
+    (stack / name).rename(tmp_path / "elsewhere")
+    (stack / name).symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(UsageError, match="leads out of the stack's folder, by a link") as caught:
+        stack_file.load(file, "prod")
+
+    assert place(caught) == where
+    assert "\n" not in str(caught.value)
+
+
+def test_a_link_may_lead_elsewhere_in_the_stacks_folder_and_to_it(tmp_path: Path) -> None:
+    file = lay_stack(tmp_path / "stack")
+    (tmp_path / "stack" / "terraform").rename(tmp_path / "stack" / "modules")
+    (tmp_path / "stack" / "terraform").symlink_to("modules")
+    (tmp_path / "link").symlink_to(tmp_path / "stack")
+
+    assert stack_file.load(tmp_path / "link" / file.name, "prod").root("alb").root == "terraform/alb"
+
+
+def test_a_link_to_itself_is_not_there(tmp_path: Path) -> None:
+    file = lay_stack(tmp_path)
+    (tmp_path / "terraform" / "common.tfvars").unlink()
+    (tmp_path / "terraform" / "common.tfvars").symlink_to("common.tfvars")
+
+    with pytest.raises(UsageError, match=r"there is no terraform/common\.tfvars"):
+        stack_file.load(file, "prod")
+
+
 def test_the_file_is_found_upwards(tmp_path: Path) -> None:
     file = lay_stack(tmp_path)
 
