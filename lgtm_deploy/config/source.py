@@ -1,22 +1,31 @@
 """A YAML file as plain values, and where in the file each of them stands."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.constructor import ConstructorError, RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from lgtm_deploy.config.admission import NO_VALUE, NotAdmittedError, check
 from lgtm_deploy.core.errors import UsageError
 
-# Nobody's plan or stack is larger, has more values (aliases followed) or is deeper: the file was named by mistake.
+# Nobody's plan or stack is larger: the file was named by mistake.
 _LARGEST = 1 << 20
-_MOST = 100_000
-_DEEPEST = 50
 
-Place = tuple[str | int, ...]
+
+class _Constructor(RoundTripConstructor):
+    """Tells where a value stands that Python has none for."""
+
+    def construct_object(self, node: Any, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep=deep)
+        except NO_VALUE as error:
+            # What Python advises to do about a long number is nothing for a file's reader.
+            raise ConstructorError(None, None, str(error).partition(";")[0], node.start_mark) from error
 
 
 @dataclass(frozen=True)
@@ -60,10 +69,22 @@ def read(file: Path) -> Source:
         raise UsageError(f"Cannot read {file}: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{file} is not UTF-8 text.") from error
+    values = _values(file, text)
+    source = Source(file=file, text=text, values=values)
+    if not isinstance(values, CommentedMap):
+        raise source.fault((), "a map of keys is expected here")
+    return source
+
+
+def _values(file: Path, text: str) -> Any:
     yaml = YAML(typ="rt")
     yaml.allow_duplicate_keys = False
+    yaml.Constructor = _Constructor
     try:
-        values = yaml.load(text)
+        check(YAML(typ="rt").parse(text))
+        return yaml.load(text)
+    except NotAdmittedError as error:
+        raise UsageError(error.message, where=f"{file}:{error.line + 1}:{error.column + 1}") from error
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else str(file)
@@ -74,23 +95,3 @@ def read(file: Path) -> Source:
         raise UsageError(f"not valid YAML: {' '.join(str(error).split())[:200]}", where=str(file)) from error
     except RecursionError as error:
         raise UsageError(f"{file} is nested too deeply.", resolution="Is it the right file?") from error
-    source = Source(file=file, text=text, values=values)
-    for count, (path, value) in enumerate(_all_in(values, ())):
-        tag = getattr(getattr(value, "tag", None), "value", None)
-        if tag is not None:
-            raise source.fault(path, f"YAML tags such as {tag} are not allowed")
-        if count > _MOST or len(path) > _DEEPEST:
-            raise source.fault(path, "the file is nested too deeply, or its aliases make it too large")
-    if not isinstance(values, CommentedMap):
-        raise source.fault((), "a map of keys is expected here")
-    return source
-
-
-def _all_in(value: Any, path: Place) -> Iterator[tuple[Place, Any]]:
-    yield path, value
-    if isinstance(value, CommentedMap):
-        for key, each in value.items():
-            yield from _all_in(each, (*path, key))
-    elif isinstance(value, CommentedSeq):
-        for position, each in enumerate(value):
-            yield from _all_in(each, (*path, position))
