@@ -60,10 +60,11 @@ class Process:
         """Whether it is certainly there and not stopped (SIGSTOP, a debugger). False where that cannot be seen."""
         if not self.is_of_this_boot() or self.space != _space() or not self.started:
             return False
-        return self._is_there() and _stat(self.pid)[0] not in {"T", "t"}
+        return self._is_there() and _stat(self.pid)[0] not in {"", "T", "t"}
 
     def _is_there(self) -> bool:
-        if not self.started:
+        if not self.started or not _stat(self.pid)[0]:
+            # proc(5): mounted with `hidepid`, /proc has no files of other users' processes.
             return _answers(self.pid)
         return _started(self.pid) == self.started
 

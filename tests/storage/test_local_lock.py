@@ -5,7 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from lgtm_deploy.core.errors import LockHeldError
+from lgtm_deploy.storage import process
 from lgtm_deploy.storage.local import LocalLock
 from lgtm_deploy.storage.process import Process
 
@@ -235,6 +236,35 @@ def test_a_process_is_told_from_a_later_one_with_its_number() -> None:
     assert replace(this, started="1").is_gone()
     assert replace(this, started="1").is_gone_from_this_machine()
     assert not this.is_gone_from_this_machine()
+
+
+def test_a_process_whose_files_are_hidden_counts_as_alive_while_the_kernel_knows_its_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE) as child:
+        hidden = Process.of(child.pid)
+        # As /proc is with hidepid=2 for another user's processes.
+        monkeypatch.setattr(process, "_first_line", _without_other_processes(process._first_line))
+
+        while_it_lives = (hidden.is_gone(), hidden.is_gone_from_this_machine(), hidden.is_running())
+        child.communicate()
+
+    assert while_it_lives == (False, False, False)
+    assert hidden.is_gone()
+    assert hidden.is_gone_from_this_machine()
+
+
+def test_what_is_left_of_a_process_until_its_parent_asks_is_gone() -> None:
+    with subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE) as child:
+        seen = Process.of(child.pid)
+        child.kill()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+
+        assert seen.is_gone()
+
+
+def _without_other_processes(first_line: Callable[[Path], str]) -> Callable[[Path], str]:
+    return lambda path: "" if path.name == "stat" and path.parent.name != str(os.getpid()) else first_line(path)
 
 
 def test_only_a_file_of_this_machine_tells_an_earlier_boot_from_another_machine_of_that_name() -> None:
