@@ -1,5 +1,7 @@
 """The journal on this machine: what it survives."""
 
+import fcntl
+import os
 import random
 import re
 import resource
@@ -17,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from lgtm_deploy.core.errors import JournalError
+from lgtm_deploy.core.errors import JournalBusyError, JournalError
 from lgtm_deploy.core.event import Record, StepProgressed
 from lgtm_deploy.storage.local import LocalJournal
 
@@ -258,6 +260,20 @@ def test_an_event_that_is_not_json_writes_nothing_of_its_append(journal: LocalJo
         journal.append("7f3a", 1, [progressed(), bad])
 
     assert list(journal.records("7f3a")) == []
+
+
+def test_a_process_that_was_stopped_amid_opening_is_not_waited_for_without_end(file: Path) -> None:
+    journal = LocalJournal(file, patience=0.1)
+    file.parent.mkdir()
+    opening = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(opening, fcntl.LOCK_EX)
+
+    with pytest.raises(JournalBusyError, match=r"another process keeps it busy\. Try again; let a lgtm-deploy"):
+        journal.records("7f3a")
+    os.close(opening)
+
+    assert list(journal.records("7f3a")) == []
+    journal.close()
 
 
 def test_many_processes_may_create_the_file_together(file: Path) -> None:

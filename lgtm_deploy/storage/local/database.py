@@ -4,6 +4,7 @@ import fcntl
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -56,6 +57,8 @@ _TOLD: dict[int, tuple[str, str]] = {
     sqlite3.SQLITE_NOTADB: ("it is damaged, or no journal at all", _RESTORE),
 }
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+# Seconds between two looks whether another process still opens the file.
+_LOOK = 0.05
 
 
 class Database:
@@ -108,7 +111,7 @@ class Database:
 
     def _open(self) -> sqlite3.Connection:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _alone_in(self.path.parent):
+        with self._alone():
             self._create()
             self._check_length()
             connection = sqlite3.connect(
@@ -149,16 +152,33 @@ class Database:
             connection.executescript(f"BEGIN IMMEDIATE; {_STEPS[version]} PRAGMA user_version={VERSION}; COMMIT;")
 
     @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One opener at a time: turning a new file into WAL mode fails at once when another process does the same."""
+        handle = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        end = time.monotonic() + self._patience
+        try:
+            while not _is_taken(handle):
+                if time.monotonic() >= end:
+                    raise self._busy()
+                time.sleep(_LOOK)
+            yield
+        finally:
+            os.close(handle)
+
+    def _busy(self) -> JournalBusyError:
+        return JournalBusyError(
+            f"The journal {self.path} cannot be used: another process keeps it busy.",
+            resolution="Try again; let a lgtm-deploy that was stopped amid a write go on (`fg`), or end it.",
+        )
+
+    @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF
             if code in _BUSY:
-                raise JournalBusyError(
-                    f"The journal {self.path} cannot be used: another process keeps it busy.",
-                    resolution="Try again; let a lgtm-deploy that was stopped amid a write go on (`fg`), or end it.",
-                ) from error
+                raise self._busy() from error
             what, advice = _TOLD.get(code, (f"{error}"[:80], ""))
             raise JournalError(f"The journal {self.path} cannot be used: {what}.", resolution=advice) from error
         except OSError as error:
@@ -168,12 +188,10 @@ class Database:
             ) from error
 
 
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """One opener at a time: turning a new file into WAL mode fails at once when another process does the same."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _is_taken(handle: int) -> bool:
+    """Whether the lock on that open folder is this process's now."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
