@@ -11,7 +11,7 @@ from lgtm_deploy.core.run import Run
 
 # Nearly always enough to reach back to a run that somebody wants undone, and more runs than anybody has.
 _PAGES = (20, 10_000)
-# By so much the clocks of two machines may differ. It saves reading old journals; which run was later their fences tell.
+# By so much clocks of two machines may differ. It saves reading old journals; which run was later, fences tell.
 _SKEW = timedelta(hours=1)
 
 
