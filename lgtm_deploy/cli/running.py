@@ -75,7 +75,7 @@ def resume_run(settings: Settings, stack: Stack, plan: Plan, wanted: Wanted, run
             f"Run {run.id} is on its way back, and goes on there: --no-rollback comes too late.",
             resolution="Leave it out.",
         )
-    return _run(settings, _begun_with(stack, plan, run), wanted, run)
+    return _run(settings, _begun_with(stack, plan, run, way_back=run.rolling_back), wanted, run)
 
 
 def undo_run(settings: Settings, stack: Stack, plan: Plan, wanted: Wanted, run: Run) -> Run:
