@@ -19,6 +19,7 @@ from lgtm_deploy.adapters.terraform_program import TerraformProgram
 from lgtm_deploy.adapters.terraform_state import StateFile, attributes_in, local_state
 from lgtm_deploy.core.errors import DeadlineError, InDoubtError, PermanentError
 from lgtm_deploy.core.ports import PlannedChanges, Progress
+from lgtm_deploy.private import make_private
 
 STAMP = "initialised"
 
@@ -97,7 +98,7 @@ class TerraformInfrastructure:
         state = self._state(root)
         if state:
             state.check()
-        out.parent.mkdir(parents=True, exist_ok=True)
+        make_private(out.parent)
         create_private(out, "")
         given = out.with_name(out.name + ".tfvars.json")
         # By file and not by -var: values never show in the process list.

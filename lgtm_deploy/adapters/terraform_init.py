@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lgtm_deploy.adapters.terraform_file import sha256_of
 from lgtm_deploy.adapters.terraform_state import local_state
+from lgtm_deploy.private import make_private
 
 LOCK_FILE = ".terraform.lock.hcl"
 # Terraform merges what such a file says into the configuration ("Override Files").
@@ -55,7 +56,7 @@ def make_copy(root: Path, data: Path, original: Path, original_data: Path) -> No
     for provider in (original_data / "providers").glob("*/*/*/*/*"):
         here = data / "providers" / provider.relative_to(original_data / "providers")
         if not here.exists():
-            here.parent.mkdir(parents=True, exist_ok=True)
+            make_private(here.parent)
             here.symlink_to(provider.resolve(), target_is_directory=True)
     state = local_state(original, original_data)
     if state:

@@ -11,6 +11,7 @@ from python_terraform import IsFlagged, Terraform
 from lgtm_deploy.adapters import child
 from lgtm_deploy.core.errors import MissingToolError, PermanentError
 from lgtm_deploy.core.ports import Progress
+from lgtm_deploy.private import make_private
 
 # They would change what a command does, or write values and tokens among the errors.
 DROPPED = ("TF_CLI_ARGS", "TF_LOG", "TF_INPUT", "TF_WORKSPACE", "TF_DATA_DIR")
@@ -103,7 +104,7 @@ class TerraformProgram:
         folder = (
             self._workspace.resolve() / "terraform" / f"{root.name}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
         )
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(folder)
         return folder
 
 

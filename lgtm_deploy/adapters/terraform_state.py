@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lgtm_deploy.core.errors import PermanentError
+from lgtm_deploy.private import make_private
 
 DEFAULT = "terraform.tfstate"
 _WORKSPACES = "terraform.tfstate.d"
@@ -71,7 +72,7 @@ class StateFile:
         """Copies the file, for the case that Terraform is killed while it writes."""
         if not self._file.is_file():
             return
-        self.copy.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(self.copy.parent)
         _write(self.copy, self._file.read_bytes())
 
     def let_go(self) -> None:
@@ -122,7 +123,7 @@ class StateFile:
         found = _identity(self._file) if self._file.is_file() else None
         if found is None or found == self._last_seen():
             return
-        self._seen.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(self._seen.parent)
         known = {"file": str(self._file), "lineage": found.lineage, "serial": found.serial}
         _write(self._seen, json.dumps(known).encode())
 

@@ -16,6 +16,7 @@ from lgtm_deploy.core.plan import Plan
 from lgtm_deploy.core.ports import Balancer, Caller, Journal, Ports, Revision, RolloutView, ServiceHost
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.stack import Stack
+from lgtm_deploy.private import make_private
 
 SANDBOX = "sandbox"
 # Enough to find the last one that changed anything, nearly always; and more runs than anybody has.
@@ -239,7 +240,7 @@ class Workspace:
 
     def __init__(self, stack: Stack, run: str) -> None:
         self.path = state_folder(stack.directory) / "runs" / run
-        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(self.path)
 
     def remove(self) -> None:
         """Removes the folder and what is in it."""

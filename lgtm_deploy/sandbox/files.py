@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lgtm_deploy.core.ports import Progress
+from lgtm_deploy.private import make_private
 
 POLL_SECONDS = 0.1
 
@@ -41,7 +42,7 @@ def locked(path: Path, progress: Progress, waiting_for: str = "") -> Iterator[No
 
     `waiting_for` is told to `progress` when another process has it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_private(path.parent)
     handle = os.open(path, os.O_CLOEXEC | (os.O_RDONLY if path.is_dir() else os.O_WRONLY | os.O_CREAT))
     try:
         told = False

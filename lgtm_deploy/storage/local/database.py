@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lgtm_deploy.core.errors import JournalBusyError, JournalError
+from lgtm_deploy.private import make_private
 
 VERSION = 3
 
@@ -110,7 +111,7 @@ class Database:
         return self._connection
 
     def _open(self) -> sqlite3.Connection:
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self.path.parent)
         with self._alone():
             self._create()
             self._check_length()
