@@ -129,6 +129,7 @@ def _run(settings: Settings, subject: "_Subject", wanted: Wanted, run: Run) -> R
             seen.permit.bind(hold.check)
             remembered = memory.journal(stack)
             run = _begun(remembered, run, wanted, stack.environment.name)
+            workspace.make()
             ledger = Ledger(run, remembered, hold.lease.fence, [screen], masks)
             decisions = Decisions(
                 approve=_Approval(screen, stop, wanted, masks),
@@ -160,6 +161,7 @@ def _run(settings: Settings, subject: "_Subject", wanted: Wanted, run: Run) -> R
             resolution=f"Everything that was announced is there: go on with `lgtm-deploy resume {run.id}` once it can.",
         ) from error
     finally:
+        workspace.remove_if_empty()
         screen.close()
     if run.verdict and run.verdict not in RESUMABLE:
         workspace.remove()
@@ -212,6 +214,7 @@ def foresee_plan(
     listeners: list[Listener] = [] if screen.for_programs else [screen]
     ledger = Ledger(run, FakeJournal(), 0, listeners, masks)
     try:
+        workspace.make()
         with masks.over_errors(), heeded(stop, screen.notice):
             job = _Subject(stack=stack, plan=plan, graph=expand(plan)).job(world, ledger, stop, wanted)
             preview = masks.masked(foresee(job, stack=stack.name, by=wiring.caller_name()))

@@ -5,6 +5,7 @@ import secrets
 import shutil
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -240,7 +241,15 @@ class Workspace:
 
     def __init__(self, stack: Stack, run: str) -> None:
         self.path = state_folder(stack.directory) / "runs" / run
+
+    def make(self) -> None:
+        """Makes the folder where it is not there."""
         make_private(self.path)
+
+    def remove_if_empty(self) -> None:
+        """Leaves nothing of a run that never put anything into it."""
+        with suppress(OSError):
+            self.path.rmdir()
 
     def remove(self) -> None:
         """Removes the folder and what is in it."""

@@ -29,7 +29,7 @@ def mode(path: Path) -> int:
 
 
 def workspace(folder: Path) -> None:
-    wiring.Workspace(stack_file.load(lay_stack(folder), "prod"), "7f3a")
+    wiring.Workspace(stack_file.load(lay_stack(folder), "prod"), "7f3a").make()
 
 
 def journal(folder: Path) -> None:
