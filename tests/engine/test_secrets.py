@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from lgtm_deploy.core.errors import PermanentError
-from lgtm_deploy.core.event import Record, StepFailed, StepStarted
+from lgtm_deploy.core.errors import InterruptedRunError, PermanentError
+from lgtm_deploy.core.event import RESUMABLE, Record, StepFailed, StepStarted
 from lgtm_deploy.core.masks import Masks, is_of
 from lgtm_deploy.core.ports import Progress
 from lgtm_deploy.core.run import Run
@@ -14,7 +14,7 @@ from lgtm_deploy.engine.ledger import Ledger
 from lgtm_deploy.engine.stop import Stop
 from lgtm_deploy.engine.undo import undo
 from tests.engine.acting import HookLog, act
-from tests.engine.toys import Inputs, Seen, Stage, Toy, World, fails
+from tests.engine.toys import Inputs, Outputs, Seen, Stage, Toy, World, fails
 
 VALUE = "correct horse battery"
 MASKS = Masks(values={"token": VALUE}, salt="salt")
@@ -33,6 +33,14 @@ class Keyed(Toy):
     def restored(self, inputs: Inputs, seen: Seen) -> Any:
         self.world.state.setdefault(self.name, f"made with {inputs.value}")
         return super().restored(inputs, seen)
+
+
+class Handing(Toy):
+    """One whose output holds its key."""
+
+    def apply(self, inputs: Inputs, seen: Seen, progress: Progress) -> Outputs:
+        super().apply(inputs, seen, progress)
+        return Outputs(value=f"made of {inputs.value}")
 
 
 def secretive(*toys: Toy, world: World, listeners: Any = (), **needs: Any) -> Stage:
@@ -99,4 +107,23 @@ def test_another_process_undoes_with_the_value_and_to_what_was_seen() -> None:
     assert undone.verdict == "rolled-back"
     assert toy.inputs == [Inputs(value=VALUE), Inputs(value=VALUE)]
     assert world.state["a"] == f"made with {VALUE}"
+    assert VALUE not in written(stage)
+
+
+def test_another_process_goes_on_with_the_value_and_with_outputs_that_hold_it() -> None:
+    world = World()
+    first, second = Handing(world, "a"), Toy(world, "b", before=fails(InterruptedRunError("stopped"), times=1))
+    stage = secretive(first, second, world=world, a=(), b=("a",)).rewrite(
+        "b", with_={"value": "${{ steps.a.outputs.value }}"}
+    )
+    stopped = act(stage)
+    assert VALUE not in written(stage)
+
+    ledger = Ledger(Run(id="7f3a").folded(stage.events), stage.journal, 2, (), MASKS)
+    stage.job = replace(stage.job, ledger=ledger, stop=Stop())
+    run = act(stage)
+
+    assert stopped.verdict in RESUMABLE
+    assert run.verdict == "deployed"
+    assert second.inputs == [Inputs(value=f"made of {VALUE}")] * 2
     assert VALUE not in written(stage)
