@@ -109,6 +109,8 @@ def _all_of(value: str) -> Iterator[str]:
     except (ValueError, RecursionError):
         inner = []
     lines = [line.strip() for line in value.splitlines()]
+    # Errors that are told in one line have their blanks drawn together.
+    lines += [" ".join(line.split()) for line in (value, *lines)]
     parts = (value, *(part for part in (*lines, *inner) if len(part) >= SECRET_CHARACTERS))
     # Python's own errors quote it.
     return iter(dict.fromkeys(text for part in parts for text in (*spellings(part), repr(part)[1:-1])))

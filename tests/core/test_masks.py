@@ -51,6 +51,12 @@ def test_the_lines_of_a_key_and_the_texts_of_a_document_are_masked_one_by_one() 
     assert "hunter22" not in masks.masked("user x, hunter22")
 
 
+def test_a_value_whose_blanks_were_drawn_together_is_masked() -> None:
+    masks = Masks(values={"phrase": "correct  horse\tbattery"})
+
+    assert "horse" not in masks.masked("terraform plan failed: no user correct horse battery.")
+
+
 def test_a_secret_that_is_a_word_of_another_mask_breaks_none() -> None:
     masks = Masks(values={"password": "correct horse", "other": "password"})
 
