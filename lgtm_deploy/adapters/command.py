@@ -10,7 +10,7 @@ from lgtm_deploy.core.errors import DeadlineError, InterruptedRunError, MissingT
 from lgtm_deploy.core.plan import Hook, Webhook
 from lgtm_deploy.core.ports import Progress
 
-# Who leaves at once is gone 3 s later: by then it is to be written down what a stopped hook came to.
+# Who leaves at once is gone 5 s later: by then it is to be written down what a stopped hook came to.
 _GRACE_SECONDS = 1.0
 _SHOWN = 200
 # As a shell has them: no such program, out of time, ended by an interrupt.

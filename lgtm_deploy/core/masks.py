@@ -4,13 +4,13 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
 from lgtm_deploy.core.persistent import PersistentMap
-from lgtm_deploy.core.secrecy import SECRET_CHARACTERS, replacing, spellings, texts
+from lgtm_deploy.core.secrecy import replacing, spellings, texts
 
 ValueT = TypeVar("ValueT")
 
@@ -25,7 +25,7 @@ _KIND = "pbkdf2-sha256"
 _NAMES = frozenset(
     {
         *("id", "step", "steps", "needs", "plan", "plan_digest", "stack", "environment", "status", "verdict", "kind"),
-        *("from_run", "to_run"),
+        *("from_run", "to_run", "plan_file", "stack_inputs"),
     }
 )
 
@@ -58,19 +58,24 @@ class Masks:
             yield
         except BaseException as error:
             if self.values:
-                self._mask_error(error, set())
+                # Whatever an error is made of, it is the one that is raised.
+                with suppress(Exception):
+                    self._mask_error(error, set())
             raise
 
     def _mask_error(self, error: BaseException | None, known: set[int]) -> None:
         if error is None or id(error) in known:
             return
         known.add(id(error))
+        inner = [each for each in error.args if isinstance(each, BaseException)]
         error.args = self.masked(error.args)
-        for name, text in list(vars(error).items()):
+        # An OSError tells its file names and its words beside its arguments.
+        for name in (*vars(error), "filename", "filename2", "strerror"):
+            text = getattr(error, name, None)
             if isinstance(text, str):
                 setattr(error, name, self.masked(text))
-        self._mask_error(error.__cause__, known)
-        self._mask_error(error.__context__, known)
+        for each in (error.__cause__, error.__context__, *inner, *getattr(error, "exceptions", ())):
+            self._mask_error(each, known)
 
     @cached_property
     def _spelled(self) -> Mapping[str, str]:
@@ -111,7 +116,7 @@ def _all_of(value: str) -> Iterator[str]:
     lines = [line.strip() for line in value.splitlines()]
     # Errors that are told in one line have their blanks drawn together.
     lines += [" ".join(line.split()) for line in (value, *lines)]
-    parts = (value, *(part for part in (*lines, *inner) if len(part) >= SECRET_CHARACTERS))
+    parts = (value, *(part for part in (*lines, *inner) if len(part) >= FEWEST_CHARACTERS))
     # Python's own errors quote it.
     return iter(dict.fromkeys(text for part in parts for text in (*spellings(part), repr(part)[1:-1])))
 
@@ -126,7 +131,8 @@ def _changed(value: Any, change: Callable[[str], str]) -> Any:
         case Mapping():
             return {_changed(key, change): _changed(each, change) for key, each in value.items()}
         case tuple() | list():
-            return type(value)(_changed(each, change) for each in value)
+            changed = (_changed(each, change) for each in value)
+            return type(value)(*changed) if hasattr(value, "_fields") else type(value)(changed)
     if is_dataclass(value) and not isinstance(value, type):
         return replace(value, **_changed_fields(value, change))
     return value

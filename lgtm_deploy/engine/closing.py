@@ -85,7 +85,7 @@ def run_hooks(job: Job, runner: HookRunner, when: When, conclusion: Conclusion |
         "LGTM_DEPLOY_HOOK_PLAN": job.plan.name,
         "LGTM_DEPLOY_HOOK_ENV": job.environment,
         "LGTM_DEPLOY_HOOK_VERDICT": conclusion.verdict if conclusion else "",
-        "LGTM_DEPLOY_HOOK_REASON": conclusion.reason if conclusion else job.run.reason,
+        "LGTM_DEPLOY_HOOK_REASON": job.ledger.masks.masked(conclusion.reason if conclusion else job.run.reason),
     }
     hooks: tuple[Hook, ...] = getattr(job.plan.hooks, when)
     for hook in hooks:
@@ -93,7 +93,7 @@ def run_hooks(job: Job, runner: HookRunner, when: When, conclusion: Conclusion |
             break
         job.guard()
         began = job.clock.monotonic()
-        code, why = runner(hook, job.ledger.masks.masked(told), job.plan.hooks.timeout, heed)
+        code, why = runner(hook, told, job.plan.hooks.timeout, heed)
         finished: Event = events.HookFinished(
             at=job.clock.now(),
             hook=f"{when}: {_name(hook)}",

@@ -70,3 +70,14 @@ def test_a_variable_that_holds_a_secret_value_too_comes_back(monkeypatch: pytest
     before = {"tag": fingerprint(VALUE, "salt"), "url": "https://x:${{ vars.tag }}@y"}
 
     assert variables(replace(SECRET, steps=steps), [], before) == {"tag": VALUE, "url": f"https://x:{VALUE}@y"}
+
+
+def test_another_value_than_before_is_told_without_the_secret_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEPLOY_TAG", VALUE)
+    steps = {"a": StepSpec(id="a", uses="toy", with_={"values": ["${{ vars.tag }}", "${{ vars.url }}"]})}
+    before = {"tag": fingerprint(VALUE, "salt"), "url": "https://x:${{ vars.tag }}@y"}
+
+    with pytest.raises(UsageError) as told:
+        variables(replace(SECRET, steps=steps), ["url=https://other"], before)
+    assert VALUE not in str(told.value)
+    assert "url=https://x:${{ vars.tag }}@y" in str(told.value)

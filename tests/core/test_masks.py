@@ -3,11 +3,12 @@
 import json
 import traceback
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import pytest
 
 from lgtm_deploy.core.errors import PermanentError
-from lgtm_deploy.core.event import RunFinished, StepObserved, StepStarted
+from lgtm_deploy.core.event import RunFinished, RunStarted, StepObserved, StepStarted
 from lgtm_deploy.core.masks import Masks, fingerprint, is_of
 from lgtm_deploy.core.run import Run
 
@@ -99,3 +100,44 @@ def test_a_fingerprint_is_of_one_value_only() -> None:
     assert not is_of(kept["token"], "hunter22-dev")
     assert not is_of("hunter22-prod", "hunter22-prod")
     assert fingerprint("a", "1") != fingerprint("a", "2")
+
+
+class Pair(NamedTuple):
+    one: str
+    other: int
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError(Pair(one=VALUE, other=1)),
+        ValueError(ValueError(VALUE)),
+        FileNotFoundError(2, "no such file", f"/nowhere/{VALUE}"),
+        ExceptionGroup("several", [ValueError(VALUE)]),
+    ],
+)
+def test_whatever_an_error_is_made_of_it_is_raised_without_the_value(error: Exception) -> None:
+    with pytest.raises(type(error)) as told, MASKS.over_errors():
+        raise error
+
+    assert "w<rd" not in "".join(traceback.format_exception(told.value))
+
+
+def test_what_a_run_is_found_by_again_holds_no_mask() -> None:
+    """A document has words in it that stand elsewhere, too."""
+    masks = Masks(values={"login": '{"user": "lgtm-grafana", "password": "hunter22"}'})
+    began = RunStarted(
+        at=AT,
+        plan="p",
+        plan_digest="d",
+        plan_file="deploy/lgtm-grafana.yaml",
+        stack="lgtm",
+        environment="prod",
+        by="ci",
+        steps={},
+        stack_inputs={"services.lgtm-grafana.repository": "lgtm-grafana"},
+    )
+
+    told = masks.masked(began)
+
+    assert (told.plan_file, told.stack_inputs) == (began.plan_file, began.stack_inputs)

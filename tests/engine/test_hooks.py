@@ -1,13 +1,17 @@
 """The hooks of a rollback: when they run, what they are told, and what comes of those that fail."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
 from lgtm_deploy.core.errors import InterruptedRunError, PermanentError
 from lgtm_deploy.core.event import HookFinished
+from lgtm_deploy.core.masks import Masks
 from lgtm_deploy.core.plan import Hook, Hooks, Webhook
 from lgtm_deploy.core.ports import Progress
+from lgtm_deploy.core.run import Run
+from lgtm_deploy.engine.ledger import Ledger
 from tests.engine.acting import HookLog, act, resumed, taken_back
 from tests.engine.toys import Stage, Toy, World, fails
 
@@ -147,3 +151,20 @@ def test_the_time_allowed_for_the_run_does_not_stop_them() -> None:
 
     assert act(stage, hooks=hooks).verdict == "rolled-back"
     assert hooks.ran == [*HOOKS.rollback, ("ring",)]
+
+
+def test_a_hook_hears_why_without_secrets_and_its_words_for_that_are_not_changed() -> None:
+    world = World()
+    stage = Stage(
+        {"a": []}, Toy(world, "a", before=fails(PermanentError("No hunter22-prod."))), world=world, hooks=HOOKS
+    )
+    masks = Masks(values={"login": '{"password": "hunter22-prod", "event": "LGTM_DEPLOY"}'})
+    stage.job = replace(stage.job, ledger=Ledger(Run(id="7f3a"), stage.journal, 1, [], masks))
+    hooks = HookLog()
+
+    act(stage, hooks=hooks)
+
+    assert hooks.environments[0].keys() == {
+        f"LGTM_DEPLOY_HOOK_{name}" for name in ("EVENT", "RUN", "PLAN", "ENV", "VERDICT", "REASON")
+    }
+    assert "hunter22" not in hooks.environments[0]["LGTM_DEPLOY_HOOK_REASON"]
