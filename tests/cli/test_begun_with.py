@@ -10,7 +10,7 @@ import pytest
 from lgtm_deploy.cli import loading
 from lgtm_deploy.cli.app import run
 from lgtm_deploy.cli.settings import Settings
-from lgtm_deploy.core.event import RollbackStarted, RunStarted, StepObserved, StepStarted
+from lgtm_deploy.core.event import RunStarted, StepObserved, StepStarted
 from lgtm_deploy.core.stack_inputs import stack_inputs
 from lgtm_deploy.storage.local import LocalJournal
 from tests.config.files import PLAN, STACK, lay_stack
@@ -43,7 +43,7 @@ def begun(folder: Path) -> Iterator[LocalJournal]:
         environment="prod",
         by="ci",
         steps={"look": ()},
-        inputs=stack_inputs(loading.load_stack(SETTINGS), plan.services, RUN),
+        stack_inputs=stack_inputs(loading.load_stack(SETTINGS), plan.services, RUN),
     )
     acted = [StepStarted(at=AT, step="look"), StepObserved(at=AT, step="look", seen={}, change="look")]
     journal.append(RUN, 1, [started, *acted])
@@ -88,14 +88,6 @@ def test_a_stack_file_that_has_changed_since_is_told_with_the_difference(
         "Error: The stack file has changed since run 7f3a9b21 began: services.tempo.ecs_service is another-tempo (was"
         " lgtm-prod-tempo). Bring it back as it was.\n"
     )
-
-
-def test_a_run_on_its_way_back_is_not_gone_on_with_without_rollback(
-    begun: LocalJournal, capsys: pytest.CaptureFixture[str]
-) -> None:
-    begun.append(RUN, 1, [RollbackStarted(at=AT, reason="it failed")])
-
-    assert "--no-rollback comes too late" in complaint(capsys, "resume", RUN, "--no-rollback")
 
 
 def test_a_plan_that_comes_with_the_tool_has_no_file_of_its_own(folder: Path) -> None:

@@ -51,7 +51,7 @@ def remember(state: Path, run_id: str, *, days: int = 0, finished: bool = False)
     if finished:
         happened.append(RunFinished(at=at, verdict="deployed", exit_code=0, seconds=1.0, reason=""))
     journal = LocalJournal(state)
-    journal.append(run_id, 1, happened)
+    journal.append(run_id, 1 + days, happened)
     journal.close()
 
 

@@ -110,7 +110,11 @@ def test_a_question_is_a_safe_point(number: signal.Signals) -> None:
             say("left")
     """
 
-    assert interrupted_once_it_says(b"asking", work, number) == (0, [b"left", b" False"])
+    code, lines = interrupted_once_it_says(b"asking", work, number)
+
+    # It counts as any other: who is asked next, or insists, is heeded.
+    why = {signal.SIGINT: b"interrupted", signal.SIGTERM: b"terminated"}[number]
+    assert (code, lines[1:]) == (0, [b"left", why + b" False"])
 
 
 # A run whose hook tells its process, minds no interrupt and goes on for long; another one would come after it.
@@ -160,3 +164,22 @@ def test_a_hook_does_not_outlive_the_process_and_is_written_down(
     assert isinstance(told, HookFinished)
     assert (told.exit_code, told.reason) == (130, f"stopped: {why}")
     assert isinstance(last, RunFinished)
+
+
+def test_what_still_hangs_after_a_question_does_not_keep_the_process() -> None:
+    """A hook, or a call to a store that is silent."""
+    work = """
+    from lgtm_deploy.cli.signals import interruptible
+    with interruptible():
+        try:
+            say("asking")
+            time.sleep(60)
+        except KeyboardInterrupt:
+            pass
+    while True:
+        time.sleep(60)
+    """
+    began = time.monotonic()
+
+    assert interrupted_once_it_says(b"asking", work, signal.SIGTERM)[0] == 130
+    assert time.monotonic() - began < 10.0
