@@ -68,8 +68,18 @@ def heeded(stop: Stop, say: Callable[[str], None]) -> Iterator[None]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """While this is open, SIGINT and SIGTERM raise KeyboardInterrupt: a question at the terminal is a safe point."""
-    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    """While this is open, SIGINT and SIGTERM also raise KeyboardInterrupt: a question at the terminal is a safe
+    point."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def at_once(number: int, frame: FrameType | None) -> None:
+        handler = before[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)
+        raise KeyboardInterrupt
+
+    for number in before:
+        signal.signal(number, at_once)
     try:
         yield
     finally:
