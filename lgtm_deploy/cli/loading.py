@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -53,6 +54,10 @@ def begun_plan(run: "Run", stack: "Stack") -> "Plan":
         return load_plan(run.plan, stack)
     file = stack.directory / run.plan_file
     if not file.is_file():
+        # In a checkout elsewhere it may be another way to it from here.
+        with suppress(UsageError):
+            if (plan := load_plan(run.plan, stack)).digest == run.plan_digest:
+                return plan
         raise UsageError(
             f"The plan of run {run.id} is not there: {file}.",
             resolution="Bring it back as it was: to go on, and to undo, take what it says.",
@@ -81,11 +86,12 @@ def variables(plan: "Plan", given: list[str], before: Mapping[str, str] = Mappin
         found[name] = value
     secret = secret_variables(plan, before)
     # Where another variable holds a secret value too, the journal has a mask there.
-    before = Masks(values=secret).unmasked(before)
+    masks = Masks(values=secret)
+    before = masks.unmasked(before)
     if differs := sorted(name for name in found.keys() & before.keys() if found[name] != before[name]):
         name = differs[0]
         raise UsageError(
-            f"--var {name}={found[name]}: the run was begun with {name}={before[name]}.",
+            masks.masked(f"--var {name}={found[name]}: the run was begun with {name}={before[name]}."),
             resolution="Leave it out, or undo the run and apply the plan with the new value.",
         )
     found = {**before, **found, **secret}

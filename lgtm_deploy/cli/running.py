@@ -27,7 +27,7 @@ from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.core.stack_inputs import differences, stack_inputs
 from lgtm_deploy.engine.conduct import Decisions, conduct, foresee
 from lgtm_deploy.engine.executor import Job
-from lgtm_deploy.engine.history import refuse_when_changed_since
+from lgtm_deploy.engine.history import half_way, refuse_when_changed_since
 from lgtm_deploy.engine.hold import Claim, held
 from lgtm_deploy.engine.ledger import Ledger, Listener
 from lgtm_deploy.engine.stop import Stop
@@ -70,11 +70,6 @@ def resume_run(settings: Settings, stack: Stack, plan: Plan, wanted: Wanted, run
     Raises UsageError when it has its verdict, or its plan or what it stands on in the stack file has changed since.
     """
     _check_open(run)
-    if run.rolling_back and not wanted.roll_back:
-        raise UsageError(
-            f"Run {run.id} is on its way back, and goes on there: --no-rollback comes too late.",
-            resolution="Leave it out.",
-        )
     return _run(settings, _begun_with(stack, plan, run, way_back=run.rolling_back), wanted, run)
 
 
@@ -95,7 +90,7 @@ def _begun_with(stack: Stack, plan: Plan, run: Run, *, way_back: bool = False) -
             resolution="Bring the plan file back as it was.",
         )
     now = stack_inputs(stack, (*plan.services, *plan.coupled), run.id)
-    if differs := differences(run.inputs, now, way_back=way_back):
+    if differs := differences(run.stack_inputs, now, way_back=way_back):
         raise UsageError(
             f"The stack file has changed since run {run.id} began: {'; '.join(differs)}.",
             resolution="Bring it back as it was.",
@@ -139,7 +134,7 @@ def _run(settings: Settings, subject: "_Subject", wanted: Wanted, run: Run) -> R
             )
             job = replace(subject, stack=stack).job(world, ledger, stop, wanted)
             inputs = stack_inputs(subject.stack, (*subject.plan.services, *subject.plan.coupled), run.id)
-            job = replace(job, guard=hold.check, takeover=hold.lease.takeover, inputs=inputs)
+            job = replace(job, guard=hold.check, takeover=hold.lease.takeover, stack_inputs=inputs)
             if wanted.watch:
                 job = replace(job, closing=watch_during(stack, world, screen.notice))
             by = wiring.caller_name()
@@ -153,12 +148,13 @@ def _run(settings: Settings, subject: "_Subject", wanted: Wanted, run: Run) -> R
         _tell_locked(screen, world, run.id, error)
         raise
     except JournalError as error:
-        if ledger is None or not any(step.acted for step in ledger.run.steps.values()):
+        if ledger is None or ledger.run.verdict or not any(step.acted for step in ledger.run.steps.values()):
             raise
         # Not the end of a run: it has changed something, and nobody could write down how that went.
+        verb = "rollback" if wanted.undo else "resume"
         raise InDoubtError(
             f"Run {run.id} could not be written down any more: {error.message}",
-            resolution=f"Everything that was announced is there: go on with `lgtm-deploy resume {run.id}` once it can.",
+            resolution=f"Everything that was announced is there: go on with `lgtm-deploy {verb} {run.id}` once it can.",
         ) from error
     finally:
         workspace.remove_if_empty()
@@ -179,11 +175,11 @@ def _begun(remembered: Journal, run: Run, wanted: Wanted, environment: str) -> R
     if run.started is not None:
         _check_open(run)
         refuse_when_changed_since(remembered, run, goes_on=True)
-    half_way = wiring.half_way(remembered, environment)
-    if half_way not in ("", run.id) and not wanted.anew:
+    stopped = half_way(remembered, environment)
+    if stopped not in ("", run.id) and not wanted.anew:
         raise UsageError(
-            f"Run {half_way} on '{environment}' was stopped half-way.",
-            resolution=f"Go on with `lgtm-deploy resume {half_way}`, undo it with `lgtm-deploy rollback {half_way}`,"
+            f"Run {stopped} on '{environment}' was stopped half-way.",
+            resolution=f"Go on with `lgtm-deploy resume {stopped}`, undo it with `lgtm-deploy rollback {stopped}`,"
             " or begin all the same with --anew.",
         )
     return run

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lgtm_deploy.core.errors import UsageError
-from lgtm_deploy.core.event import RESUMABLE
 from lgtm_deploy.core.masks import Masks
 from lgtm_deploy.core.permit import Permit
 from lgtm_deploy.core.plan import Plan
@@ -59,28 +58,6 @@ def begun_run(remembered: Journal, text: str, environment: str) -> Run:
 def run_so_far(remembered: Journal, identifier: str) -> Run:
     """What its journal tells of a run."""
     return Run(id=identifier).folded(record.event for record in remembered.records(identifier))
-
-
-def half_way(remembered: Journal, environment: str) -> str:
-    """The last run on the environment that changed anything, if it was stopped or killed on the way; else nothing.
-
-    Asked while holding the environment's lock: a run without a verdict is then not still going.
-    """
-    for limit in (_FEW, _ALL):
-        newest = remembered.runs(limit, environment)
-        for each in newest:
-            verdict = each.verdict
-            if not verdict or verdict in RESUMABLE:
-                # The list may lag behind the journal.
-                run = run_so_far(remembered, each.run)
-                verdict = run.verdict or ""
-                if any(step.acted for step in run.steps.values()) and (not verdict or verdict in RESUMABLE):
-                    return each.run
-            if verdict and verdict not in (*RESUMABLE, "refused", "unchanged", "rolled-back"):
-                return ""
-        if len(newest) < limit:
-            break
-    return ""
 
 
 def settled(stack: Stack) -> Stack:

@@ -47,8 +47,9 @@ class Event:
 @dataclass(frozen=True, kw_only=True)
 class RunStarted(Event):
     """A run began. `steps` maps every step's id to the ids that it needs; `roll_back`: a failure may be rolled back;
-    `variables`: what the plan was given; `inputs`: what it stands on in the stack file (core/stack_inputs.py);
-    `plan_file`: where its plan is, from the stack file's folder; empty: it comes with the tool."""
+    `variables`: what the plan was given; `stack_inputs`: what it stands on in the stack file (core/stack_inputs.py);
+    `plan_file`: where its plan is, from the stack file's folder; empty: it comes with the tool; `exact`: what it does
+    was approved beforehand, and it does that or nothing."""
 
     plan: str
     plan_digest: str
@@ -58,8 +59,9 @@ class RunStarted(Event):
     steps: Mapping[str, tuple[str, ...]]
     roll_back: bool = True
     variables: Mapping[str, str] = field(default_factory=dict)
-    inputs: Mapping[str, str] = field(default_factory=dict)
+    stack_inputs: Mapping[str, str] = field(default_factory=dict)
     plan_file: str = ""
+    exact: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

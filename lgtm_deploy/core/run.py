@@ -72,8 +72,10 @@ class Run:
     roll_back: bool = True
     """Whether a failure may be rolled back: who began it, or went on with it, without that need not say it again."""
     variables: Mapping[str, str] = field(default_factory=dict)
-    inputs: Mapping[str, str] = field(default_factory=dict)
+    stack_inputs: Mapping[str, str] = field(default_factory=dict)
     """What it stands on in the stack file, by dotted name; empty where an earlier version began it."""
+    exact: bool = False
+    """Whether it does what was approved beforehand, or nothing."""
     rolling_back: bool = False
     undo: bool = False
     """Whether somebody asked for it to be rolled back: then its start state is what is wanted."""
@@ -127,7 +129,8 @@ def _(happened: events.RunStarted, run: Run) -> Run:
         started=happened.at,
         roll_back=happened.roll_back,
         variables=happened.variables,
-        inputs=happened.inputs,
+        stack_inputs=happened.stack_inputs,
+        exact=happened.exact,
         steps=PersistentMap({step: StepRun(id=step, needs=tuple(needs)) for step, needs in happened.steps.items()}),
     )
 

@@ -74,7 +74,10 @@ def _values(holder: Any, salt: str, above: str = "") -> Iterator[tuple[str, str]
     for each in fields(holder):
         if isinstance(holder, Environment) and each.name in _ELSEWHERE:
             continue
-        yield from _told(f"{above}{each.name}", getattr(holder, each.name), salt)
+        value = getattr(holder, each.name)
+        # A field that a later version adds is no difference as long as nobody sets it.
+        if value != each.default:
+            yield from _told(f"{above}{each.name}", value, salt)
 
 
 def _told(name: str, value: Any, salt: str) -> Iterator[tuple[str, str]]:

@@ -44,7 +44,7 @@ def conduct(job: Job, decisions: Decisions, hook: HookRunner, *, stack: str, by:
     # Of one that was stopped on its way back, the reason tells of the stop.
     why = job.run.reason if job.run.verdict is None else cause(job.run)
     if job.run.started is None:
-        _begin(job, stack, by, roll_back=decisions.roll_back)
+        _begin(job, stack, by, roll_back=decisions.roll_back, exact=bool(decisions.prepared))
         lock_taken(job)
         _take_over(job, decisions.prepared)
         run_hooks(job, hook, "before")
@@ -77,7 +77,7 @@ def foresee(job: Job, *, stack: str, by: str) -> Preview:
     return seen
 
 
-def _begin(job: Job, stack: str, by: str, *, roll_back: bool = True) -> None:
+def _begin(job: Job, stack: str, by: str, *, roll_back: bool = True, exact: bool = False) -> None:
     # What comes next is written down with it.
     job.ledger.note(
         events.RunStarted(
@@ -90,8 +90,9 @@ def _begin(job: Job, stack: str, by: str, *, roll_back: bool = True) -> None:
             steps={node.id: node.needs for node in job.graph.nodes.values()},
             roll_back=roll_back,
             variables=job.ledger.masks.remembered(job.variables),
-            inputs=job.inputs,
+            stack_inputs=job.stack_inputs,
             plan_file=job.plan.file,
+            exact=exact,
         )
     )
 
@@ -123,10 +124,7 @@ def _prepared(job: Job) -> tuple[Conclusion | None, Preview]:
 def _decided(job: Job, decisions: Decisions, hook: HookRunner) -> Conclusion | None:
     """A conclusion when the run ends before it acts, or goes on acting."""
     try:
-        fetch(job, absent(job))
-        # Whatever was prepared has waited for somebody to go on.
-        reopen(job, {} if decisions.prepared else outdated(job))
-        conclusion = _asked(job, decisions)
+        conclusion = _renewed(job, decisions) or _asked(job, decisions)
     except DeployError as error:
         conclusion = _cut_short(job, error)
     if conclusion is None:
@@ -141,6 +139,18 @@ def _decided(job: Job, decisions: Decisions, hook: HookRunner) -> Conclusion | N
     return conclusion
 
 
+def _renewed(job: Job, decisions: Decisions) -> Conclusion | None:
+    """Has what is missing on this machine prepared again, and what no longer holds: it has waited for somebody to go
+    on. A conclusion when that may not be."""
+    # What came out otherwise than before may have been made of files that are as they were again.
+    fetch(job, {**absent(job), **unlike(job)})
+    why = {} if decisions.prepared else outdated(job)
+    if why and job.run.exact:
+        return _not_that(why)
+    reopen(job, why)
+    return None
+
+
 def _asked(job: Job, decisions: Decisions) -> Conclusion | None:
     """Asks until what was approved is what there is, a few times at the most."""
     told = ""
@@ -151,15 +161,20 @@ def _asked(job: Job, decisions: Decisions) -> Conclusion | None:
             return why
         if not why:
             return None
+        if job.run.exact:
+            return _not_that(why)
         told = "; ".join(f"{step}: {reason}" for step, reason in why.items())
-        if decisions.prepared:
-            # What was approved elsewhere is applied, or nothing.
-            return Conclusion(verdict="refused", reason=f"{told}: plan again")
         if any(step.acted for step in job.run.steps.values()):
             # What it has changed was made of what it had prepared then.
             return Conclusion(verdict="refused", reason=f"{told}: go on with the files as they were, or undo the run")
         reopen(job, why)
     return Conclusion(verdict="refused", reason=f"{told}, {_QUESTIONS} times while it was being approved: try later")
+
+
+def _not_that(why: Mapping[str, str]) -> Conclusion:
+    """What was approved elsewhere is applied, or nothing."""
+    told = "; ".join(f"{step}: {reason}" for step, reason in why.items())
+    return Conclusion(verdict="refused", reason=f"{told}: plan again")
 
 
 def _thought_over(job: Job, decisions: Decisions, seen: Preview) -> Conclusion | Mapping[str, str]:

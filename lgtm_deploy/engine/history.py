@@ -1,16 +1,19 @@
-"""What has happened to an environment since a run?"""
+"""What have other runs made of an environment?"""
 
-from collections.abc import Iterable
-from datetime import timedelta
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 
 from lgtm_deploy.core import event as events
 from lgtm_deploy.core.errors import RefusedError
-from lgtm_deploy.core.event import Record
+from lgtm_deploy.core.event import RESUMABLE, Record
 from lgtm_deploy.core.ports import Journal, RunSummary
 from lgtm_deploy.core.run import Run
 
-# Nearly always enough to reach back to a run that somebody wants undone, and more runs than anybody has.
-_PAGES = (20, 10_000)
+# Nearly always enough to find the last one that changed anything; and more runs than anybody has.
+_FEW = 20
+_ALL = 10_000
+# How runs end that leave everything as they found it.
+_AS_FOUND = ("refused", "unchanged", "rolled-back")
 # By so much clocks of two machines may differ. It saves reading old journals; which run was later, fences tell.
 _SKEW = timedelta(hours=1)
 
@@ -23,12 +26,9 @@ def refuse_when_changed_since(journal: Journal, run: Run, *, goes_on: bool = Fal
     first = min(_fences(journal.records(run.id)), default=None)
     if first is None:
         return
-    for limit in _PAGES:
-        newest = journal.runs(limit, run.environment)
-        if len(newest) < limit or any(each.run == run.id for each in newest):
-            break
-    for each in newest:
-        if each.run != run.id and _may_be_later(each, run) and _has_changed_since(journal, each.run, first):
+    # An older run may have been gone on with since, however many have come between.
+    for each in journal.runs(_ALL, run.environment):
+        if each.run != run.id and _may_be_later(each, run.started) and _has_changed_since(journal, each.run, first):
             raise RefusedError(
                 f"Run {run.id} cannot {'go on' if goes_on else 'be undone'}: run {each.run} ({each.plan},"
                 f" {each.started:%Y-%m-%d %H:%M} UTC, by {each.by}) has changed '{run.environment}' since.",
@@ -36,17 +36,60 @@ def refuse_when_changed_since(journal: Journal, run: Run, *, goes_on: bool = Fal
             )
 
 
-def _may_be_later(other: RunSummary, run: Run) -> bool:
-    # An older run may have been resumed since.
-    return other.finished is None or run.started is None or other.finished > run.started - _SKEW
+def half_way(journal: Journal, environment: str) -> str:
+    """The run that changed something there last, if it was stopped or killed on its way, forwards or back; else
+    nothing.
+
+    Asked while holding the environment's lock: a run without a verdict is then not still going.
+    """
+    for limit in (_FEW, _ALL):
+        newest = journal.runs(limit, environment)
+        found, is_told = _half_way(journal, newest)
+        if is_told or len(newest) < limit:
+            break
+    return found
+
+
+def _half_way(journal: Journal, newest: Sequence[RunSummary]) -> tuple[str, bool]:
+    """That run among these, and whether those before them can tell no more."""
+    settled: RunSummary | None = None
+    for each in newest:
+        if each.verdict and each.verdict not in RESUMABLE:
+            if settled is None and each.verdict not in _AS_FOUND:
+                settled = each
+            continue
+        # An older one may have been gone on with since.
+        if settled is not None and not _may_be_later(each, settled.started):
+            continue
+        records = journal.records(each.run)
+        run = Run(id=each.run).folded(record.event for record in records)
+        if run.verdict is not None and run.verdict not in RESUMABLE:
+            # The list may lag behind the journal.
+            settled = settled or (None if run.verdict in _AS_FOUND else each)
+        elif _has_left_something(run) and (settled is None or _last(records) > _last(journal.records(settled.run))):
+            return each.run, True
+    return "", settled is not None
+
+
+def _has_left_something(run: Run) -> bool:
+    # Where all steps are back the rest of its way back may still be to be done: its hooks, the last look.
+    return run.rolling_back or any(step.acted for step in run.steps.values())
+
+
+def _may_be_later(other: RunSummary, began: datetime | None) -> bool:
+    return other.finished is None or began is None or other.finished > began - _SKEW
 
 
 def _has_changed_since(journal: Journal, identifier: str, fence: int) -> bool:
     """Whether the run has changed something, later than what bears that fence, that is not back again."""
     records = journal.records(identifier)
-    if max(_fences(records), default=0) <= fence:
+    if _last(records) <= fence:
         return False
     return any(step.acted for step in Run(id=identifier).folded(each.event for each in records).steps.values())
+
+
+def _last(records: Iterable[Record]) -> int:
+    return max(_fences(records), default=0)
 
 
 def _fences(records: Iterable[Record]) -> Iterable[int]:

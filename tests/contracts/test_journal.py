@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lgtm_deploy.cli.wiring import half_way
 from lgtm_deploy.core.event import (
     Event,
     RunFinished,
@@ -15,6 +14,7 @@ from lgtm_deploy.core.event import (
     StepSucceeded,
 )
 from lgtm_deploy.core.ports import Journal
+from lgtm_deploy.engine.history import half_way
 from tests.contracts.memories import Memory
 
 START = datetime(2026, 1, 16, 0, 15, tzinfo=UTC)

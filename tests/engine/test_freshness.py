@@ -244,13 +244,33 @@ def test_what_is_prepared_again_and_is_not_the_same_is_tried_out_and_shown_anew(
 
 
 def test_what_was_changed_with_something_else_is_not_gone_on_with() -> None:
-    stage, _ = gone_on_elsewhere("other", acted=True)
+    stage, plan = gone_on_elsewhere("other", acted=True)
 
     run = act_if(stage, Decisions(approve=lambda _: True))
 
     assert (run.verdict, run.exit_code) == ("interrupted", 130)
     assert run.reason.startswith("plan: it gives something else than before: go on with the files as they were")
     assert "apply rest" not in stage.world.log
-    resumed(stage)
     # Killed or asked again, it is not forgotten.
+    stage.world.state.pop("plan")
+    resumed(stage)
     assert act_if(stage, Decisions(approve=lambda _: True)).verdict == "interrupted"
+    # Somebody has brought the files back.
+    stage.world.state.pop("plan")
+    plan.now = "plan"
+    resumed(stage)
+    assert act_if(stage, Decisions(approve=lambda _: True)).verdict == "deployed"
+
+
+def test_what_was_approved_elsewhere_and_waited_is_done_as_it_was_or_not_at_all() -> None:
+    stage, plan = staged(lambda _: True)
+    stage.replace_step(LocalToy(stage.world, "aside", after=lambda *_: stage.stop.ask("interrupted")))
+    first = act_if(stage, Decisions(approve=lambda _: True, prepared={"plan": {"value": "kept"}}))
+    assert first.verdict == "interrupted"
+    plan._holds = lambda _: False
+    resumed(stage)
+
+    run = act_if(stage, Decisions(approve=lambda _: True))
+
+    assert (run.verdict, run.reason) == ("refused", f"plan: {STALE}: plan again")
+    assert plan.applied == 0

@@ -4,8 +4,18 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lgtm_deploy.cli.wiring import half_way
-from lgtm_deploy.core.event import Event, RunFinished, RunStarted, StepObserved, StepStarted, Verdict
+from lgtm_deploy.core.event import (
+    Event,
+    RollbackStarted,
+    RunFinished,
+    RunResumed,
+    RunStarted,
+    StepCompensated,
+    StepObserved,
+    StepStarted,
+    Verdict,
+)
+from lgtm_deploy.engine.history import half_way
 from lgtm_deploy.fakes import FakeJournal
 
 START = datetime(2026, 1, 16, tzinfo=UTC)
@@ -56,3 +66,30 @@ def test_one_that_was_stopped_before_it_changed_anything_is_not() -> None:
     remember(journal, "7f3a", 1, "interrupted", acted=False)
 
     assert half_way(journal, "prod") == ""
+
+
+def test_one_that_was_stopped_in_the_hooks_of_its_rollback_is() -> None:
+    """All its steps are back, and it has still to end."""
+    journal = FakeJournal()
+    remember(journal, "7f3a", 1, None)
+    at = START + timedelta(minutes=2)
+    back = [RollbackStarted(at=at, reason="it failed"), StepCompensated(at=at, step="a", seconds=0.1)]
+    stopped = RunFinished(at=at, verdict="interrupted", exit_code=130, seconds=1.0, reason="")
+    journal.append("7f3a", 1, [*back, stopped])
+
+    assert half_way(journal, "prod") == "7f3a"
+
+
+@pytest.mark.parametrize("between", [1, 30])
+def test_one_that_was_gone_on_with_after_a_later_one_is(between: int) -> None:
+    """It was stopped before it changed anything, and killed after that."""
+    journal = FakeJournal()
+    remember(journal, "7f3a", 1, "interrupted", acted=False)
+    for number in range(between):
+        remember(journal, f"a{number:03d}", 2 + number, "deployed")
+    at = START + timedelta(minutes=100)
+    acts = StepObserved(at=at, step="a", seen={}, change="turn a")
+    journal.append("7f3a", 100, [RunResumed(at=at, by="ci"), StepStarted(at=at, step="a"), acts])
+
+    # Who looks at all runs for that would look at them all each time.
+    assert half_way(journal, "prod") == ("7f3a" if between < 20 else "")

@@ -11,7 +11,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
-from lgtm_deploy.core.errors import JournalError
+from lgtm_deploy.core.errors import DeployError, JournalError
 from lgtm_deploy.core.event import Event, LockTakenOver, Record, RunFinished, RunResumed, RunStarted
 from lgtm_deploy.core.lease import lost
 from lgtm_deploy.core.ports import ObjectStore, RunSummary
@@ -70,14 +70,16 @@ class SharedJournal:
             self._writer.create(self._place(run, events[0]), _line(summarised(None, run, events[:1]), seq=0))
         records = self._append(run, fence, events)
         if any(isinstance(event, _LISTED) for event in events[began:]):
-            self._update(run, records)
+            # They are there, whether the list is told of it or not.
+            with suppress(DeployError):
+                self._update(run, records)
         return records
 
     def close_for(self, run: str, fence: int, last: Event) -> None:
         """Ends what writers with a lower fence may write to this run: they all would have to write this name."""
         self._append(run, fence, [last])
         # Its writer may have died before it told the list of the run's end. Who takes over does not depend on it.
-        with suppress(JournalError), answered("the list of runs"):
+        with suppress(DeployError):
             latest = self._latest(self._names(run))
             if any(isinstance(record.event, _LISTED) for record in latest):
                 self._update(run, latest)
