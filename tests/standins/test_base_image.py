@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import docker
@@ -29,8 +30,12 @@ def client() -> Iterator[Any]:
     yield engine
     for container in engine.containers.list(all=True, filters={"label": LABEL}):
         container.remove(force=True)
-    for image in engine.images.list(filters={"label": LABEL}):
-        engine.images.remove(image.id, force=True)
+    # Those that others are built on go last, and were made in the same second: the list is in no order then.
+    for _ in range(len(VERSIONS) + 1):
+        for image in engine.api.images(filters={"label": LABEL}):
+            with suppress(docker.errors.APIError):
+                engine.api.remove_image(image["Id"], force=True)
+    assert not engine.api.images(filters={"label": LABEL})
     engine.close()
 
 
