@@ -15,7 +15,7 @@ OnFailure = Literal["rollback", "halt", "continue"]
 class RetryPolicy:
     """How often a step is tried when the error may pass; delays are in seconds and grow exponentially, with jitter."""
 
-    attempts: int = 4
+    attempts: int = 8
     first_delay: float = 0.5
     longest_delay: float = 15.0
 

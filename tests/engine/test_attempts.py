@@ -7,6 +7,7 @@ import pytest
 from lgtm_deploy.core.errors import AccessError, DeployError, InDoubtError, PermanentError, RefusedError, TransientError
 from lgtm_deploy.core.event import StepFailed, StepInDoubt, StepObserved, StepRetried, StepSucceeded, StepUnchanged
 from lgtm_deploy.core.gate import Gate, Open, Shut
+from lgtm_deploy.core.plan import RetryPolicy
 from lgtm_deploy.fakes.clock import FakeClock
 from tests.engine.acting import act
 from tests.engine.toys import Doing, LocalToy, Outputs, Stage, Toy, Watch, World, fails, for_ever
@@ -30,6 +31,17 @@ def test_an_error_that_may_pass_is_tried_again_after_a_growing_pause() -> None:
     assert step.applied == run.steps["a"].attempts == 4
     assert [(event.attempt, event.reason) for event in retried] == [(n, "Rate exceeded.") for n in (1, 2, 3)]
     assert all(0.0005 <= event.delay <= 0.002 for event in retried)
+
+
+def test_a_service_that_is_out_for_half_a_minute_brings_no_run_back() -> None:
+    """Of hundreds of calls in a run, one in five failing, some fail four times in a row."""
+    policy = RetryPolicy()
+    step = Toy(World(), "a", before=fails(THROTTLED, times=policy.attempts - 1))
+    stage = alone(step).rewrite("a", retry=replace(policy, first_delay=0.001, longest_delay=0.001))
+
+    assert act(stage).verdict == "deployed"
+    pauses = [min(policy.first_delay * 2**number, policy.longest_delay) for number in range(policy.attempts - 1)]
+    assert sum(pauses) > 30
 
 
 def test_attempts_end_where_the_plan_says() -> None:
