@@ -1,8 +1,8 @@
 """lgtm-deploy's engine on one graph, with the journal on this machine: `python -m bench.engine.ours GRAPH FOLDER`.
 
-The whole run is timed, from its first event to its verdict. Each step is on disk before it begins, and its end before
-it is announced. With `changes` each step counts as one that changes the environment: what it found is on disk, too,
-before it acts. With `kill` the process is killed in the middle; with `resume` the run in the folder goes on.
+The whole run is timed, from its first event to its verdict. That a step begins and ends is on disk before it is
+announced; the next one does not wait for that, for it changes nothing. With `changes` each step counts as one that
+changes the environment: all before it, and what it found, is on disk before it acts. With `kill` the process is killed in the middle; with `resume` the run in the folder goes on.
 """
 
 import json

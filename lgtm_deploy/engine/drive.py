@@ -1,8 +1,8 @@
-"""Working through an order of jobs in parallel, with everything written down by one thread at a time."""
+"""Working through an order of jobs in parallel, with everything written down in the order in which it happens."""
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
@@ -79,14 +79,16 @@ class Voice:
 class Drive(Generic[ResultT]):
     """Runs jobs in an order, each as soon as all before it are done and a worker is free.
 
-    `start` gives the event that must be on disk before the job begins, and the job; `end` gives the event of its result
-    and whether the jobs after it may begin. `may_start` is asked before anything new begins; `tick` is called now and
-    then; `abandon` is called when nothing can be written down any more, so that jobs end soon.
+    `start` gives the event of the job's beginning, and the job; `end` gives the event of its result and whether the
+    jobs after it may begin. `may_start` is asked before anything new begins; `tick` is called now and then; `abandon`
+    is called when nothing can be written down any more, so that jobs end soon.
 
-    One thread at a time has the turn: it writes down what all have said, and begins what may begin. A worker takes the
-    turn where it is free, and after the end of its job goes on with the next one itself: where one step follows another
-    no thread has to be woken. What is said while another has the turn is left to the caller's thread. All that is
-    handed in here is called by whoever has the turn.
+    Whoever says something has the turn for that moment: it is noted, and what comes next is chosen. Writing is another
+    matter: one thread at a time has the pen, and writes what has been noted until nothing is left, while the others go
+    on. Nothing is announced before it is on disk. A job begins when its beginning and the end of those before it are;
+    a `light` one, which changes nothing that counts, does not wait for that. A worker goes on with what comes next
+    itself where it can: where one step follows another no thread has to be woken. All that is handed in here is called
+    by whoever has the turn.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class Drive(Generic[ResultT]):
         parallelism: int,
         start: Callable[[str], tuple[Event | None, Callable[[Voice], ResultT]]],
         end: Callable[[str, ResultT], tuple[Event, bool]],
+        light: Callable[[str], bool] = lambda _: False,
         may_start: Callable[[], bool] = lambda: True,
         tick: Callable[[], None] = lambda: None,
         abandon: Callable[[], None] = lambda: None,
@@ -104,19 +107,24 @@ class Drive(Generic[ResultT]):
         self._parallelism = parallelism
         self._start = start
         self._end = end
+        self._light = light
         self._may_start = may_start
         self._tick = tick
         self._abandon = abandon
         self._voice = Voice(self._say, self._swear)
         self._workers = Workers(parallelism)
-        self._inbox: deque[_Message[ResultT]] = deque()
         self._news = threading.Event()
+        # Who has the pen may take the turn, never the other way round.
+        self._pen = threading.Lock()
         self._turn = threading.Lock()
         # What follows is only touched by who has the turn.
         self._before: dict[str, set[str]] = {}
         self._after: dict[str, list[str]] = {}
         self._ready: deque[str] = deque()
-        self._running = 0
+        self._at_work = 0
+        # Begun, but not at work before that is on disk; of some of them it is being written.
+        self._held: list[_Job[ResultT]] = []
+        self._being_written = 0
         self._sworn: list[_Oath] = []
         self._over = False
         self._lost: BaseException | None = None
@@ -129,33 +137,39 @@ class Drive(Generic[ResultT]):
             for each in names:
                 self._after[each].append(name)
         self._ready.extend(name for name, names in self._before.items() if not names)
-        self._news.set()
         with self._workers:
             while not self._over:
                 try:
-                    self._news.wait(_TICK)
-                    self._news.clear()
-                    with self._turn:
-                        self._advance()
+                    self._take_turn()
+                    self._write()
+                    if not self._over:
+                        self._news.wait(_TICK)
+                        self._news.clear()
                 except BaseException as error:
                     self._lose(error)
+        # What the last one has said may be under its pen still.
+        with self._pen:
+            self._commit()
         if self._lost is not None:
             raise self._lost
 
     def _say(self, said: _Said) -> None:
-        self._inbox.append(said)
+        self._take_turn(said)
         self._news.set()
 
     def _swear(self, said: _Said) -> None:
-        self._inbox.append(said)
-        self._take_turn()
+        self._take_turn(said)
+        self._write()
 
     def _work(self, job: "_Job[ResultT]") -> None:
-        """In a worker's thread."""
+        """In a worker's thread: does the job, and goes on with the next one where it can."""
         todo: _Job[ResultT] | None = job
         while todo is not None:
-            self._inbox.append(todo())
-            todo = self._take_turn(own=True)
+            todo = self._take_turn(todo(), own=True) or self._write(own=True)
+            if self._unwritten:
+                self._news.set()
+        if self._over:
+            self._news.set()
 
     def _outcome(self, name: str, job: Callable[[Voice], ResultT]) -> "_Message[ResultT]":
         try:
@@ -163,65 +177,64 @@ class Drive(Generic[ResultT]):
         except BaseException as error:  # a job explains its own failures: this is a defect, and must not be lost
             return _Crashed(error=error)
 
-    def _take_turn(self, *, own: bool = False) -> "_Job[ResultT] | None":
-        """In a worker's thread: takes the turn where it is free. Gives a job for its `own` thread if it wants one."""
-        mine = None
-        if self._turn.acquire(blocking=False):
+    def _take_turn(self, message: "_Message[ResultT] | None" = None, *, own: bool = False) -> "_Job[ResultT] | None":
+        """Notes what is said and begins what may begin. Gives a job for a worker's `own` thread where another one
+        writes: else it is this one that is to write, and others do what is light."""
+        with self._turn:
             try:
-                mine = self._advance(own=own)
-            finally:
-                self._turn.release()
-        if self._inbox or self._over:
-            self._news.set()
-        return mine
-
-    def _advance(self, *, own: bool = False) -> "_Job[ResultT] | None":
-        """Does all that is to be done now."""
-        if self._lost is None:
-            try:
-                return self._advanced(own=own)
+                self._hear(message)
+                return self._begin(own=own)
             except BaseException as error:
-                self._lose(error)
-        self._see_off()
-        return None
+                self._give_up(error)
+                return None
+            finally:
+                self._over = not self._begun
 
-    def _advanced(self, *, own: bool) -> "_Job[ResultT] | None":
-        for name in self._heard():
-            self._ready.extend(self._released(name))
+    def _hear(self, message: "_Message[ResultT] | None") -> None:
+        if isinstance(message, _Ended | _Crashed):
+            self._at_work -= 1
+        elif message and message.oath:
+            self._sworn.append(message.oath)
+        if message is None or self._lost is not None:
+            return
+        if isinstance(message, _Crashed):
+            raise message.error
+        if isinstance(message, _Said):
+            self._ledger.note(message.event)
+            return
+        ended, go_on = self._end(message.name, message.result)
+        self._ledger.note(ended)
+        if go_on:
+            self._ready.extend(self._released(message.name))
+
+    def _begin(self, *, own: bool) -> "_Job[ResultT] | None":
+        if self._lost is not None:
+            return None
         self._tick()
-        room = self._parallelism - self._running if self._may_start() else 0
-        batch = [self._ready.popleft() for _ in range(min(room, len(self._ready)))]
-        starting = [(name, *self._start(name)) for name in batch]
-        # One sync for all that was said or has ended, and for what starts now.
-        self._ledger.write(*(event for _, event, _ in starting if event))
-        while self._sworn:
-            self._sworn.pop().settle()
-        jobs = deque(partial(self._outcome, name, job) for name, _, job in starting)
-        mine = jobs.popleft() if own and jobs else None
+        light: list[_Job[ResultT]] = []
+        room = self._parallelism - self._begun if self._may_start() else 0
+        for _ in range(min(room, len(self._ready))):
+            name = self._ready.popleft()
+            event, job = self._start(name)
+            if event:
+                self._ledger.note(event)
+            (light if self._light(name) else self._held).append(partial(self._outcome, name, job))
+        return self._hand_out(light, own=own, keep=own and self._pen.locked())
+
+    def _hand_out(self, jobs: "Sequence[_Job[ResultT]]", *, own: bool, keep: bool) -> "_Job[ResultT] | None":
+        """Gives the first where a worker's `own` thread is to `keep` one; either way that thread is busy."""
+        mine = jobs[0] if keep and jobs else None
         kept = mine is not None
-        for each in jobs:
-            self._workers.do(partial(self._work, each), busy=self._running + kept)
-            self._running += 1
-        self._running += kept
-        self._over = not self._running
+        for each in jobs[kept:]:
+            self._workers.do(partial(self._work, each), busy=self._at_work + own)
+            self._at_work += 1
+        self._at_work += kept
         return mine
 
-    def _heard(self) -> Iterator[str]:
-        """Notes what workers have said; gives the jobs whose successors may begin."""
-        while self._inbox:
-            message = self._inbox.popleft()
-            if isinstance(message, _Said):
-                self._ledger.note(message.event)
-                if message.oath:
-                    self._sworn.append(message.oath)
-                continue
-            self._running -= 1
-            if isinstance(message, _Crashed):
-                raise message.error
-            ended, go_on = self._end(message.name, message.result)
-            self._ledger.note(ended)
-            if go_on:
-                yield message.name
+    @property
+    def _begun(self) -> int:
+        """So many jobs have begun and not ended."""
+        return self._at_work + len(self._held) + self._being_written
 
     def _released(self, name: str) -> Iterator[str]:
         """The jobs that waited for this one last."""
@@ -230,20 +243,52 @@ class Drive(Generic[ResultT]):
             if not self._before[each]:
                 yield each
 
+    @property
+    def _unwritten(self) -> bool:
+        return self._ledger.noted or bool(self._held or self._sworn)
+
+    def _write(self, *, own: bool = False) -> "_Job[ResultT] | None":
+        """Writes what is noted. Where another thread has the pen, that one does: it looks again once it has laid it
+        down. Gives a job for a worker's `own` thread."""
+        mine = None
+        while mine is None and self._unwritten and self._pen.acquire(blocking=False):
+            try:
+                mine = self._commit(own=own)
+            finally:
+                self._pen.release()
+        return mine
+
+    def _commit(self, *, own: bool = False) -> "_Job[ResultT] | None":
+        """Puts all that is noted on disk, with the pen in hand, and lets those at work that have waited for it."""
+        with self._turn:
+            noted, sworn, held = self._ledger.taken(), self._sworn, self._held
+            self._sworn, self._held, self._being_written = [], [], len(held)
+        if self._lost is None:
+            try:
+                self._ledger.commit(noted)
+            except BaseException as error:
+                self._lose(error)
+        lost = self._lost is not None
+        for oath in sworn:
+            oath.settle(JournalError("The run's journal can no longer be written.") if lost else None)
+        with self._turn:
+            self._being_written = 0
+            try:
+                return None if lost else self._hand_out(held, own=own, keep=own)
+            except BaseException as error:
+                self._give_up(error)
+                return None
+            finally:
+                self._over = not self._begun
+
     def _lose(self, error: BaseException) -> None:
-        """Nothing can be written down any more: the jobs under way are to end."""
+        with self._turn:
+            self._give_up(error)
+        self._news.set()
+
+    def _give_up(self, error: BaseException) -> None:
+        """Nothing can be written down any more: the jobs under way are to end, and no other is begun."""
+        self._held = []
         if self._lost is None:
             self._lost = error
             self._abandon()
-
-    def _see_off(self) -> None:
-        """Counts the jobs under way, and lets none of them wait for what cannot be written down."""
-        while self._inbox:
-            message = self._inbox.popleft()
-            if not isinstance(message, _Said):
-                self._running -= 1
-            elif message.oath:
-                self._sworn.append(message.oath)
-        while self._sworn:
-            self._sworn.pop().settle(JournalError("The run's journal can no longer be written."))
-        self._over = not self._running

@@ -13,7 +13,7 @@ from lgtm_deploy.core.plan import Plan
 from lgtm_deploy.core.ports import Clock, Noted
 from lgtm_deploy.core.reference import Scope, UnknownYetError, resolve
 from lgtm_deploy.core.run import Run
-from lgtm_deploy.core.step import Step
+from lgtm_deploy.core.step import Effect, Step
 from lgtm_deploy.core.values import typed
 from lgtm_deploy.engine.attempts import Attempts, Telling, Work
 from lgtm_deploy.engine.drive import Drive, Voice
@@ -145,6 +145,7 @@ def execute(job: Job, within: Callable[[Node], bool] = lambda _: True, *, go_on:
         parallelism=job.parallelism,
         start=start,
         end=end,
+        light=lambda name: job.steps[name].effect is not Effect.REMOTE,
         may_start=lambda: not halt.asked,
         tick=tick,
         abandon=lambda: halt.ask("the run cannot be written down any more"),

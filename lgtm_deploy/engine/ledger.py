@@ -8,10 +8,13 @@ from lgtm_deploy.core.ports import Journal
 from lgtm_deploy.core.run import Run
 
 Listener = Callable[[Run, Record], None]
+Noted = Sequence[tuple[Event, Run]]
+"""Events as they are written down, each with the run up to it."""
 
 
 class Ledger:
-    """The only writer of a run's journal and caller of its listeners; used by one thread at a time.
+    """The only writer of a run's journal and caller of its listeners. One thread at a time notes, and one at a time
+    commits; these may be two (engine/drive.py).
 
     `run` is what the journal tells of it so far. Secret values are in this process's own run alone: the journal and the
     listeners have their masks.
@@ -44,7 +47,20 @@ class Ledger:
     def write(self, *events: Event) -> None:
         """Puts what was noted and these events on disk together, then announces them. Raises JournalError."""
         self.note(*events)
+        self.commit(self.taken())
+
+    @property
+    def noted(self) -> bool:
+        """Whether there is something that is not on its way to the disk."""
+        return bool(self._noted)
+
+    def taken(self) -> Noted:
+        """What was noted since this was called last, to be committed in this order."""
         noted, self._noted = self._noted, []
+        return noted
+
+    def commit(self, noted: Noted) -> None:
+        """Puts it on disk together, then announces it. Raises JournalError."""
         if not noted:
             return
         records = self._journal.append(self.run.id, self.fence, [event for event, _ in noted])

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +12,7 @@ from lgtm_deploy.core.event import Event, Record, StepProgressed, StepStarted, S
 from lgtm_deploy.core.gate import Open
 from lgtm_deploy.core.run import Run
 from tests.engine.acting import act
-from tests.engine.toys import LocalToy, Outputs, Stage, Toy, Watch, WatchedJournal, World, for_ever, until
+from tests.engine.toys import LocalToy, Outputs, Stage, Toy, Watch, WatchedJournal, World, for_ever, until, wait_until
 
 WIDE = 200
 
@@ -32,6 +32,7 @@ def test_outputs_reach_the_step_that_refers_to_them() -> None:
 
 def test_that_a_step_starts_and_what_it_saw_is_on_disk_before_it_acts() -> None:
     stage = Stage({"a": [], "b": ["a"], "c": []})
+    stage.write_to(SlowJournal(stage.world))
 
     act(stage)
 
@@ -108,15 +109,77 @@ def test_steps_in_a_row_are_worked_and_written_down_by_one_thread() -> None:
     assert sum(name not in workers for name in by) < 10
 
 
+def in_a_row(count: int) -> Stage:
+    names = [f"s{each}" for each in range(count)]
+    return Stage({name: names[place - 1 : place] if place else [] for place, name in enumerate(names)})
+
+
 def test_one_step_ends_and_the_next_starts_with_one_sync() -> None:
-    names = [f"s{each}" for each in range(30)]
-    stage = Stage({name: names[place - 1 : place] if place else [] for place, name in enumerate(names)})
-    for name in names:
-        stage.replace_step(LocalToy(stage.world, name))
+    stage = in_a_row(30)
     act(stage)
     begin_and_verdict = 2
 
-    assert stage.journal.appends == len(names) + 1 + begin_and_verdict
+    # And one more for each: what it saw is on disk before it acts.
+    assert stage.journal.appends == 30 + 1 + 30 + begin_and_verdict
+
+
+def test_steps_that_change_nothing_outside_share_their_syncs_where_the_disk_is_slow() -> None:
+    stage = in_a_row(60)
+    for name in stage.graph.nodes:
+        stage.replace_step(LocalToy(stage.world, name))
+    stage.write_to(SlowJournal(stage.world))
+
+    assert act(stage).verdict == "unchanged"
+
+    ended = [event.step for event in stage.events if isinstance(event, StepSucceeded)]
+    assert ended == list(stage.graph.nodes)
+    assert stage.journal.appends < 60 / 2
+
+
+class StuckJournal(WatchedJournal):
+    """Has that event on disk only once something else has happened."""
+
+    def __init__(self, world: World, event: str, ready: Callable[[], bool]) -> None:
+        super().__init__(world)
+        self._event = event
+        self._ready = ready
+
+    def append(self, run: str, fence: int, events: Sequence[Event]) -> Sequence[Record]:
+        if any(f"{type(event).__name__} {event.step}" == self._event for event in events):
+            wait_until(self._ready)
+        return super().append(run, fence, events)
+
+
+def test_a_step_that_changes_nothing_outside_does_not_wait_for_the_disk() -> None:
+    stage = Stage({"a": [], "b": ["a"]})
+    stage.replace_step(LocalToy(stage.world, "b"))
+    stage.write_to(StuckJournal(stage.world, "StepSucceeded a", lambda: "apply b" in stage.world.log))
+
+    assert act(stage).verdict == "deployed"
+    assert stage.told(StepSucceeded) == ["a", "b"]
+
+
+def test_a_step_that_changes_something_waits_until_all_before_it_is_on_disk() -> None:
+    stage = Stage({"a": [], "b": ["a"], "c": ["b"]}, parallelism=2)
+    stage.replace_step(LocalToy(stage.world, "b"))
+    c = stage.job.steps["c"]
+    assert isinstance(c, Toy)
+    looked: list[int] = []
+
+    def applied_and_then_some() -> bool:
+        looked.append(c.observed)
+        return "apply b" in stage.world.log and len(looked) > 20
+
+    stage.write_to(StuckJournal(stage.world, "StepSucceeded a", applied_and_then_some))
+
+    act(stage)
+
+    assert len(looked) > 20
+    assert set(looked) == {1}, "the preview has looked; nobody else may before what comes before it is on disk"
+    log = stage.world.log
+    assert (
+        log.index("StepSucceeded a") < log.index("StepSucceeded b") < log.index("StepStarted c") < log.index("apply c")
+    )
 
 
 def test_no_more_steps_act_at_once_than_allowed() -> None:

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,7 +17,16 @@ from lgtm_deploy.core.errors import (
     JournalError,
     PermanentError,
 )
-from lgtm_deploy.core.event import Event, Record, RunFinished, StepInDoubt, StepProgressed, StepSkipped, StepStarted
+from lgtm_deploy.core.event import (
+    Event,
+    Record,
+    RunFinished,
+    StepInDoubt,
+    StepProgressed,
+    StepSkipped,
+    StepStarted,
+    StepSucceeded,
+)
 from lgtm_deploy.core.gate import Gate
 from lgtm_deploy.core.ports import Noted
 from lgtm_deploy.core.run import Run
@@ -25,7 +35,7 @@ from lgtm_deploy.engine.ledger import Ledger
 from lgtm_deploy.engine.stop import Stop
 from lgtm_deploy.fakes.clock import FakeClock
 from tests.engine.acting import act, resumed
-from tests.engine.toys import Outputs, Stage, Toy, Watch, WatchedJournal, World, fails, for_ever
+from tests.engine.toys import LocalToy, Outputs, Stage, Toy, Watch, WatchedJournal, World, fails, for_ever
 
 AT = datetime(2026, 1, 16, tzinfo=UTC)
 
@@ -331,6 +341,22 @@ def test_a_journal_that_cannot_be_written_ends_the_run_and_hangs_nobody(refused:
     if refused == "StepObserved a":
         assert "apply a" not in world.log
     assert "apply c" not in world.log
+
+
+@pytest.mark.timeout(120)
+def test_steps_that_ran_ahead_of_a_full_disk_end_with_it() -> None:
+    names = [f"s{each}" for each in range(200)]
+    stage = Stage({name: names[place - 1 : place] if place else [] for place, name in enumerate(names)})
+    for name in names[1:]:
+        stage.replace_step(LocalToy(stage.world, name, after=lambda *_: time.sleep(0.001)))
+    stage.write_to(FullDisk(stage.world, "StepSucceeded s5"))
+
+    with pytest.raises(JournalError, match="The disk is full"):
+        act(stage)
+
+    assert threads() == []
+    assert "apply s199" not in stage.world.log
+    assert "s5" not in stage.told(StepSucceeded)
 
 
 def threads() -> list[str]:

@@ -187,15 +187,20 @@ def fails(error: BaseException, *, times: int = 1) -> Doing:
 
 
 def until(ready: Callable[[], bool]) -> Doing:
-    """Lasts until something is so; gives up after a while, so that no test can hang."""
+    """Lasts until something is so."""
 
     def doing(_toy: Toy, _progress: Progress) -> None:
-        end = time.monotonic() + 60
-        while not ready():
-            assert time.monotonic() < end, "waited in vain"
-            time.sleep(0.001)
+        wait_until(ready)
 
     return doing
+
+
+def wait_until(ready: Callable[[], bool]) -> None:
+    """Returns once something is so; gives up after a while, so that no test can hang."""
+    end = time.monotonic() + 60
+    while not ready():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.001)
 
 
 class Clock:
