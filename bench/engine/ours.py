@@ -2,7 +2,8 @@
 
 The whole run is timed, from its first event to its verdict. That a step begins and ends is on disk before it is
 announced; the next one does not wait for that, for it changes nothing. With `changes` each step counts as one that
-changes the environment: all before it, and what it found, is on disk before it acts. With `kill` the process is killed in the middle; with `resume` the run in the folder goes on.
+changes the environment: all before it, and what it found, is on disk before it acts. With `kill` the process is killed
+in the middle; with `resume` the run in the folder goes on.
 """
 
 import json

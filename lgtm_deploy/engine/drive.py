@@ -166,7 +166,7 @@ class Drive(Generic[ResultT]):
         todo: _Job[ResultT] | None = job
         while todo is not None:
             todo = self._take_turn(todo(), own=True) or self._write(own=True)
-            if self._unwritten:
+            if self._unwritten and not self._pen.locked():
                 self._news.set()
         if self._over:
             self._news.set()
