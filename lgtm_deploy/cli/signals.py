@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from lgtm_deploy.engine.stop import Stop
@@ -23,7 +23,8 @@ def heeded(stop: Stop, say: Callable[[str], None]) -> Iterator[None]:
     """While this is open, a first SIGINT or SIGTERM asks the run to stop, and a SIGINT after it makes it leave.
 
     Signals are counted, not requests: whoever cancelled the run, or its deadline, has not pressed Ctrl-C.
-    `say` tells the person at the terminal; it is called in a signal handler.
+    `say` tells the person at the terminal; it is called in a signal handler, out of which nothing may be raised into
+    whatever is under way there: a terminal that is gone stops nobody from stopping.
     """
     timers: list[threading.Timer] = []
     signals = 0
@@ -31,8 +32,13 @@ def heeded(stop: Stop, say: Callable[[str], None]) -> Iterator[None]:
     def later(seconds: float, call: Callable[..., object], *arguments: object) -> None:
         timer = threading.Timer(seconds, call, args=arguments)
         timer.daemon = True
-        timer.start()
-        timers.append(timer)
+        with suppress(RuntimeError):
+            timer.start()
+            timers.append(timer)
+
+    def told(text: str) -> None:
+        with suppress(Exception):
+            say(text)
 
     def interrupted(_number: int, _frame: FrameType | None) -> None:
         nonlocal signals
@@ -40,10 +46,10 @@ def heeded(stop: Stop, say: Callable[[str], None]) -> Iterator[None]:
         if signals > 1:
             stop.insist("interrupted twice")
             later(_LEAVING, os._exit, _INTERRUPTED)
-            say("Leaving now; the journal has everything that was done.")
+            told("Leaving now; the journal has everything that was done.")
         else:
             stop.ask("interrupted")
-            say("Stopping at the next safe point, or after a rollback. Ctrl-C again: at once.")
+            told("Stopping at the next safe point, or after a rollback. Ctrl-C again: at once.")
 
     def terminated(_number: int, _frame: FrameType | None) -> None:
         nonlocal signals
@@ -51,7 +57,7 @@ def heeded(stop: Stop, say: Callable[[str], None]) -> Iterator[None]:
         stop.ask("terminated")
         later(_PATIENCE_AFTER_SIGTERM, stop.insist, "terminated")
         later(_BUDGET_AFTER_SIGTERM, os._exit, _INTERRUPTED)
-        say("SIGTERM: stopping at the next safe point.")
+        told("SIGTERM: stopping at the next safe point.")
 
     before = {
         signal.SIGINT: signal.signal(signal.SIGINT, interrupted),

@@ -59,7 +59,7 @@ _Job = Callable[[], _Message[ResultT]]
 
 
 class Voice:
-    """How a worker says what happens while it is at work."""
+    """How a worker says what happens while it is at work: not later."""
 
     def __init__(self, say: Callable[[_Said], None], swear: Callable[[_Said], None]) -> None:
         self._say = say
@@ -112,7 +112,8 @@ class Drive(Generic[ResultT]):
         self._tick = tick
         self._abandon = abandon
         self._voice = Voice(self._say, self._swear)
-        self._workers = Workers(parallelism)
+        # One of them may be writing.
+        self._workers = Workers(parallelism + 1)
         self._news = threading.Event()
         # Who has the pen may take the turn, never the other way round.
         self._pen = threading.Lock()
@@ -128,6 +129,7 @@ class Drive(Generic[ResultT]):
         self._sworn: list[_Oath] = []
         self._over = False
         self._lost: BaseException | None = None
+        self._unwritable = False
 
     def run(self, order: Mapping[str, Iterable[str]]) -> None:
         """Works through the order: a job's name to the names that come before it. Ties go by the mapping's order."""
@@ -137,14 +139,14 @@ class Drive(Generic[ResultT]):
             for each in names:
                 self._after[each].append(name)
         self._ready.extend(name for name, names in self._before.items() if not names)
+        self._news.set()
         with self._workers:
             while not self._over:
                 try:
+                    self._news.wait(_TICK)
+                    self._news.clear()
                     self._take_turn()
                     self._write()
-                    if not self._over:
-                        self._news.wait(_TICK)
-                        self._news.clear()
                 except BaseException as error:
                     self._lose(error)
         # What the last one has said may be under its pen still.
@@ -166,8 +168,6 @@ class Drive(Generic[ResultT]):
         todo: _Job[ResultT] | None = job
         while todo is not None:
             todo = self._take_turn(todo(), own=True) or self._write(own=True)
-            if self._unwritten and not self._pen.locked():
-                self._news.set()
         if self._over:
             self._news.set()
 
@@ -219,14 +219,16 @@ class Drive(Generic[ResultT]):
             if event:
                 self._ledger.note(event)
             (light if self._light(name) else self._held).append(partial(self._outcome, name, job))
-        return self._hand_out(light, own=own, keep=own and self._pen.locked())
+        writing = self._pen.locked()
+        return self._hand_out(light, busy=own + writing, keep=own and writing)
 
-    def _hand_out(self, jobs: "Sequence[_Job[ResultT]]", *, own: bool, keep: bool) -> "_Job[ResultT] | None":
-        """Gives the first where a worker's `own` thread is to `keep` one; either way that thread is busy."""
+    def _hand_out(self, jobs: "Sequence[_Job[ResultT]]", *, busy: int, keep: bool) -> "_Job[ResultT] | None":
+        """Has them worked, when so many threads are `busy` besides those at work; gives the first where the caller's is
+        one that is to `keep` it."""
         mine = jobs[0] if keep and jobs else None
         kept = mine is not None
         for each in jobs[kept:]:
-            self._workers.do(partial(self._work, each), busy=self._at_work + own)
+            self._workers.do(partial(self._work, each), busy=self._at_work + busy)
             self._at_work += 1
         self._at_work += kept
         return mine
@@ -248,14 +250,19 @@ class Drive(Generic[ResultT]):
         return self._ledger.noted or bool(self._held or self._sworn)
 
     def _write(self, *, own: bool = False) -> "_Job[ResultT] | None":
-        """Writes what is noted. Where another thread has the pen, that one does: it looks again once it has laid it
-        down. Gives a job for a worker's `own` thread."""
+        """Writes what is noted, unless another thread has the pen. Gives a job for a worker's `own` thread.
+
+        What others say meanwhile is the caller's thread's to write: a worker has work of its own.
+        """
         mine = None
-        while mine is None and self._unwritten and self._pen.acquire(blocking=False):
+        if self._unwritten and self._pen.acquire(blocking=False):
             try:
                 mine = self._commit(own=own)
             finally:
                 self._pen.release()
+        # Who had the pen may have laid it down before this was noted.
+        if self._unwritten and not self._pen.locked():
+            self._news.set()
         return mine
 
     def _commit(self, *, own: bool = False) -> "_Job[ResultT] | None":
@@ -263,18 +270,19 @@ class Drive(Generic[ResultT]):
         with self._turn:
             noted, sworn, held = self._ledger.taken(), self._sworn, self._held
             self._sworn, self._held, self._being_written = [], [], len(held)
-        if self._lost is None:
-            try:
+        try:
+            if not self._unwritable:
                 self._ledger.commit(noted)
-            except BaseException as error:
-                self._lose(error)
-        lost = self._lost is not None
-        for oath in sworn:
-            oath.settle(JournalError("The run's journal can no longer be written.") if lost else None)
+        except BaseException as error:
+            self._unwritable = True
+            self._lose(error)
         with self._turn:
             self._being_written = 0
+            lost = self._lost is not None
+            for oath in sworn:
+                oath.settle(JournalError("The run's journal can no longer be written.") if lost else None)
             try:
-                return None if lost else self._hand_out(held, own=own, keep=own)
+                return None if lost else self._hand_out(held, busy=own, keep=own)
             except BaseException as error:
                 self._give_up(error)
                 return None

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from lgtm_deploy.cli.signals import heeded
 from lgtm_deploy.core.event import HookFinished, RunFinished
+from lgtm_deploy.engine.stop import Stop
 from lgtm_deploy.storage.local import LocalJournal
 from tests.adapters.test_hooks import is_gone
 
@@ -67,6 +69,19 @@ def test_what_heeds_it_ends_in_order() -> None:
     code, lines, _ = told("while not stop.asked: time.sleep(0.05)", signal.SIGTERM)
 
     assert (code, lines) == (0, ["SIGTERM: stopping at the next safe point.", "terminated False"])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_terminal_that_is_gone_keeps_nobody_from_stopping(number: signal.Signals) -> None:
+    stop = Stop()
+
+    def gone(_text: str) -> None:
+        raise BrokenPipeError
+
+    with heeded(stop, gone):
+        signal.raise_signal(number)
+
+    assert stop.asked
 
 
 def interrupted_once_it_says(line: bytes, work: str, number: signal.Signals) -> tuple[int, list[bytes]]:
