@@ -84,11 +84,11 @@ class Drive(Generic[ResultT]):
     is called when nothing can be written down any more, so that jobs end soon.
 
     Whoever says something has the turn for that moment: it is noted, and what comes next is chosen. Writing is another
-    matter: one thread at a time has the pen, and writes what has been noted until nothing is left, while the others go
-    on. Nothing is announced before it is on disk. A job begins when its beginning and the end of those before it are;
-    a `light` one, which changes nothing that counts, does not wait for that. A worker goes on with what comes next
-    itself where it can: where one step follows another no thread has to be woken. All that is handed in here is called
-    by whoever has the turn.
+    matter: one thread at a time has the pen, and writes what has been noted while the others go on. Nothing is
+    announced before it is on disk. A job begins when its beginning and the end of those before it are; a `light` one,
+    which changes nothing that counts, does not wait for that. A worker writes what it has said itself, and goes on with
+    what comes next: where one step follows another no thread has to be woken. All that is handed in here is called by
+    whoever has the turn.
     """
 
     def __init__(
