@@ -10,37 +10,13 @@ from typing import Generic, TypeVar
 from lgtm_deploy.core.errors import JournalError
 from lgtm_deploy.core.event import Event
 from lgtm_deploy.engine.ledger import Ledger
+from lgtm_deploy.engine.voice import Oath, Said, Voice
 from lgtm_deploy.engine.workers import Workers
 
 ResultT = TypeVar("ResultT")
 
 # How often the caller's thread looks at its watch, in seconds.
 _TICK = 0.2
-
-
-class _Oath:
-    """What a worker waits for: that something is on disk, or can never be."""
-
-    def __init__(self) -> None:
-        self._settled = threading.Event()
-        self._error: Exception | None = None
-
-    def settle(self, error: Exception | None = None) -> None:
-        self._error = error
-        self._settled.set()
-
-    def wait(self) -> None:
-        self._settled.wait()
-        if self._error is not None:
-            raise self._error
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Said:
-    """A worker says that something happened; `oath` is settled once it is on disk."""
-
-    event: Event
-    oath: _Oath | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,26 +30,8 @@ class _Crashed:
     error: BaseException
 
 
-_Message = _Said | _Crashed | _Ended[ResultT]
+_Message = Said | _Crashed | _Ended[ResultT]
 _Job = Callable[[], _Message[ResultT]]
-
-
-class Voice:
-    """How a worker says what happens while it is at work: not later."""
-
-    def __init__(self, say: Callable[[_Said], None], swear: Callable[[_Said], None]) -> None:
-        self._say = say
-        self._swear = swear
-
-    def say(self, event: Event) -> None:
-        """Has the event written down, some time soon."""
-        self._say(_Said(event=event))
-
-    def swear(self, event: Event) -> None:
-        """Has the event written down and returns once it is on disk. Raises JournalError when it cannot be."""
-        oath = _Oath()
-        self._swear(_Said(event=event, oath=oath))
-        oath.wait()
 
 
 class Drive(Generic[ResultT]):
@@ -81,7 +39,7 @@ class Drive(Generic[ResultT]):
 
     `start` gives the event of the job's beginning, and the job; `end` gives the event of its result and whether the
     jobs after it may begin. `may_start` is asked before anything new begins; `tick` is called now and then; `abandon`
-    is called when nothing can be written down any more, so that jobs end soon.
+    is called when a job has crashed or nothing can be written down any more, so that the others end soon.
 
     Whoever says something has the turn for that moment: it is noted, and what comes next is chosen. Writing is another
     matter: one thread at a time has the pen, and writes what has been noted while the others go on. Nothing is
@@ -126,7 +84,7 @@ class Drive(Generic[ResultT]):
         # Begun, but not at work before that is on disk; of some of them it is being written.
         self._held: list[_Job[ResultT]] = []
         self._being_written = 0
-        self._sworn: list[_Oath] = []
+        self._sworn: list[Oath] = []
         self._over = False
         self._lost: BaseException | None = None
         self._unwritable = False
@@ -155,11 +113,11 @@ class Drive(Generic[ResultT]):
         if self._lost is not None:
             raise self._lost
 
-    def _say(self, said: _Said) -> None:
+    def _say(self, said: Said) -> None:
         self._take_turn(said)
         self._news.set()
 
-    def _swear(self, said: _Said) -> None:
+    def _swear(self, said: Said) -> None:
         self._take_turn(said)
         self._write()
 
@@ -199,7 +157,7 @@ class Drive(Generic[ResultT]):
             return
         if isinstance(message, _Crashed):
             raise message.error
-        if isinstance(message, _Said):
+        if isinstance(message, Said):
             self._ledger.note(message.event)
             return
         ended, go_on = self._end(message.name, message.result)
@@ -295,7 +253,7 @@ class Drive(Generic[ResultT]):
         self._news.set()
 
     def _give_up(self, error: BaseException) -> None:
-        """Nothing can be written down any more: the jobs under way are to end, and no other is begun."""
+        """Somebody has crashed, or nothing can be written down: the jobs under way are to end, and no other begins."""
         self._held = []
         if self._lost is None:
             self._lost = error

@@ -16,10 +16,11 @@ from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.step import Effect, Step
 from lgtm_deploy.core.values import typed
 from lgtm_deploy.engine.attempts import Attempts, Telling, Work
-from lgtm_deploy.engine.drive import Drive, Voice
+from lgtm_deploy.engine.drive import Drive
 from lgtm_deploy.engine.gates import DONE, doubtful
 from lgtm_deploy.engine.ledger import Ledger
 from lgtm_deploy.engine.stop import Stop
+from lgtm_deploy.engine.voice import Voice
 
 
 @dataclass(frozen=True, kw_only=True)

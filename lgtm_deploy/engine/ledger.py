@@ -8,7 +8,7 @@ from lgtm_deploy.core.ports import Journal
 from lgtm_deploy.core.run import Run
 
 Listener = Callable[[Run, Record], None]
-Noted = Sequence[tuple[Event, Run]]
+Entries = Sequence[tuple[Event, Run]]
 """Events as they are written down, each with the run up to it."""
 
 
@@ -54,12 +54,12 @@ class Ledger:
         """Whether there is something that is not on its way to the disk."""
         return bool(self._noted)
 
-    def taken(self) -> Noted:
+    def taken(self) -> Entries:
         """What was noted since this was called last, to be committed in this order."""
         noted, self._noted = self._noted, []
         return noted
 
-    def commit(self, noted: Noted) -> None:
+    def commit(self, noted: Entries) -> None:
         """Puts it on disk together, then announces it. Raises JournalError."""
         if not noted:
             return

@@ -7,8 +7,9 @@ from lgtm_deploy.core.event import Event
 from lgtm_deploy.core.run import StepRun
 from lgtm_deploy.core.step import Action
 from lgtm_deploy.core.values import typed
-from lgtm_deploy.engine.drive import Drive, Voice
+from lgtm_deploy.engine.drive import Drive
 from lgtm_deploy.engine.executor import Job
+from lgtm_deploy.engine.voice import Voice
 
 Found = tuple[str, float]
 

@@ -13,10 +13,11 @@ from lgtm_deploy.core.step import Action
 from lgtm_deploy.core.values import typed
 from lgtm_deploy.core.verdict import Conclusion, went_back
 from lgtm_deploy.engine.closing import HookRunner, run_hooks
-from lgtm_deploy.engine.drive import Drive, Voice
+from lgtm_deploy.engine.drive import Drive
 from lgtm_deploy.engine.executor import Job
 from lgtm_deploy.engine.quiescence import quiesce
 from lgtm_deploy.engine.readback import read_back
+from lgtm_deploy.engine.voice import Voice
 
 _Later = (InterruptedRunError, DeadlineError)
 # Marks the first half of a step's undoing among the jobs of a rollback.

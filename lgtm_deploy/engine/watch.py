@@ -10,9 +10,10 @@ from lgtm_deploy.core.event import Event
 from lgtm_deploy.core.gate import Gate, Open, Shut
 from lgtm_deploy.core.ports import Clock
 from lgtm_deploy.core.run import Run
-from lgtm_deploy.engine.drive import Drive, Voice
+from lgtm_deploy.engine.drive import Drive
 from lgtm_deploy.engine.ledger import Ledger
 from lgtm_deploy.engine.stop import Stop
+from lgtm_deploy.engine.voice import Voice
 from lgtm_deploy.engine.waiting import poll
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from lgtm_deploy.core.event import Event, Record, StepProgressed
 from lgtm_deploy.core.run import Run
-from lgtm_deploy.engine.drive import Drive, Voice
+from lgtm_deploy.engine.drive import Drive
 from lgtm_deploy.engine.ledger import Ledger
+from lgtm_deploy.engine.voice import Voice
 from tests.engine.toys import WatchedJournal, World, wait_until
 
 AT = datetime(2026, 1, 16, tzinfo=UTC)

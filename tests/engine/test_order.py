@@ -12,7 +12,19 @@ from lgtm_deploy.core.event import Event, Record, StepProgressed, StepStarted, S
 from lgtm_deploy.core.gate import Open
 from lgtm_deploy.core.run import Run
 from tests.engine.acting import act
-from tests.engine.toys import LocalToy, Outputs, Stage, Toy, Watch, WatchedJournal, World, for_ever, until, wait_until
+from tests.engine.toys import (
+    LocalToy,
+    Outputs,
+    Stage,
+    Toy,
+    Watch,
+    WatchedJournal,
+    World,
+    for_ever,
+    in_a_row,
+    until,
+    wait_until,
+)
 
 WIDE = 200
 
@@ -100,8 +112,7 @@ def test_steps_in_a_row_are_worked_and_written_down_by_one_thread() -> None:
     def listen(_run: Run, _record: object) -> None:
         by.append(threading.current_thread().name)
 
-    needs = {name: names[place - 1 : place] if place else [] for place, name in enumerate(names)}
-    act(Stage(needs, listeners=[listen]))
+    act(Stage(in_a_row(names), listeners=[listen]))
 
     workers = {name for name in by if name.startswith("worker")}
     assert workers == {"worker_0"}
@@ -109,13 +120,8 @@ def test_steps_in_a_row_are_worked_and_written_down_by_one_thread() -> None:
     assert sum(name not in workers for name in by) < 10
 
 
-def in_a_row(count: int) -> Stage:
-    names = [f"s{each}" for each in range(count)]
-    return Stage({name: names[place - 1 : place] if place else [] for place, name in enumerate(names)})
-
-
 def test_one_step_ends_and_the_next_starts_with_one_sync() -> None:
-    stage = in_a_row(30)
+    stage = Stage(in_a_row([f"s{each}" for each in range(30)]))
     act(stage)
     begin_and_verdict = 2
 
@@ -124,7 +130,7 @@ def test_one_step_ends_and_the_next_starts_with_one_sync() -> None:
 
 
 def test_steps_that_change_nothing_outside_share_their_syncs_where_the_disk_is_slow() -> None:
-    stage = in_a_row(60)
+    stage = Stage(in_a_row([f"s{each}" for each in range(60)]))
     for name in stage.graph.nodes:
         stage.replace_step(LocalToy(stage.world, name))
     stage.write_to(SlowJournal(stage.world))

@@ -30,12 +30,13 @@ from lgtm_deploy.core.event import (
 from lgtm_deploy.core.gate import Gate
 from lgtm_deploy.core.ports import Noted
 from lgtm_deploy.core.run import Run
-from lgtm_deploy.engine.drive import Drive, Voice
+from lgtm_deploy.engine.drive import Drive
 from lgtm_deploy.engine.ledger import Ledger
 from lgtm_deploy.engine.stop import Stop
+from lgtm_deploy.engine.voice import Voice
 from lgtm_deploy.fakes.clock import FakeClock
 from tests.engine.acting import act, resumed
-from tests.engine.toys import LocalToy, Outputs, Stage, Toy, Watch, WatchedJournal, World, fails, for_ever
+from tests.engine.toys import LocalToy, Outputs, Stage, Toy, Watch, WatchedJournal, World, fails, for_ever, in_a_row
 
 AT = datetime(2026, 1, 16, tzinfo=UTC)
 
@@ -346,7 +347,7 @@ def test_a_journal_that_cannot_be_written_ends_the_run_and_hangs_nobody(refused:
 @pytest.mark.timeout(120)
 def test_steps_that_ran_ahead_of_a_full_disk_end_with_it() -> None:
     names = [f"s{each}" for each in range(200)]
-    stage = Stage({name: names[place - 1 : place] if place else [] for place, name in enumerate(names)})
+    stage = Stage(in_a_row(names))
     for name in names[1:]:
         stage.replace_step(LocalToy(stage.world, name, after=lambda *_: time.sleep(0.001)))
     stage.write_to(FullDisk(stage.world, "StepSucceeded s5"))

@@ -195,6 +195,11 @@ def until(ready: Callable[[], bool]) -> Doing:
     return doing
 
 
+def in_a_row(names: Sequence[str]) -> dict[str, Sequence[str]]:
+    """Each needs the one before it."""
+    return {name: names[place - 1 : place] if place else [] for place, name in enumerate(names)}
+
+
 def wait_until(ready: Callable[[], bool]) -> None:
     """Returns once something is so; gives up after a while, so that no test can hang."""
     end = time.monotonic() + 60
