@@ -41,7 +41,7 @@ def test_both_services_end_on_the_new_path_by_digest_and_unheld(world: Simulatio
     run = world.apply()
 
     assert (run.verdict, run.reason) == ("deployed", "")
-    assert world.paths() == {"tempo": "/tempo/ready", "pyroscope": "/pyroscope/ready"}
+    assert world.paths() == {"portal": "/portal/ready", "pyroscope": "/pyroscope/ready"}
     assert all("@sha256:" in reference for reference in world.tags().values())
     assert world.grace() == dict.fromkeys(BOTH, 0)
 
@@ -91,7 +91,7 @@ def test_a_plan_that_leaves_grafana_behind_is_refused(tmp_path: Path) -> None:
     run = world.apply()
 
     assert run.verdict == "refused"
-    assert "grafana names tempo's and pyroscope's path and must change with it" in run.reason
+    assert "grafana names portal's and pyroscope's path and must change with it" in run.reason
     assert not any(world.cloud.called(call) for call in MUTATIONS)
 
 
@@ -106,7 +106,7 @@ def test_a_second_run_is_unchanged_and_makes_nothing(world: Simulation) -> None:
     assert run.verdict == "unchanged"
     assert not ahead.changes
     assert {call: world.cloud.called(call) for call in before} == before
-    assert StepUnchanged in {type(event) for event in world.events if event.step == "deploy[tempo]"}
+    assert StepUnchanged in {type(event) for event in world.events if event.step == "deploy[portal]"}
 
 
 def test_looking_ahead_changes_nothing_outside(world: Simulation) -> None:
@@ -115,7 +115,7 @@ def test_looking_ahead_changes_nothing_outside(world: Simulation) -> None:
     ahead = world.look_ahead()
 
     assert [line.step for line in ahead.lines if line.step.startswith(("push", "flip"))] == [
-        "push[tempo]",
+        "push[portal]",
         "push[pyroscope]",
         "flip",
     ]
@@ -129,13 +129,13 @@ CRASHING = Contract(exit_code=2, start_seconds=10.0, log=("starting", "field pre
 
 def test_an_image_that_crashes_goes_back_with_its_exit_code_and_last_words(untried: Simulation) -> None:
     before = everything(untried)
-    made_of(untried, "tempo", Source(contract=CRASHING))
+    made_of(untried, "portal", Source(contract=CRASHING))
 
     run = untried.apply()
 
     assert run.verdict == "rolled-back"
     assert run.reason == (
-        "await-tasks[tempo]: tempo: container tempo exited with code 2: last log lines: starting | field prefix not "
+        "await-tasks[portal]: portal: container portal exited with code 2: last log lines: starting | field prefix not "
         "found; it ended 2 times"
     )
     assert everything(untried) == before
@@ -144,12 +144,12 @@ def test_an_image_that_crashes_goes_back_with_its_exit_code_and_last_words(untri
 
 def test_an_image_that_does_not_answer_on_the_new_path_never_reaches_the_flip(untried: Simulation) -> None:
     before = everything(untried)
-    made_of(untried, "tempo", Source(contract=Contract(answers={"/other": "x"})))
+    made_of(untried, "portal", Source(contract=Contract(answers={"/other": "x"})))
 
     run = untried.apply()
 
     assert run.verdict == "rolled-back"
-    assert "/tempo/ready answers 404" in run.reason
+    assert "/portal/ready answers 404" in run.reason
     assert untried.cloud.called("infrastructure.apply") == 0
     assert everything(untried) == before
 
@@ -159,11 +159,11 @@ def test_an_image_that_does_not_answer_on_the_new_path_never_reaches_the_flip(un
     [
         (
             Contract(exit_code=2, log=("starting", "field prefix not found")),
-            "tempo's new image: exits with code 2: last log lines: starting | field prefix not found.",
+            "portal's new image: exits with code 2: last log lines: starting | field prefix not found.",
         ),
         (
             Contract(answers={"/other": "x"}),
-            "is not ready after 10 s: /ready answers 404 (404 page not found), /tempo/ready answers 404",
+            "is not ready after 10 s: /ready answers 404 (404 page not found), /portal/ready answers 404",
         ),
     ],
 )
@@ -171,7 +171,7 @@ def test_an_image_that_cannot_work_is_refused_before_anything_is_changed(
     world: Simulation, contract: Contract, reason: str
 ) -> None:
     before = everything(world)
-    made_of(world, "tempo", Source(contract=contract))
+    made_of(world, "portal", Source(contract=contract))
 
     run = world.apply()
 
@@ -183,12 +183,12 @@ def test_an_image_that_cannot_work_is_refused_before_anything_is_changed(
 
 def test_a_change_that_users_do_not_see_goes_back(world: Simulation) -> None:
     before = everything(world)
-    del world.cloud.rules["/tempo"]
+    del world.cloud.rules["/portal"]
 
     run = world.apply()
 
     assert run.verdict == "rolled-back"
-    assert "/tempo/api/echo answers 404, not 200" in run.reason
+    assert "/portal/echo answers 404, not 200" in run.reason
     assert everything(world) == before
 
 
@@ -199,12 +199,12 @@ def test_without_rollback_what_is_left_is_listed(world: Simulation) -> None:
 
     assert run.verdict == "halted"
     assert "flip: It broke." in run.reason
-    assert "deploy[tempo]" in run.reason
+    assert "deploy[portal]" in run.reason
     assert world.paths() == dict.fromkeys(BOTH, "/ready")
 
 
 def no_repository(world: Simulation) -> None:
-    del world.cloud.repositories["lgtm-tempo"]
+    del world.cloud.repositories["lgtm-portal"]
 
 
 def no_way_in(world: Simulation) -> None:
@@ -212,7 +212,7 @@ def no_way_in(world: Simulation) -> None:
 
 
 def no_build(world: Simulation) -> None:
-    made_of(world, "tempo", Source(build_error="RUN make: exit code 1"))
+    made_of(world, "portal", Source(build_error="RUN make: exit code 1"))
 
 
 def no_root(world: Simulation) -> None:
@@ -221,22 +221,22 @@ def no_root(world: Simulation) -> None:
 
 
 def no_service(world: Simulation) -> None:
-    del world.cloud.services[world.service("tempo").ecs_service]
+    del world.cloud.services[world.service("portal").ecs_service]
 
 
 def no_target_group(world: Simulation) -> None:
-    del world.cloud.groups[world.service("tempo").target_group]
+    del world.cloud.groups[world.service("portal").target_group]
 
 
 @pytest.mark.parametrize(
     ("broken", "reason"),
     [
-        (no_repository, "lgtm-tempo"),
+        (no_repository, "lgtm-portal"),
         (no_way_in, "cannot be reached from here"),
         (no_build, "RUN make: exit code 1"),
         (no_root, "Error: Invalid reference"),
-        (no_service, "lgtm-prod-tempo"),
-        (no_target_group, "lgtm-prod-tempo-tg"),
+        (no_service, "lgtm-prod-portal"),
+        (no_target_group, "lgtm-prod-portal-tg"),
     ],
 )
 def test_what_is_missing_refuses_the_run_before_anything_is_changed(
@@ -291,7 +291,7 @@ def test_whichever_change_breaks_the_start_state_comes_back(world: Simulation, c
 
 def test_somebody_elses_deployment_is_told_and_left_alone(world: Simulation) -> None:
     host = fake_ports(world.stack, world.cloud, Path()).host
-    service = world.service("tempo").ecs_service
+    service = world.service("portal").ecs_service
     theirs: list[str] = []
 
     def deploy_too() -> None:
@@ -304,7 +304,7 @@ def test_somebody_elses_deployment_is_told_and_left_alone(world: Simulation) -> 
     run = world.apply()
 
     assert run.verdict == "superseded"
-    assert "tempo: the deployment was stopped" in run.reason
+    assert "portal: the deployment was stopped" in run.reason
     assert host.service(service).deployment == theirs[-1]
 
 

@@ -58,7 +58,7 @@ def world(tmp_path: Path) -> Simulation:
     text = (PLANS / "prefix-change.yaml").read_text(encoding="utf-8")
     (tmp_path / "plans").mkdir()
     (tmp_path / "plans" / "verified.yaml").write_text(re.sub("(?m)^name: .*$", "name: verified", text) + STEPS)
-    world = Simulation(tmp_path, plan=str(tmp_path / "plans" / "verified.yaml"))
+    world = Simulation(tmp_path, plan=str(tmp_path / "plans" / "verified.yaml"), whole=True)
     world.cloud.web.update({path: answering(world, path) for path in SOUND})
     return world
 
