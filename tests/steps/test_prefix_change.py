@@ -46,6 +46,24 @@ def test_both_services_end_on_the_new_path_by_digest_and_unheld(world: Simulatio
     assert world.grace() == dict.fromkeys(BOTH, 0)
 
 
+def test_tempo_rolls_directly_beside_a_pyroscope_that_is_held_in_one_run(tmp_path: Path) -> None:
+    world = Simulation(tmp_path, whole=True)
+
+    run = world.apply()
+
+    assert (run.verdict, run.reason) == ("deployed", "")
+    handover = run.steps["handover"].outputs
+    assert handover["sequences"] == {"tempo": "direct", "pyroscope": "grace-hold"}
+    assert world.paths() == {"tempo": "/ready", "pyroscope": "/pyroscope/ready"}
+    assert all("@sha256:" in reference for reference in world.tags().values())
+    assert world.grace() == {"tempo": 0, "pyroscope": 0}
+    held = {name: run.steps[f"hold[{name}]"].status for name in ("tempo", "pyroscope")}
+    assert held == {"tempo": "unchanged", "pyroscope": "succeeded"}
+    assert world.cloud.called("infrastructure.apply") == 1
+    [changed] = run.steps["flip"].inputs["changes"]
+    assert "lgtm-prod-pyroscope-tg" in changed
+
+
 def test_images_come_before_the_load_balancer(world: Simulation) -> None:
     world.apply()
 
@@ -82,7 +100,7 @@ def test_a_grafana_that_crashes_takes_everything_back(untried: Simulation) -> No
 
 
 def test_a_plan_that_leaves_grafana_behind_is_refused(tmp_path: Path) -> None:
-    world = Simulation(tmp_path)
+    world = Simulation(tmp_path, whole=True)
     text = plan_file.find("prefix-change", tmp_path).read_text(encoding="utf-8")
     alone = tmp_path / "alone.yaml"
     alone.write_text(text.replace("coupled: [grafana]", "coupled: []"), encoding="utf-8")
@@ -91,7 +109,7 @@ def test_a_plan_that_leaves_grafana_behind_is_refused(tmp_path: Path) -> None:
     run = world.apply()
 
     assert run.verdict == "refused"
-    assert "grafana names portal's and pyroscope's path and must change with it" in run.reason
+    assert "grafana names tempo's and pyroscope's path and must change with it" in run.reason
     assert not any(world.cloud.called(call) for call in MUTATIONS)
 
 

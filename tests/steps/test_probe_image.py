@@ -14,14 +14,14 @@ from lgtm_deploy.fakes import Contract, FakeImageProbe, FakeTargetGroup
 from lgtm_deploy.steps.probe_image import Inputs, Outputs, ProbeImage
 from tests.steps.simulation import Simulation
 
-QUERY = "/pyroscope/querier.v1.QuerierService/LabelNames"
+QUERY = "/pyroscope/querier.v1.QuerierService/ProfileTypes"
 
 
 class Trials:
-    """One service's new image, tried out in the example stack."""
+    """One service's new image, tried out in the stack in which two health checks move, or in the `whole` example."""
 
-    def __init__(self, workspace: Path, service: str) -> None:
-        self.world = Simulation(workspace)
+    def __init__(self, workspace: Path, service: str, *, whole: bool = False) -> None:
+        self.world = Simulation(workspace, whole=whole)
         self.service = service
         step = next(iter(self.world.job().steps.values()))
         self.probe = FakeImageProbe(self.world.cloud)
@@ -129,17 +129,15 @@ def test_an_image_that_is_never_ready_is_refused_with_what_each_path_answers(por
     )
 
 
-def test_a_portal_that_has_lost_its_routes_is_refused_with_the_plan_to_use(portal: Trials) -> None:
-    stack = portal.world.stack
-    newer = replace(stack, services={**stack.services, "portal": replace(stack.service("portal"), version="2.9.0")})
-    portal.step = ProbeImage(newer, portal.step.ports)
+def test_a_tempo_that_has_lost_its_routes_is_refused_with_the_setting_to_use(tmp_path: Path) -> None:
+    tempo = Trials(tmp_path, "tempo", whole=True)
 
     with pytest.raises(RefusedError) as refused:
-        portal.apply(replace(portal.contract, health_paths=(), answers={}))
+        tempo.apply(replace(tempo.contract, health_paths=(), answers={}))
 
-    assert "/ready answers 404 (404 page not found), /portal/ready answers 404" in refused.value.message
-    assert "Tempo 2.9.0 serves no route but /portal/metrics" in refused.value.resolution
-    assert "prefix-change-api" in refused.value.resolution
+    assert "/ready answers 404 (404 page not found)" in refused.value.message
+    assert "Tempo 2.9.0 serves no route but /tempo/metrics" in refused.value.resolution
+    assert "http_api_prefix" in refused.value.resolution
 
 
 def test_what_an_image_lacks_that_exits_is_named_and_never_its_value(portal: Trials) -> None:

@@ -88,7 +88,7 @@ def place(tmp_path: Path) -> Place:
 def test_a_plan_says_exactly_what_it_touches(place: Place) -> None:
     planned = place.plan()
 
-    assert [each.name for each in planned.touched] == [f'{TYPE}.this["lgtm-prod-pyroscope-tg"]', ADDRESS]
+    assert [each.name for each in planned.touched] == [ADDRESS, f'{TYPE}.this["lgtm-prod-pyroscope-tg"]']
     assert {each.attributes for each in planned.touched} == {("health_check.path",)}
     assert "document" not in str(planned)
 

@@ -78,7 +78,7 @@ def test_what_the_run_broke_elsewhere_brings_it_back(world: Simulation) -> None:
     """The gate waits until its deadline, and then the run goes back, with the reason."""
 
     def broken(question: Question) -> Reply:
-        gone = world.paths()["tempo"].startswith("/tempo")
+        gone = world.paths()["pyroscope"].startswith("/pyroscope")
         return Reply(status=500, body="boom") if gone else Reply(status=200, body=LIST)
 
     world.cloud.web["/loki/api/v1/labels"] = broken
