@@ -40,11 +40,11 @@ class Engine:
         return client_of(self.docker_host)
 
 
-def client_of(docker_host: str) -> "docker.DockerClient":
+def client_of(docker_host: str, *, timeout: int = 120) -> "docker.DockerClient":
     """A client of the engine at that address; DOCKER_TLS_VERIFY and DOCKER_CERT_PATH are honoured."""
     import docker  # noqa: PLC0415 - 0.2 s that only some verbs need
 
-    return docker.from_env(timeout=120, environment={**os.environ, "DOCKER_HOST": docker_host})
+    return docker.from_env(timeout=timeout, environment={**os.environ, "DOCKER_HOST": docker_host})
 
 
 def find_engine(home: Home, environment: Mapping[str, str] = os.environ) -> Engine | None:

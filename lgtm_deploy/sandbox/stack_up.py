@@ -17,7 +17,7 @@ from lgtm_deploy.sandbox.apply_roots import RootApplier, needs_of, state_stores
 from lgtm_deploy.sandbox.clients import client, environment_of
 from lgtm_deploy.sandbox.connection import Connection
 from lgtm_deploy.sandbox.home import Home
-from lgtm_deploy.sandbox.images import Publisher, ensure_base_images
+from lgtm_deploy.sandbox.images import Publisher, ensure_standins
 from lgtm_deploy.sandbox.side_by_side import SideBySide
 from lgtm_deploy.sandbox.today import lay_out
 
@@ -112,7 +112,7 @@ class _Ascent:
 
     def _publish(self) -> None:
         tell = self.together.tell
-        ensure_base_images(self.home, self.engine, self.stack, tell)
+        ensure_standins(self.home, self.engine, self.connection, tell)
         publisher = Publisher(self.stack, self.applier.folder, self.engine, self.connection)
         services = list(self.stack.services.values())
         inner = SideBySide(tell)
