@@ -1,7 +1,7 @@
 """The base images of a sandbox, and the build and push of the services' images."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import docker
@@ -21,7 +21,6 @@ from lgtm_deploy.sandbox.image_choice import Choice, Source, program_of, short, 
 from lgtm_deploy.sandbox.removal import HOME_LABEL
 from lgtm_deploy.sandbox.vendor_images import dockerfile_of, platform_of, references_of, tag_standin
 
-REPOSITORY_SECONDS = 300.0
 # As the step `build-image` names them, so that an unchanged service's image is found.
 _TAG_LENGTH = 32
 _POLL_SECONDS = 0.3
@@ -103,9 +102,21 @@ def _rounds(versions: Sequence[tuple[str, str]]) -> Iterator[dict[str, str]]:
 
 
 class Publisher:
-    """Builds services' images from a folder with the stack's files, and pushes them."""
+    """Builds services' images from a folder with the stack's files, and pushes them.
 
-    def __init__(self, stack: Stack, folder: Path, engine: docker.DockerClient, connection: Connection) -> None:
+    `may_come` tells whether a repository that is missing may still be made.
+    """
+
+    def __init__(
+        self,
+        stack: Stack,
+        folder: Path,
+        engine: docker.DockerClient,
+        connection: Connection,
+        *,
+        may_come: Callable[[], bool],
+    ) -> None:
+        self._may_come = may_come
         self._folder = folder
         self._builder = DockerBuilder(engine)
         self._registry = EcrRegistry(
@@ -139,13 +150,13 @@ class Publisher:
         return self._registry.reference(service.repository, digest)
 
     def _await_repository(self, repository: str, tag: str, progress: Progress) -> None:
-        # Terraform makes the repositories at the same time.
-        deadline = time.monotonic() + REPOSITORY_SECONDS
+        # Terraform makes the repositories at the same time, and takes as long as the machine needs.
         while True:
+            last_look = not self._may_come()
             try:
                 self._registry.digest_of(repository, tag)
             except NotFoundError:
-                if time.monotonic() > deadline:
+                if last_look:
                     raise
                 progress("")
                 time.sleep(_POLL_SECONDS)
