@@ -38,9 +38,9 @@ class DockerRunning:
             self._variables = frozenset(entry.partition("=")[0] for entry in listed)
         return self._variables
 
-    def ask(self, path: str, *, send: str = "", tenant: str = "") -> Answer:
-        """GET, or POST of the JSON in `send`; redirects are not followed. Raises TransientError: nothing answers."""
-        answer = self._asker.ask(path, send=send, tenant=tenant)
+    def ask(self, path: str, *, method: str = "GET", send: str = "", tenant: str = "") -> Answer:
+        """Ask with `send` as the JSON body. Raises TransientError when nothing answers, TimedOutError when too late."""
+        answer = self._asker.ask(path, method=method, send=send, tenant=tenant)
         return replace(answer, body=self._hushed(answer.body or ""))
 
     def ended(self) -> Ended | None:
