@@ -68,7 +68,7 @@ def test_the_list_holds_nothing_but_data() -> None:
     paths = [each.path for known in READ_PATHS.values() for each in known.paths]
 
     assert len(paths) == len(set(paths))
-    assert not [path for path in paths if any(word in path for word in ("ready", "status", "buildinfo", "echo", "ring"))]
+    assert not [path for path in paths for word in ("ready", "status", "buildinfo", "echo", "ring") if word in path]
 
 
 @pytest.mark.parametrize(
