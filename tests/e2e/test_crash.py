@@ -20,7 +20,9 @@ def crash(today: Checkout) -> Iterator[Crash]:
     """Pyroscope's configuration has a key that it does not know: it exits at start, as in the night (N4)."""
     config = today.folder / "dockerfiles/pyroscope/config/pyroscope-config.yaml"
     config.write_text(config.read_text(encoding="utf-8") + "\nno_such_key: true\n", encoding="utf-8")
-    today.edit("lgtm-deploy.yaml", "      ready_within: 120\n", "      skip: to see it crash\n")
+    today.edit(
+        "lgtm-deploy.yaml", '    version: "2.0.4"\n', '    version: "2.0.4"\n    rehearsal: {skip: to see it crash}\n'
+    )
     before = today.status()
     began = time.time()
     yield today, before, began, today.apply()

@@ -105,7 +105,7 @@ def test_from_outside_the_new_path_answers_without_a_gap_and_nothing_is_left(blo
 def test_from_outside_a_new_image_that_crashes_goes_back_and_nothing_is_left(blocked: Checkout) -> None:
     checkout = with_setting(blocked, "shadow")
     # Tempo's new tasks are fine; Pyroscope's exit on a key that it does not know (N4 of the night).
-    checkout.edit(STACK, "      ready_within: 120\n", "      skip: to see it crash\n")
+    checkout.edit(STACK, '    version: "2.0.4"\n', '    version: "2.0.4"\n    rehearsal: {skip: to see it crash}\n')
     config = checkout.folder / "dockerfiles/pyroscope/config/pyroscope-config.yaml"
     config.write_text(config.read_text(encoding="utf-8") + "\nno_such_key: true\n", encoding="utf-8")
     before = checkout.status()
