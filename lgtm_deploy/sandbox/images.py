@@ -1,7 +1,7 @@
 """The base images of a sandbox, and the build and push of the services' images."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import docker
@@ -53,9 +53,8 @@ def build_standins(
     progress("building the stand-in base images")
     label, registry = f"{HOME_LABEL}={home.identity}", home.base_registry(factor)
     try:
-        # One version of each program at a time.
-        for versions_of_each in _rounds(versions):
-            build_base_images(engine, label=label, versions=versions_of_each, registry=registry, factor=factor)
+        for program, version in dict.fromkeys(versions):
+            build_base_images(engine, label=label, versions={program: version}, registry=registry, factor=factor)
     except (BaseImageError, DockerException) as error:
         raise PermanentError(f"The stand-in base images cannot be built: {error}") from error
 
@@ -91,14 +90,6 @@ def standin_arguments(
 def standin_name(registry: str, reference: str) -> str:
     """Return the name of the stand-in for a vendor's image."""
     return f"{registry}/grafana/{program_of(reference)}:{version_of(reference)}"
-
-
-def _rounds(versions: Sequence[tuple[str, str]]) -> Iterator[dict[str, str]]:
-    left = list(dict.fromkeys(versions))
-    while left:
-        now = dict(reversed(left))
-        yield now
-        left = [each for each in left if each not in now.items()]
 
 
 class Publisher:
