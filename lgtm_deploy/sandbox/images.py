@@ -27,18 +27,26 @@ _POLL_SECONDS = 0.3
 REGISTRY_ARGUMENT = "BASE_REGISTRY"
 
 
-def ensure_standins(home: Home, engine: docker.DockerClient, connection: Connection, progress: Progress) -> None:
-    """Make the stand-in base images of the sandbox that are missing. Raise PermanentError when the engine refuses.
+def ensure_standins(
+    home: Home,
+    engine: docker.DockerClient,
+    choice: Choice,
+    arguments: Mapping[str, Mapping[str, str]],
+    progress: Progress,
+) -> None:
+    """Make the stand-in base images of the choice that are missing. Raise PermanentError when the engine refuses.
 
-    A stand-in for a Dockerfile that takes no registry gets the vendor's name.
+    `arguments` are those of `standin_arguments`. A stand-in for a Dockerfile that takes no registry gets the vendor's
+    name.
     """
-    chosen = connection.choice.images
-    standins = {name: image for name, image in chosen.items() if image.source is Source.STANDIN}
+    standins = {name: choice.images[name] for name in choice.of(Source.STANDIN)}
+    if not standins:
+        return
     versions = [(program_of(image.reference), version_of(image.reference)) for image in standins.values()]
-    build_standins(home, engine, versions, connection.choice.factor, progress)
-    registry = home.base_registry(connection.choice.factor)
+    build_standins(home, engine, versions, choice.factor, progress)
+    registry = home.base_registry(choice.factor)
     for name, image in standins.items():
-        if not connection.build_args.get(name):
+        if not arguments.get(name):
             tag_standin(home, engine, standin_name(registry, image.reference), image)
 
 
