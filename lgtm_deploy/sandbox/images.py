@@ -1,7 +1,7 @@
 """The base images of a sandbox, and the build and push of the services' images."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import docker
@@ -27,18 +27,26 @@ _POLL_SECONDS = 0.3
 REGISTRY_ARGUMENT = "BASE_REGISTRY"
 
 
-def ensure_standins(home: Home, engine: docker.DockerClient, connection: Connection, progress: Progress) -> None:
-    """Make the stand-in base images of the sandbox that are missing. Raise PermanentError when the engine refuses.
+def ensure_standins(
+    home: Home,
+    engine: docker.DockerClient,
+    choice: Choice,
+    arguments: Mapping[str, Mapping[str, str]],
+    progress: Progress,
+) -> None:
+    """Make the stand-in base images of the choice that are missing. Raise PermanentError when the engine refuses.
 
-    A stand-in for a Dockerfile that takes no registry gets the vendor's name.
+    `arguments` are those of `standin_arguments`. A stand-in for a Dockerfile that takes no registry gets the vendor's
+    name.
     """
-    chosen = connection.choice.images
-    standins = {name: image for name, image in chosen.items() if image.source is Source.STANDIN}
+    standins = {name: choice.images[name] for name in choice.of(Source.STANDIN)}
+    if not standins:
+        return
     versions = [(program_of(image.reference), version_of(image.reference)) for image in standins.values()]
-    build_standins(home, engine, versions, connection.choice.factor, progress)
-    registry = home.base_registry(connection.choice.factor)
+    build_standins(home, engine, versions, choice.factor, progress)
+    registry = home.base_registry(choice.factor)
     for name, image in standins.items():
-        if not connection.build_args.get(name):
+        if not arguments.get(name):
             tag_standin(home, engine, standin_name(registry, image.reference), image)
 
 
@@ -53,9 +61,8 @@ def build_standins(
     progress("building the stand-in base images")
     label, registry = f"{HOME_LABEL}={home.identity}", home.base_registry(factor)
     try:
-        # One version of each program at a time.
-        for versions_of_each in _rounds(versions):
-            build_base_images(engine, label=label, versions=versions_of_each, registry=registry, factor=factor)
+        for program, version in dict.fromkeys(versions):
+            build_base_images(engine, label=label, versions={program: version}, registry=registry, factor=factor)
     except (BaseImageError, DockerException) as error:
         raise PermanentError(f"The stand-in base images cannot be built: {error}") from error
 
@@ -91,14 +98,6 @@ def standin_arguments(
 def standin_name(registry: str, reference: str) -> str:
     """Return the name of the stand-in for a vendor's image."""
     return f"{registry}/grafana/{program_of(reference)}:{version_of(reference)}"
-
-
-def _rounds(versions: Sequence[tuple[str, str]]) -> Iterator[dict[str, str]]:
-    left = list(dict.fromkeys(versions))
-    while left:
-        now = dict(reversed(left))
-        yield now
-        left = [each for each in left if each not in now.items()]
 
 
 class Publisher:

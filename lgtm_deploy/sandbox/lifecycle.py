@@ -194,7 +194,8 @@ def _restore_golden(start: _Start, client: "docker.DockerClient", progress: Prog
 
     with locked(start.home.path / "golden.lock", progress, "waiting for what runs today to be made"):
         if golden.has_golden(start.home, start.key) and not fresh:
-            ensure_standins(start.home, client, start.connection, progress)
+            connection = start.connection
+            ensure_standins(start.home, client, connection.choice, connection.build_args, progress)
         else:
             _make_golden(start, client, progress)
         golden.restore(start.home, start.place, start.key, start.ports)

@@ -112,7 +112,7 @@ class _Ascent:
 
     def _publish(self) -> None:
         tell = self.together.tell
-        ensure_standins(self.home, self.engine, self.connection, tell)
+        ensure_standins(self.home, self.engine, self.connection.choice, self.connection.build_args, tell)
         publisher = Publisher(
             self.stack, self.applier.folder, self.engine, self.connection, may_come=self._makes_repositories
         )

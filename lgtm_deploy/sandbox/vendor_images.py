@@ -53,8 +53,8 @@ def choose_images(
     progress("choosing the base images")
     with closing(engine.client()) as client:
         facts = [facts_of(home, service, files, stack, client) for service in stack.services.values()]
-        missing = sorted({each.reference for each in facts if each.is_missing})
-        refusal = why_not_pulled(engine.docker_host, missing) if missing and mode is Images.AUTO else ""
+        missing = list(dict.fromkeys(each.reference for each in facts if each.is_missing))
+        refusal = why_not_pulled(engine.docker_host, missing, ASK_SECONDS) if missing and mode is Images.AUTO else ""
         choice = choose(mode, facts, refusal, factor)
         progress(f"base images: {choice.reason}")
         if not missing or choice.of(Source.STANDIN):
@@ -119,7 +119,7 @@ def platform_of(engine: docker.DockerClient) -> str:
     return _PLATFORMS.get(str(engine.info()["Architecture"]), "linux/amd64")
 
 
-def why_not_pulled(docker_host: str, references: Sequence[str], seconds: int = ASK_SECONDS) -> str:
+def why_not_pulled(docker_host: str, references: Sequence[str], seconds: int) -> str:
     """Return why not all of these images can be pulled, within that time; '' where they can.
 
     The engine is asked for their manifests (GET /distribution/NAME/json), so that its mirrors and credentials count.
