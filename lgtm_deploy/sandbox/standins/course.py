@@ -36,8 +36,9 @@ class Course:
     """One start."""
 
     exit: Exit | None = None
-    silent: bool = False
-    """Connections are accepted and get no answer."""
+    instead: Response | None = None
+    """The answer to every request of a server that accepts connections and answers nothing."""
+    listens: bool = True
     listens_after: float = 0.0
     starting: list[tuple[float, str]] = field(default_factory=list)
     """Readiness answers until a moment since the start."""
@@ -73,7 +74,7 @@ def course_of(recordings: list[Recording], config: Mapping[str, Any], *, private
     named = {str(each.source["config_name"]): each for each in recordings}
     missing = _missing_runtime_config(config)
     if missing and (found := next((each for name, each in named.items() if name.startswith("runtime-config")), None)):
-        return Course(exit=_exit(found, {str((found.config["runtime_config"])["file"]): missing}))
+        return Course(listens=False, exit=_exit(found, {str((found.config["runtime_config"])["file"]): missing}))
     if _unreachable(config):
         if found := named.get("s3-unreachable"):
             return _of(found, named)
@@ -113,7 +114,11 @@ def _of(recording: Recording, named: Mapping[str, Recording]) -> Course:
     course = Course(lines=tuple(source.get("log_head") or ()))
     if source.get("exited_after_s") is not None:
         course.exit = _exit(recording, {})
-    course.silent = not heard and len(answers) > 1
+    course.listens = len(answers) > 1
+    if not heard and course.listens:
+        # mimir-2.16.0-s3-unreachable: timed out; loki-3.5.1-s3-unreachable: connection reset.
+        hangs = "timed out" in answers[1][2]
+        course.instead = Response(hangs=hangs, drops=not hangs)
     opened = (heard or answers[1:] or answers)[0][0]
     course.listens_after = max(0.0, opened - PROBE_SECONDS)
     for (at, status, body), (until, *_) in zip(heard, heard[1:], strict=False):
@@ -123,7 +128,7 @@ def _of(recording: Recording, named: Mapping[str, Recording]) -> Course:
             course.starting.append((until, body))
     course.ready = next((body for _, status, body in heard if status == 200), None)  # noqa: PLR2004
     # How long a server takes that was not asked for more than its readiness: the late-probe files.
-    stop = (source if course.silent else (named.get("late-probe") or recording).source).get("stop") or {}
+    stop = (source if course.instead else (named.get("late-probe") or recording).source).get("stop") or {}
     if isinstance(stop.get("exit_code"), int):
         course.stop_code, course.stop_after = stop["exit_code"], float(stop["after_s"])
     return course

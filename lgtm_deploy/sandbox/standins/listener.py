@@ -155,7 +155,7 @@ class HttpExchange(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         self.send_response(response.status)
-        if response.kind and (response.body or self.command == "HEAD"):
+        if response.kind:
             self.send_header("Content-Type", response.kind)
         for key, value in response.headers.items():
             self.send_header(key, value)

@@ -47,14 +47,21 @@ class LogStore:
         if route in {"/labels", "/label"} or request.path == "/api/prom/label":
             if request.argument("start") and _nanoseconds(request.argument("start")) is None:
                 return None
-            return _listed(sorted({key for labels in known for key in labels}))
-        if route in {"/series", "/detected_labels"}:
+            names = sorted({key for labels in known for key in labels})
+            return _listed(names) if route != request.path else document({"values": names}, kind=KIND)
+        if route == "/detected_labels":
+            pairs = {pair for labels in known for pair in labels.items()}
+            counts = {key: len([one for one, _ in pairs if one == key]) for key in sorted({key for key, _ in pairs})}
+            found = [{"label": key, "cardinality": count} for key, count in counts.items()]
+            return document({"detectedLabels": found}, kind=KIND)
+        if route == "/series":
             try:
                 wanted = [selectors.parse(each) for each in request.arguments("match[]") + request.arguments("match")]
             except ValueError:
                 return None
-            fitting = [each for each in known if not wanted or any(selectors.fits(one, each) for one in wanted)]
-            return _listed(sorted(({**each} for each in {tuple(sorted(one.items())): one for one in fitting}.values()), key=str))
+            sets = {tuple(sorted(each.items())) for each in known}
+            fitting = [dict(each) for each in sorted(sets)]
+            return _listed([each for each in fitting if not wanted or any(selectors.fits(one, each) for one in wanted)])
         return None
 
 

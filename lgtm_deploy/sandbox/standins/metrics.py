@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -27,23 +27,14 @@ class MetricStore:
     def write(self, request: Request, tenant: str, at: float) -> None:
         """Keep the samples of a remote write (prompb.WriteRequest). Raises ValueError where it is none."""
         del at
-        for number, series in protobuf.fields(protobuf.decompress(request.body)):
-            if number != 1:
-                continue
-            labels, samples = {}, {}
-            for kind, content in protobuf.fields(series):
-                inner = protobuf.record(content)
-                if kind == 1:
-                    labels[protobuf.text(inner[1])] = protobuf.text(inner.get(2, b""))
-                else:
-                    samples[int(protobuf.text(inner.get(2, 0))) / 1000] = protobuf.double(inner.get(1, b"\0" * 8))
-            shown = tuple(sorted((key, value) for key, value in labels.items() if value))
-            if shown:
-                self._series.setdefault((tenant, shown), {}).update(samples)
+        for labels, samples in _decoded(request.body):
+            self._series.setdefault((tenant, labels), {}).update(samples)
 
     def view(self, request: Request, tenants: tuple[str, ...], at: float, now: float) -> Response | None:
         """Answer a read; None where it is none, or is not understood."""
         del at
+        if request.path == "/api/v1/push":
+            return self._push(request, tenants[0])
         known = {labels: samples for (tenant, labels), samples in self._series.items() if tenant in tenants}
         route = request.path.removeprefix(API)
         try:
@@ -60,6 +51,33 @@ class MetricStore:
         except ValueError:
             return None
         return None
+
+
+    def _push(self, request: Request, tenant: str) -> Response | None:
+        # `push, older than the last`, `push, same time, another value`.
+        try:
+            for labels, samples in _decoded(request.body):
+                known = self._series.get((tenant, labels), {})
+                for at, value in samples.items():
+                    if known and (at < max(known) or known.get(at, value) != value):
+                        return Response(status=400, kind="")
+        except (ValueError, KeyError):
+            return None
+        return Response(kind="")
+
+
+def _decoded(body: bytes) -> Iterator[tuple[Labels, dict[float, float]]]:
+    for number, series in protobuf.fields(protobuf.decompress(body)):
+        labels, samples = {}, {}
+        for kind, content in protobuf.fields(series) if number == 1 else ():
+            inner = protobuf.record(content)
+            if kind == 1:
+                labels[protobuf.text(inner[1])] = protobuf.text(inner.get(2, b""))
+            elif kind == 2:  # noqa: PLR2004 - prompb.TimeSeries.samples
+                samples[int(protobuf.text(inner.get(2, 0))) / 1000] = protobuf.double(inner.get(1, bytes(8)))
+        shown = tuple(sorted((key, value) for key, value in labels.items() if value))
+        if shown:
+            yield shown, samples
 
 
 def _success(data: object) -> Response:

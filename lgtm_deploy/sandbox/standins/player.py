@@ -77,6 +77,7 @@ class Take:
     response: Response
     view: Response | None
     prefixed: bool
+    moved: bool
     tenants: bool
 
     @property
@@ -103,30 +104,50 @@ class Player:
             best = takes[0]
             if view is None or not best.good or _alike(view, best.view):
                 return self._played(best, asked)
-            return _filled(view, next((each for each in takes if each.good), None), asked)
+            return self._filled(view, asked)
         similar = self._ranked(self._routes.get(asked.route(), []), asked, view)
-        if view is not None:
-            # A request that the store answered in the recording too, where the server did not, stays unanswered:
-            # tempo-2.3.1-path-prefix, pyroscope-1.13.5-path-prefix.
-            broken = [each for each in similar if each.prefixed == bool(self._settings.path_prefix)]
-            broken = [each for each in broken if each.view is not None and each.view.status == 200]  # noqa: PLR2004
-            if broken and not any(each.good for each in broken):
-                return self._played(broken[0], asked)
-            if view.status < 300:  # noqa: PLR2004
-                return _filled(view, next((each for each in similar if each.good), None), asked)
-            similar = [each for each in similar if each.response.status == view.status] or similar
-        return self._played(similar[0], asked) if similar else self._unknown(asked)
+        if not similar and asked.audience not in {"one", "many"} and (refused := self._refused(asked)):
+            return self._played(refused, asked)
+        if view is None:
+            return self._played(similar[0], asked) if similar else self._unknown(asked)
+        # A request that the store answered in the recording too, where the server did not, stays unanswered:
+        # tempo-2.3.1-path-prefix, pyroscope-1.13.5-path-prefix.
+        broken = [each for each in similar if each.prefixed == bool(self._settings.path_prefix)]
+        broken = [each for each in broken if each.view is not None and each.view.status < 300]  # noqa: PLR2004
+        if broken and not any(each.good for each in broken):
+            return self._played(broken[0], asked)
+        refused = next((each for each in similar if each.response.status == view.status), None)
+        return self._played(refused, asked) if refused and view.status >= 300 else self._filled(view, asked)  # noqa: PLR2004
+
+    def _refused(self, asked: Asked) -> Take | None:
+        """Return a recorded answer to the same kind of tenant on a sibling of the path."""
+        beside = asked.request.path.rsplit("/", 1)[0]
+        mine = [each for each in self._methods.get(asked.route()[1:3], []) if each.asked.audience == "one"]
+        if mine and all(each.view is None for each in mine):
+            # Not data: pages are shown to everybody (`GET /metrics`, asked by `demo` only).
+            return None
+        for key, takes in self._routes.items():
+            if key[0] == asked.request.method and key[3] == asked.audience and key[2].rsplit("/", 1)[0] == beside:
+                return takes[0]
+        return None
 
     def _unknown(self, asked: Asked) -> Response:
         other = self._methods.get(asked.route()[1:3], [])
+        same = [each for each in other if each.asked.request.method == asked.request.method]
+        if same and all(each.view is None for each in same):
+            return self._played(same[0], asked)
         if all(each.response.status == 404 for each in other):  # noqa: PLR2004
-            # The answer to any path without a route, under /api/ another one (pyroscope-2.0.4-plain: `GET /api/echo`).
-            under = asked.request.path.split("/")[1]
-            near = [each for key, takes in self._methods.items() if key[1].split("/")[1:2] == [under] for each in takes]
-            missing = [each for each in near if each.response.status == 404 and each.response.kind]  # noqa: PLR2004
-            unrouted = [each for each in missing if "json" in each.response.kind] if under == "api" else []
-            return self._played(unrouted[0], asked) if unrouted else NOT_FOUND
-        if not any(each.asked.request.method == asked.request.method for each in other):
+            # A path without a route; under /api/ Pyroscope has another answer (`GET /api/echo, demo`).
+            missing = [
+                each
+                for (port, path), takes in self._methods.items()
+                for each in takes
+                if port == asked.port and each.response.status == 404 and path.startswith("/api/")  # noqa: PLR2004
+            ]
+            missing = [each for each in missing if b'"code":5' in each.response.body]
+            found = missing and asked.request.path.startswith("/api/")
+            return self._played(missing[0], asked) if found else NOT_FOUND
+        if not same:
             return self._settings.adapt(asked.request.path, Response(status=405, kind=""), prefixed=False)
         return text("The recordings hold no such request.\n", 501)
 
@@ -141,6 +162,7 @@ class Player:
                 not _alike(view, take.view),
                 take.asked.early != asked.early,
                 take.tenants != self._settings.tenants,
+                take.moved != bool(self._settings.api_prefix),
                 take.asked.request.header(TENANT_HEADER) != tenant,
                 ids(recorded) != literal,
                 _distance(mine, asked.now, times(recorded), take.asked.now),
@@ -165,6 +187,16 @@ class Player:
         if response.status >= 400 and was and given != was:  # noqa: PLR2004
             body = body.replace(was, given)
         return replace(response, body=body.encode())
+
+    def _filled(self, view: Response, asked: Asked) -> Response:
+        """Return the store's answer with what it leaves out from a recorded answer of the same route."""
+        takes = [each for each in self._methods.get(asked.route()[1:3], []) if each.good and each.asked.request.method == asked.request.method]
+        take = next(iter(self._ranked(takes, asked, view)), None)
+        if take is None or not view.body or "json" not in take.response.kind:
+            return view
+        recorded = json.loads(shift(take.response.body.decode(), _offset(take, asked)))
+        body = json.dumps(_completed(json.loads(view.body), recorded), separators=(",", ":"))
+        return replace(take.response, body=body.encode(), delay=0.0)
 
     def _read(self, recording: Recording, settings: Settings, new: NewStore) -> None:
         store, port = new(settings.version, recording.config), recording.source["port"]
@@ -211,6 +243,7 @@ def _take(
         response=each.response,
         view=view,
         prefixed=bool(settings.path_prefix),
+        moved=bool(settings.api_prefix),
         tenants=settings.tenants,
     )
 
@@ -223,7 +256,15 @@ def _query(request: Request) -> tuple[Any, ...]:
 def _headers(request: Request) -> tuple[Any, ...]:
     wanted = _HEADERS if request.method in {"POST", "PUT", "PATCH"} else ()
     found = [(key, request.header(key)) for key in wanted if request.header(key) not in {"", _USUAL.get(key)}]
-    return (*found, "protobuf" in request.header("accept"))
+    return (*found, "protobuf" in request.header("accept"), _is_unreadable(request))
+
+
+def _is_unreadable(request: Request) -> bool:
+    try:
+        request.content()
+    except ValueError:
+        return True
+    return False
 
 
 def _spelled(request: Request) -> str:
@@ -278,16 +319,13 @@ def _offset(take: Take, asked: Asked) -> float:
     return asked.now - take.asked.now
 
 
-def _filled(view: Response, take: Take | None, asked: Asked) -> Response:
-    if take is None or "json" not in take.response.kind:
-        return view
-    recorded = json.loads(shift(take.response.body.decode(), _offset(take, asked)))
-    body = json.dumps(_completed(json.loads(view.body), recorded), separators=(",", ":"))
-    return replace(take.response, body=body.encode())
-
-
 def _completed(mine: Any, recorded: Any) -> Any:
     if not (isinstance(mine, dict) and isinstance(recorded, dict)):
         return mine
     found = {key: _completed(mine[key], recorded.get(key)) for key in mine}
-    return found | {key: value for key, value in recorded.items() if key not in mine and not isinstance(value, list)}
+    for key, value in recorded.items():
+        if isinstance(value, list) and any(not isinstance(each, int | float) for each in value):
+            continue
+        # A list of numbers is a time line (`render`): the stand-in has none.
+        found.setdefault(key, [0] * len(value) if isinstance(value, list) else value)
+    return found

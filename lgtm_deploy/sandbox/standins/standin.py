@@ -62,8 +62,8 @@ class StandIn:
 
     def answer(self, request: Request) -> Response:
         """Answer a request on the main port."""
-        if self.course.silent:
-            return Response(hangs=True)
+        if self.course.instead:
+            return self.course.instead
         path = self._settings.locate(request.path)
         return path if isinstance(path, Response) else self._answer(replace(request, path=path), None)
 
