@@ -18,6 +18,8 @@ from .standins.catalogue import PROGRAMS, Program
 REGISTRY = "lgtm-standin"
 ROOT_REPOSITORY = f"{REGISTRY}/root"
 IDENTITY_LABEL = "lgtm-standin.identity"
+# The stand-ins' recordings are JSON.
+_APPLICATION_SUFFIXES = {".py", ".json"}
 
 _ENTRY = """#!{home}/bin/python3 -IS
 import sys
@@ -107,7 +109,8 @@ def _application() -> dict[str, Path]:
     return {
         f"{home.name}/{path.relative_to(home).as_posix()}": path
         for home in (standins, yaml)
-        for path in home.rglob("*.py")
+        for path in home.rglob("*")
+        if path.suffix in _APPLICATION_SUFFIXES
     }
 
 

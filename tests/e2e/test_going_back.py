@@ -59,6 +59,9 @@ def test_what_users_do_not_see_goes_back_without_a_gap(today: Checkout, hidden: 
     flips = today.requests(began, "ModifyTargetGroup")
     back = [each for each in flips if "/pyroscope/ready" not in str(each["identifiers"])]
     earlier = first(
-        [each for each in records if each["at"] > flips[0]["at"]], "task", service="lgtm-sandbox-pyroscope", to="RUNNING"
+        [each for each in records if each["at"] > flips[0]["at"]],
+        "task",
+        service="lgtm-sandbox-pyroscope",
+        to="RUNNING",
     )
     assert earlier["at"] < max(each["at"] for each in back), "the check follows the tasks"

@@ -33,12 +33,19 @@ def one_path_answers_500(checkout: Checkout) -> None:
     shutil.copy2(BROKEN_READ, checkout.folder / TEMPO)
     checkout.edit(f"{TEMPO}/config/tempo-config.yaml", "http_listen_port: 3200", "http_listen_port: 3201")
     dockerfile = checkout.folder / TEMPO / "Dockerfile"
-    added = 'COPY --chmod=755 broken_read.py /broken_read.py\nENTRYPOINT ["/opt/standin/bin/python3", "/broken_read.py"]\n'
+    added = (
+        'COPY broken_read.py /broken_read.py\nENTRYPOINT ["/opt/standin/bin/python3", "-IS", "/broken_read.py"]\n'
+    )
     dockerfile.write_text(dockerfile.read_text(encoding="utf-8") + added, encoding="utf-8")
 
 
 def no_path_reads(checkout: Checkout) -> None:
     cases.tempo_under_path_prefix(checkout, "2.3.1")
+
+
+@pytest.fixture(scope="module")
+def base_images(today: Checkout, machine: Machine, example: Stack) -> None:
+    World(example, today.connection).pull(machine.home)
 
 
 @pytest.mark.parametrize(
@@ -50,9 +57,8 @@ def no_path_reads(checkout: Checkout) -> None:
     ids=["one path answers 500", "no path reads"],
 )
 def test_a_read_path_that_answers_500_is_refused_although_the_stack_file_does_not_name_it(
-    today: Checkout, checkout: Checkout, machine: Machine, example: Stack, breaking: Break, named: tuple[str, ...]
+    base_images: None, checkout: Checkout, breaking: Break, named: tuple[str, ...]
 ) -> None:
-    World(example, today.connection).pull(machine.home)
     breaking(checkout)
     declare_nothing(checkout)
 

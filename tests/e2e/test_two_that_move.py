@@ -59,7 +59,9 @@ def add_portal(checkout: Checkout) -> None:
     compile_server(context)
     checkout.edit(STACK, "\nenvironments:\n", SERVICE)
     checkout.edit(f"{ROOTS}/20-ecr/main.tf", '"pyroscope"]', '"pyroscope", "portal"]')
-    checkout.edit(f"{ROOTS}/60-ecs/main.tf", "pyroscope = [4040, 4041]\n", "pyroscope = [4040, 4041]\n    portal = [8080]\n")
+    checkout.edit(
+        f"{ROOTS}/60-ecs/main.tf", "pyroscope = [4040, 4041]\n", "pyroscope = [4040, 4041]\n    portal = [8080]\n"
+    )
     checkout.edit(f"{ROOTS}/50-alb/main.tf", '\n  }\n}\n\noutput "dns_name" {', TARGET_GROUP)
     serve_under(checkout, "")
 

@@ -156,7 +156,9 @@ class Simulation:
 
     def paths(self) -> dict[str, str]:
         """What the load balancer asks of each service now."""
-        return {name: self.cloud.groups[self.service(name).target_group].health_check.path for name in self.plan.services}
+        return {
+            name: self.cloud.groups[self.service(name).target_group].health_check.path for name in self.plan.services
+        }
 
     def tags(self) -> dict[str, str]:
         """The image that each service's newest task definition names."""

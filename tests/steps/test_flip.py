@@ -37,7 +37,10 @@ def bystander(world: Simulation) -> None:
     ("committed", "reason"),
     [
         (elsewhere, "portal: Terraform would move lgtm-prod-portal-tg to /elsewhere, and `health.path` of portal is"),
-        (forgotten, "portal: Terraform leaves lgtm-prod-portal-tg on /ready, and `health.path` of portal is /portal/ready"),
+        (
+            forgotten,
+            "portal: Terraform leaves lgtm-prod-portal-tg on /ready, and `health.path` of portal is /portal/ready",
+        ),
         (all_forgotten, "pyroscope: Terraform leaves lgtm-prod-pyroscope-tg on /ready"),
         (bystander, "Terraform would move lgtm-prod-mimir-tg to /mimir/ready as well, and nobody would wait for"),
     ],

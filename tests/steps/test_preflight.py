@@ -83,7 +83,14 @@ def test_the_example_may_begin_and_is_told_what_was_looked_at(here: Here) -> Non
 
     assert outputs.task_probe == "direct"
     told = "\n".join(outputs.told)
-    for word in ("tempo, pyroscope, grafana", "2 reached", "permissions: all", "/ready -> /pyroscope/ready", "/api/search -> /tempo/api/search", "gone: "):
+    for word in (
+        "tempo, pyroscope, grafana",
+        "2 reached",
+        "permissions: all",
+        "/ready -> /pyroscope/ready",
+        "/api/search -> /tempo/api/search",
+        "gone: ",
+    ):
         assert word in told
     assert f"{DATA_SOURCES}:29" in told
 
@@ -239,7 +246,9 @@ def test_a_further_target_group_that_asks_for_something_else_refuses_nothing(
 
     told = "\n".join(here.outputs().told)
 
-    assert ("pyroscope-inner-tg checks pyroscope in a way that is not tried out here" in told) is ("path" not in changes)
+    assert ("pyroscope-inner-tg checks pyroscope in a way that is not tried out here" in told) is (
+        "path" not in changes
+    )
 
 
 @pytest.mark.parametrize(("skip", "refused"), [("", False), ("it takes an hour", True)])

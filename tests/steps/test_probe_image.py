@@ -125,7 +125,8 @@ def test_an_image_that_is_never_ready_is_refused_with_what_each_path_answers(por
     never = replace(portal.contract, health_paths=("/portal/ready",), ready_seconds=600)
 
     assert portal.refusal(never).startswith(
-        "portal's new image: is not ready after 60 s: /ready answers 404 (404 page not found), /portal/ready answers 503"
+        "portal's new image: is not ready after 60 s: /ready answers 404 (404 page not found), "
+        "/portal/ready answers 503"
     )
 
 
