@@ -18,8 +18,8 @@ from .standins.catalogue import PROGRAMS, Program
 REGISTRY = "lgtm-standin"
 ROOT_REPOSITORY = f"{REGISTRY}/root"
 IDENTITY_LABEL = "lgtm-standin.identity"
-# The stand-ins' recordings are JSON.
-_APPLICATION_SUFFIXES = {".py", ".json"}
+# Recordings are JSON, and the shapes of configurations are YAML.
+_APPLICATION_SUFFIXES = {".py", ".json", ".yaml"}
 
 _ENTRY = """#!{home}/bin/python3 -IS
 import sys
