@@ -8,7 +8,7 @@ import pytest
 
 from lgtm_deploy.adapters.docker import connect
 from lgtm_deploy.config.stack_file import load
-from lgtm_deploy.sandbox.images import ensure_base_images
+from lgtm_deploy.sandbox.images import build_standins
 from tests.conftest import Machine
 from tests.e2e.conftest import Checkout
 
@@ -44,7 +44,8 @@ def status_of(checkout: Checkout, path: str) -> int:
 def test_tempo_moves_by_its_own_setting_with_no_flip_and_no_terraform(machine: Machine, today: Checkout) -> None:
     fixed_by_its_own_setting(today)
     stack = load(today.folder / "lgtm-deploy.yaml", "sandbox")
-    ensure_base_images(machine.home, connect(), stack, lambda _: None)
+    factor = today.connection.choice.factor
+    build_standins(machine.home, connect(), [("tempo", stack.service("tempo").version)], factor, lambda _: None)
     before = today.status()
     assert status_of(today, "/tempo/api/echo") == 404
     began = time.time()

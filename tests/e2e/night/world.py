@@ -7,11 +7,10 @@ from typing import Any
 import docker
 
 from lgtm_deploy.core.stack import Stack
-from lgtm_deploy.sandbox.base_image import build_base_images
 from lgtm_deploy.sandbox.clients import client
 from lgtm_deploy.sandbox.connection import Connection
 from lgtm_deploy.sandbox.home import Home
-from lgtm_deploy.sandbox.removal import HOME_LABEL
+from lgtm_deploy.sandbox.images import build_standins
 from lgtm_deploy.sandbox.settled import wait_settled
 
 # Base images that the example does not name.
@@ -47,9 +46,7 @@ class World:
         """Makes the base images of that night, where they are missing."""
         engine = docker.DockerClient(base_url=self._connection.docker_host)
         try:
-            build_base_images(
-                engine, label=f"{HOME_LABEL}={home.identity}", versions=VERSIONS, registry=home.base_registry
-            )
+            build_standins(home, engine, list(VERSIONS.items()), self._connection.choice.factor, lambda _text: None)
         finally:
             engine.close()
 
