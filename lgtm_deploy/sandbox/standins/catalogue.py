@@ -74,16 +74,3 @@ PROGRAMS: Mapping[str, Program] = {
         versions=_recorded("pyroscope"),
     ),
 }
-
-# The versions whose answers are in `recordings/`.
-_RECORDED: Mapping[str, tuple[str, ...]] = {
-    "loki": ("3.5.1",),
-    "mimir": ("2.16.0",),
-    "pyroscope": ("1.13.5", "2.0.4"),
-    "tempo": ("2.3.1", "2.9.0", "3.0.3"),
-}
-
-
-def is_recorded(service: str, version: str) -> bool:
-    """Return whether the answers of this version come from recordings. Grafana has none."""
-    return version in _RECORDED.get(service, ())
