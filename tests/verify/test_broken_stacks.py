@@ -15,6 +15,7 @@ from lgtm_deploy.core.ports import Balancer, Ports, Target, TargetGroup
 from lgtm_deploy.core.verify.check import SLOW_SECONDS
 from lgtm_deploy.core.verify.finding import Finding, Level, by_service, worst
 from lgtm_deploy.fakes import FakeBalancer, FakeRegistry, FakeRollouts
+from lgtm_deploy.sandbox.standins.catalogue import PrefixBehaviour
 from lgtm_deploy.sandbox.standins.listener import NOT_FOUND, Request, Response, document, text
 from lgtm_deploy.steps.verification import Login
 from tests.verify.loopback import Answer, Breakage, Loopback, Raw, example, found_in, on_loopback, sound, started
@@ -54,7 +55,7 @@ class Case:
     cause: str
     breakage: Breakage = sound
     change: Callable[[Ports], Ports] = lambda ports: ports
-    versions: Mapping[str, str] | None = None
+    behaviour: PrefixBehaviour | None = None
     login: Login | None = None
     ahead: float = 0.0
     seconds: float = 10.0
@@ -421,8 +422,7 @@ CASES = {
         finding="pyroscope: label names",
         level="failed",
         cause="own parts do not find each other",
-        versions={"pyroscope": "1.13.5"},
-        seconds=1.0,
+        behaviour=PrefixBehaviour.FALSE_GREEN,
     ),
     "an old path that is still there": Case(
         finding="pyroscope: old paths",
@@ -441,6 +441,7 @@ CASES = {
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STANDIN_READY_SECONDS", "0")
     monkeypatch.setenv("GF_PATHS_PROVISIONING", "/nowhere")
 
 
@@ -481,7 +482,8 @@ def test_a_broken_stack_is_caught_with_its_verdict_and_cause(
 ) -> None:
     case = CASES[name]
     monkeypatch.setattr("lgtm_deploy.core.verify.check.SLOW_SECONDS", case.slow)
-    with on_loopback(Loopback(programs=started(case.versions), breakage=case.breakage, ahead=case.ahead)) as stack:
+    programs = started({"pyroscope": case.behaviour} if case.behaviour else None)
+    with on_loopback(Loopback(programs=programs, breakage=case.breakage, ahead=case.ahead)) as stack:
         login = {"login": case.login} if case.login else {}
         findings = found_in(example(stack.url), tmp_path, change=case.change, seconds=case.seconds, **login)
 
