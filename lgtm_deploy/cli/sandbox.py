@@ -1,12 +1,12 @@
 """sandbox: the local AWS with the stack in it."""
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lgtm_deploy.cli.loading import stack_directory
 from lgtm_deploy.cli.settings import Settings, settings_of
+from lgtm_deploy.sandbox.image_choice import Images, Source, Wanted
 
 if TYPE_CHECKING:
     from lgtm_deploy.core.stack import Stack
@@ -43,18 +43,9 @@ def _called(name: str) -> str:
     return "lgtm-deploy" if name == "default" else f"LGTM_DEPLOY_SANDBOX={name} lgtm-deploy"
 
 
-class Images(StrEnum):
-    """Which base images the sandbox builds on."""
-
-    AUTO = "auto"
-    VENDOR = "vendor"
-    STANDIN = "standin"
-
-
 def _tell_images(connection: "Connection") -> None:
     """Say where the services' base images come from, why, and by how much stand-ins are faster."""
     from lgtm_deploy.core.words import grouped
-    from lgtm_deploy.sandbox.image_choice import Source
 
     first, *more = grouped(connection.base_images())
     typer.echo(f"  base images     {first}")
@@ -89,12 +80,10 @@ def up(
     ] = None,
 ) -> None:
     """Bring the stack up as it runs today, in a local AWS."""
-    from lgtm_deploy.sandbox import image_choice
     from lgtm_deploy.sandbox.lifecycle import up as bring_up
 
     stack = _stack(settings_of(context))
-    wanted = image_choice.Wanted(images=image_choice.Images(images.value) if images else None, factor=factor)
-    connection = bring_up(stack, name, _tell, fresh=fresh, wanted=wanted)
+    connection = bring_up(stack, name, _tell, fresh=fresh, wanted=Wanted(images=images, factor=factor))
     typer.echo(f"The sandbox '{name}' is up.")
     _tell_images(connection)
     typer.echo(f"  services        {_called(name)} status --env {stack.environment.name}")

@@ -1,4 +1,4 @@
-"""Which base images does the sandbox build on? Stand-ins on the running Python, without a shell."""
+"""The base images that the sandbox builds on: stand-ins on the running Python, without a shell."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from .python_root import HOME, LIBRARIES, PythonRoot, add_file, fingerprint
-from .standins.catalogue import PROGRAMS, Program
+from .standins.catalogue import PROGRAMS
 
 REGISTRY = "lgtm-standin"
 ROOT_REPOSITORY = f"{REGISTRY}/root"
 IDENTITY_LABEL = "lgtm-standin.identity"
-# Recordings are JSON, and the shapes of configurations are YAML.
+# The stand-ins' recordings are JSON, the keys of config files YAML.
 _APPLICATION_SUFFIXES = {".py", ".json", ".yaml"}
 
 _ENTRY = """#!{home}/bin/python3 -IS
@@ -100,7 +100,7 @@ def _labels(label: str, identity: str) -> dict[str, str]:
 
 
 def _application() -> dict[str, Path]:
-    """The stand-ins and PyYAML, as path in the image's `app` directory to file here."""
+    """Return the stand-ins, their data and PyYAML, as path in the image's `app` directory to file here."""
     standins = Path(__file__).with_name("standins")
     spec = importlib.util.find_spec("yaml")
     if spec is None or spec.origin is None:
@@ -124,24 +124,25 @@ def _root_context() -> bytes:
 
 def _program_context(root: str, service: str, version: str, factor: float) -> bytes:
     program = PROGRAMS[service]
+    uid = program.user(version)
     inner = io.BytesIO()
     with tarfile.open(fileobj=inner, mode="w") as layer:
         for directory in program.directories:
-            add_file(layer, directory, None, mode=0o755, uid=program.uid)
+            add_file(layer, directory, None, mode=0o755, uid=uid)
         add_file(layer, program.entrypoint, _ENTRY.format(home=HOME, service=service).encode(), mode=0o755)
         identity = {"service": service, "version": version, "factor": factor}
         add_file(layer, "/etc/standin.json", json.dumps(identity).encode())
-        add_file(layer, "/etc/passwd", _passwd(service, program).encode())
+        add_file(layer, "/etc/passwd", _passwd(service, uid).encode())
     dockerfile = (
         f"FROM {root}\nADD layer.tar /\n"
         f'LABEL org.opencontainers.image.title="{service}" org.opencontainers.image.version="{version}"\n'
-        f'EXPOSE {program.port}\nUSER {program.uid}\nENTRYPOINT ["{program.entrypoint}"]\n'
+        f'EXPOSE {program.port}\nUSER {uid}\nENTRYPOINT ["{program.entrypoint}"]\n'
     )
     return _context({"Dockerfile": dockerfile.encode(), "layer.tar": inner.getvalue()})
 
 
-def _passwd(service: str, program: Program) -> str:
-    return f"root:x:0:0:root:/:/nologin\n{service}:x:{program.uid}:{program.uid}:{service}:/:/nologin\n"
+def _passwd(service: str, uid: int) -> str:
+    return f"root:x:0:0:root:/:/nologin\n{service}:x:{uid}:{uid}:{service}:/:/nologin\n"
 
 
 def _context(files: Mapping[str, bytes]) -> bytes:

@@ -13,7 +13,7 @@ from lgtm_deploy.core.ports import Progress
 from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.sandbox.clients import client
 from lgtm_deploy.sandbox.connection import Connection
-from lgtm_deploy.sandbox.start_failure import StartFailures
+from lgtm_deploy.sandbox.start_failure import start_failures
 
 # The longest time in which no service has to come further. A real Pyroscope needs 47 s to get ready, and more on a
 # busy machine; a service that starts again and again comes no further either.
@@ -66,7 +66,7 @@ def wait_settled(stack: Stack, connection: Connection, progress: Progress) -> No
     none comes further for five minutes.
     """
     ecs, elb = client(connection, "ecs"), client(connection, "elbv2")
-    failures = StartFailures(stack, connection)
+    failures = start_failures(stack, connection)
     advance, said, examined = Advance(STALL_SECONDS), "", time.monotonic()
     while True:
         found = _services(ecs, stack.environment.cluster, [each.ecs_service for each in stack.services.values()])

@@ -10,7 +10,7 @@ from lgtm_deploy.core.stack import Service, Stack
 from lgtm_deploy.sandbox.clients import environment_of
 from lgtm_deploy.sandbox.connection import Connection
 from lgtm_deploy.sandbox.files import write_text
-from lgtm_deploy.steps.rollouts import Watched, look_at
+from lgtm_deploy.steps.rollouts import RolloutPorts, Watched, look_at
 
 # AWS: GetLogEvents returns up to 10,000 events.
 _ALL_LINES = 10_000
@@ -24,13 +24,12 @@ class _Ports:
 
 
 class StartFailures:
-    """Looks at the rollouts of a sandbox's services and at what their containers wrote."""
+    """Looks at the rollouts of services and at what their containers wrote. Logs are kept in the folder `logs`."""
 
-    def __init__(self, stack: Stack, connection: Connection) -> None:
+    def __init__(self, stack: Stack, ports: RolloutPorts, logs: Path) -> None:
         self._stack = stack
-        self._connection = connection
-        with environment_of(connection.environment):
-            self._ports = _ports_of(stack, connection)
+        self._ports = ports
+        self._logs = logs
 
     def of(self, name: str, *, is_final: bool) -> str:
         """Return why the service cannot come up and where its log is; '' while it still can.
@@ -65,11 +64,17 @@ class StartFailures:
 
     def _keep_log(self, service: Service, seen: Rollout) -> Path:
         """Write all that the task wrote into a file of the sandbox, and return the file."""
-        file = self._connection.records.with_name("logs") / f"{service.name}.log"
+        file = self._logs / f"{service.name}.log"
         tasks = seen.stopped or seen.running
         lines = self._ports.rollouts.last_lines(tasks[-1], service.container, _ALL_LINES) if tasks else ()
         write_text(file, "".join(f"{line}\n" for line in lines))
         return file
+
+
+def start_failures(stack: Stack, connection: Connection) -> StartFailures:
+    """Return the view of a sandbox's services. Logs are kept in the sandbox's own folder."""
+    with environment_of(connection.environment):
+        return StartFailures(stack, _ports_of(stack, connection), connection.records.with_name("logs"))
 
 
 def _ports_of(stack: Stack, connection: Connection) -> _Ports:

@@ -18,7 +18,7 @@ from lgtm_deploy.core.errors import PermanentError
 from lgtm_deploy.core.ports import Progress
 from lgtm_deploy.core.stack import Service, Stack
 from lgtm_deploy.sandbox.engine import Engine, client_of
-from lgtm_deploy.sandbox.files import read_json, write_json
+from lgtm_deploy.sandbox.files import locked, read_json, write_json
 from lgtm_deploy.sandbox.home import Home
 from lgtm_deploy.sandbox.image_choice import (
     DEFAULT_FACTOR,
@@ -50,8 +50,9 @@ def choose_images(
     needed does not exist.
     """
     mode, factor = wanted.images or Images.AUTO, wanted.factor or DEFAULT_FACTOR
-    progress("choosing the base images")
-    with closing(engine.client()) as client:
+    busy = locked(home.path / "images.lock", progress, "waiting for another sandbox to choose its base images")
+    with busy, closing(engine.client()) as client:
+        progress("choosing the base images")
         facts = [facts_of(home, service, files, stack, client) for service in stack.services.values()]
         missing = list(dict.fromkeys(each.reference for each in facts if each.is_missing))
         refusal = why_not_pulled(engine.docker_host, missing, ASK_SECONDS) if missing and mode is Images.AUTO else ""
@@ -225,5 +226,6 @@ def _remembered(home: Home, kind: str) -> Mapping[str, str]:
 
 
 def _remember(home: Home, kind: str, images: Mapping[str, str]) -> None:
-    known = read_json(home.vendor_images) or {}
-    write_json(home.vendor_images, {**known, kind: {**known.get(kind, {}), **images}})
+    with locked(home.vendor_images.with_suffix(".lock"), lambda _text: None):
+        known = read_json(home.vendor_images) or {}
+        write_json(home.vendor_images, {**known, kind: {**known.get(kind, {}), **images}})
