@@ -127,7 +127,7 @@ def status(context: typer.Context, *, name: Name = "default") -> None:
         if connection is not None:
             found |= {"endpoint": connection.endpoint, "load_balancer_url": connection.load_balancer_url}
             found |= {"docker_host": connection.docker_host, "records": str(connection.records)}
-            found |= {"images": connection.base_images(), "images_reason": connection.choice.reason}
+            found |= {"base_images": connection.base_images(), "base_images_reason": connection.choice.reason}
             found |= {"factor": connection.choice.factor}
         typer.echo(json.dumps(found))
         return

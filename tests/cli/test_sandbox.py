@@ -62,8 +62,8 @@ def test_the_status_tells_origin_reason_and_factor(stack: Stack) -> None:
 def test_the_status_tells_programs_too(stack: Stack) -> None:
     said = json.loads(lgtm_deploy("sandbox", "status", "--output", "json", folder=stack.directory).out)
 
-    assert said["images"] == {"grafana": "stand-in (not recorded)", "tempo": "loaded image"}
-    assert (said["images_reason"], said["factor"]) == (CHOICE.reason, 10.0)
+    assert said["base_images"] == {"grafana": "stand-in (not recorded)", "tempo": "loaded image"}
+    assert (said["base_images_reason"], said["factor"]) == (CHOICE.reason, 10.0)
 
 
 def test_only_a_service_on_a_stand_in_is_built_with_its_registry(stack: Stack) -> None:

@@ -92,7 +92,7 @@ def run(*words: str) -> Any:
 
 def test_the_stack_runs_on_vendors_images_and_on_a_loaded_one(connection: Connection, example: Stack) -> None:
     expected = {name: "loaded image" if name == "tempo" else "vendor image" for name in example.services}
-    assert run("sandbox", "status")["images"] == expected
+    assert run("sandbox", "status")["base_images"] == expected
     assert connection.build_args == {}
     running = {}
     with closing(docker.DockerClient(base_url=connection.docker_host)) as client:
