@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from lgtm_deploy.core.errors import UsageError
+from lgtm_deploy.core.methods import takes_post
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,13 +38,19 @@ class Paths:
 class Probe:
     """A request, and the answer that proves that the change works.
 
-    `body` is a text that the answer must hold; `send`, where there is one, is the JSON that is posted.
+    `body` is a text that the answer must hold; `send`, where there is one, is the JSON that is posted. Paths
+    that take POST only are asked by POST in any case.
     """
 
     path: str
     status: int = 200
     body: str = ""
     send: str = ""
+
+    @property
+    def verb(self) -> str:
+        """The HTTP method."""
+        return "POST" if self.send or takes_post(self.path) else "GET"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +62,8 @@ class Rehearsal:
     """
 
     environment: Mapping[str, str] = field(default_factory=dict)
-    ready_within: float = 60.0
+    # Pyroscope 2.0.4 took 47 s on an idle machine (recorded); a busy one takes longer.
+    ready_within: float = 120.0
     skip: str = ""
 
 
