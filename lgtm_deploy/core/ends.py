@@ -33,8 +33,7 @@ def how_it_ended(
     checked: str = "",
     events: Iterable[ServiceEvent] = (),
 ) -> str:
-    """Exit code, AWS's reasons, what the load balancer's check on the path `checked` got, and what
-    the log says."""
+    """Exit code, AWS's reasons, what the load balancer's check on the path `checked` got, and what the log says."""
     code = task.exit_code_of(container)
     how = f"container {container} exited with code {code}" if code is not None else "a task stopped"
     reasons = list(dict.fromkeys(each.reason for each in task.containers if each.reason))

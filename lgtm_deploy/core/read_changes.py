@@ -52,7 +52,7 @@ def read_summary(service: Service, contract: Contract) -> tuple[str, ...]:
     if listed is None:
         return (f"no read paths are known for {service.name}: only declared paths were asked",)
     known = known_paths(service)
-    unknown = () if known else (f"the read paths of {title} are not known: those of other versions were asked",)
+    unknown = () if known else (f"{title} is not in the list of read paths: those of other versions were asked",)
     changes = [
         change for change in _changes(service, contract) if change.outcome != "neither" or change.was.path in known
     ]
@@ -60,11 +60,11 @@ def read_summary(service: Service, contract: Contract) -> tuple[str, ...]:
     names: dict[Outcome, str] = {
         "as before": "answer as before",
         "moved": f"answer{under}",
-        "dropped": "are dropped",
-        "lost": "are lost",
-        "new": "answer that did not",
-        "unlike": "answer otherwise",
-        "neither": "answer on neither image",
+        "dropped": "dropped",
+        "lost": "lost",
+        "new": "new",
+        "unlike": "changed",
+        "neither": "fail on both",
     }
     counts = {name: sum(change.outcome == outcome for change in changes) for outcome, name in names.items()}
     told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
@@ -97,11 +97,11 @@ def _of_path(service: Service, contract: Contract, path: str) -> Iterator[ReadCh
 
 
 def _best(replies: Sequence[Reply]) -> Reply:
-    """The answer that counts of those at the old and the new place: a 2xx, else an error of the server, else any but
-    404."""
+    """The answer that counts of those at the old and the new place: a 2xx, else an error of the server, else one that
+    is no 404, else one of a route that is there."""
 
-    def rank(reply: Reply) -> int:
-        return 0 if reply.succeeds else 1 if reply.is_broken else 2 if reply.status not in _GONE else 3
+    def rank(reply: Reply) -> tuple[bool, bool, bool, bool]:
+        return not reply.succeeds, not reply.is_broken, reply.status in _GONE, not reply.has_route
 
     return min(replies, key=rank)
 

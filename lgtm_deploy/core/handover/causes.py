@@ -36,11 +36,14 @@ def cause_under_prefix(service: Service, replies: Iterable[Reply]) -> str:
 
 
 def _of_tempo(service: Service, replies: Sequence[Reply]) -> str:
-    version = numbers(service.version)
+    paths = {reply.path for reply in replies}
+    is_silent = bool(replies) and all(reply.status == NOT_FOUND for reply in replies)
     if any(sign in reply.body for reply in replies if reply.is_broken for sign in _TEMPO_ASTRAY):
         why = "Tempo's parts do not find each other under this prefix"
-    elif replies and all(reply.status == NOT_FOUND for reply in replies) and version >= _TEMPO_SILENT_SINCE:
+    elif is_silent and numbers(service.version) >= _TEMPO_SILENT_SINCE:
         why = f"Tempo {service.version} serves no route but {service.prefix}/metrics"
+    elif is_silent and "/ready" in paths and f"{service.prefix}/ready" not in paths:
+        why = f"Tempo's /ready has moved under {service.prefix}, where its parts do not find each other"
     else:
         return ""
     return (
