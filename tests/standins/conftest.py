@@ -1,4 +1,4 @@
-"""Stand-ins as processes of their own, started as the image starts them, and asked over HTTP."""
+"""Stand-ins as processes of their own, asked over HTTP, and in this process, with a clock that a test moves."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 
 from lgtm_deploy.sandbox.ports import free_port
+from lgtm_deploy.sandbox.standins import standin
+from lgtm_deploy.sandbox.standins.listener import Response, request_of
 
 SANDBOX = Path(__file__).parents[2] / "lgtm_deploy" / "sandbox"
 EXAMPLE = Path(__file__).parents[2] / "examples" / "lgtm-stack"
@@ -42,6 +45,55 @@ class StandIn:
         _, log = self.process.communicate(timeout=DEADLINE_SECONDS)
         return self.process.returncode, log
 
+
+@dataclass(kw_only=True)
+class Clock:
+    """The time that a stand-in in this process sees."""
+
+    elapsed: float = 0.0
+
+    def monotonic(self) -> float:
+        return self.elapsed
+
+    def wall(self) -> float:
+        return NOW + self.elapsed
+
+
+class InProcess:
+    """A stand-in in this process."""
+
+    def __init__(self, service: str, version: str, config: str, *, private_address: bool = True) -> None:
+        self.clock = Clock()
+        self.server = standin.StandIn(
+            service,
+            version,
+            yaml.safe_load(config) or {},
+            private_address=private_address,
+            clock=self.clock.monotonic,
+            wall=self.clock.wall,
+        )
+
+    def ask(
+        self,
+        target: str,
+        body: bytes = b"",
+        *,
+        method: str = "",
+        tenant: str | None = "demo",
+        port: int = 0,
+        **headers: str,
+    ) -> Response:
+        """Ask on the main port, or on another one. A body is sent by POST, as JSON unless a header says otherwise."""
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        if tenant is not None:
+            given["x-scope-orgid"] = tenant
+        if body:
+            given.setdefault("content-type", "application/json")
+        listener = next(each for each in self.server.listeners if each.port == port or not port)
+        return listener.answer(request_of(method or ("POST" if body else "GET"), target, given, body))
+
+
+NOW = 1_800_000_000.0
 
 Start = Callable[..., StandIn]
 Exit = Callable[..., tuple[int, str]]
@@ -70,13 +122,13 @@ def launch(service: str, version: str, config: Path | None, *flags: str, **envir
 
 @pytest.fixture
 def start(tmp_path: Path, port: int) -> Iterator[Start]:
-    """Start a stand-in on `port` and wait until it listens; readiness takes no time unless the test says so."""
+    """Start a stand-in on `port`, with hardly any delays unless the test says so, and wait until it listens."""
     started: list[StandIn] = []
 
     def run(service: str, version: str, config: str = "", *, tenant: str = "", **environment: str) -> StandIn:
         file = tmp_path / f"{service}.yaml"
         file.write_text(config)
-        settings = {"STANDIN_READY_SECONDS": "0", **environment}
+        settings = {"STANDIN_FACTOR": "1000", "STANDIN_ADDRESSES": "private", **environment}
         process = launch(service, version, None if service == "grafana" else file, **settings)
         headers = {"X-Scope-OrgID": tenant} if tenant else {}
         one = StandIn(

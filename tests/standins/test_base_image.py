@@ -15,7 +15,7 @@ from lgtm_deploy.sandbox.base_image import build_base_images, known_versions
 
 LABEL = f"lgtm-deploy.test.standins={os.getpid()}"
 # Not those of the example: a tag is one for the whole engine, and a sandbox may be building on it.
-VERSIONS = {"tempo": "2.2.4", "grafana": "11.6.0"}
+VERSIONS = {"tempo": "2.3.1", "grafana": "11.6.0"}
 
 pytestmark = pytest.mark.sandbox
 
@@ -41,21 +41,21 @@ def client() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def tags(client: Any) -> tuple[str, ...]:
-    return build_base_images(client, label=LABEL, versions=VERSIONS).tags
+    return build_base_images(client, label=LABEL, versions=VERSIONS, factor=20.0).tags
 
 
 def test_a_second_build_of_the_same_content_builds_nothing(client: Any, tags: tuple[str, ...]) -> None:
-    again = build_base_images(client, label=LABEL, versions=VERSIONS)
+    again = build_base_images(client, label=LABEL, versions=VERSIONS, factor=20.0)
     assert (again.built, again.tags) == ((), tags)
 
 
 def test_images_have_the_vendors_entry_point_user_and_our_label(client: Any, tags: tuple[str, ...]) -> None:
-    config = client.images.get("lgtm-standin/grafana/tempo:2.2.4").attrs["Config"]
-    assert (config["Entrypoint"], config["User"]) == (["/tempo"], "10001")
+    config = client.images.get("lgtm-standin/grafana/tempo:2.3.1").attrs["Config"]
+    assert (config["Entrypoint"], config["User"]) == (["/tempo"], "0")
     assert client.images.get("lgtm-standin/grafana/grafana:11.6.0").attrs["Config"]["User"] == "472"
     key, _, value = LABEL.partition("=")
     assert all(client.images.get(tag).labels[key] == value for tag in tags)
-    assert config["Labels"]["org.opencontainers.image.version"] == "2.2.4"
+    assert config["Labels"]["org.opencontainers.image.version"] == "2.3.1"
 
 
 def test_a_version_that_never_was_has_no_image(client: Any) -> None:
@@ -70,8 +70,8 @@ def test_a_container_listens_quickly_and_stops_cleanly(client: Any, tags: tuple[
     container = client.containers.run(tags[0], detach=True, labels=dict([LABEL.split("=")]))
     container.reload()
     address = container.attrs["NetworkSettings"]["IPAddress"]
-    with httpx.Client(transport=httpx.HTTPTransport(retries=10)) as http:
-        assert http.get(f"http://{address}:3200/api/echo").text == "echo"
+    with httpx.Client(transport=httpx.HTTPTransport(retries=10), timeout=30) as http:
+        assert http.get(f"http://{address}:3200/api/echo").text == "echo\n"
         assert http.get(f"http://{address}:3200/ready").status_code == 503
     container.stop(timeout=5)
     assert container.wait()["StatusCode"] == 0

@@ -11,7 +11,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "lgtm-stack"
 BASELINE = ROOT / "lgtm_deploy" / "sandbox" / "baselines" / "lgtm"
-VERSIONS = {"loki": "3.5.1", "mimir": "2.16.0", "tempo": "2.3.1", "pyroscope": "2.0.4"}
+VERSIONS = {"loki": "3.5.1", "mimir": "2.16.0", "tempo": "2.9.0", "pyroscope": "2.0.4"}
 
 
 @pytest.mark.parametrize(
@@ -34,11 +34,17 @@ VERSIONS = {"loki": "3.5.1", "mimir": "2.16.0", "tempo": "2.3.1", "pyroscope": "
             "pyroscope",
             "1.13.5",
             "architecture_storage: v2\n",
-            "field architecture_storage not found in type phlare.Config",
+            "field architecture_storage not found in type main.mainFlags",
         ),
+        ("tempo", "3.0.3", "ingester: {}\n", "line 1: field ingester not found in type app.Config"),
         ("mimir", "2.16.0", "multitenancy: true\n", "field multitenancy not found in type mimir.Config"),
         ("loki", "3.5.1", "auth: true\n", "field auth not found in type loki.ConfigWrapper"),
-        ("loki", "3.5.1", "limits_config: {retention_period: long}\n", "into time.Duration"),
+        (
+            "loki",
+            "3.5.1",
+            "limits_config: {retention_period: 336x}\n",
+            'loki.yaml: unknown unit "x" in duration "336x"',
+        ),
     ],
 )
 def test_a_config_that_does_not_fit_aborts_the_start(run_to_exit, service, version, config, said) -> None:
@@ -51,7 +57,25 @@ def test_a_config_that_does_not_fit_aborts_the_start(run_to_exit, service, versi
 def test_mimir_takes_local_runtime_configuration_only(run_to_exit) -> None:
     code, output = run_to_exit("mimir", "2.16.0", "runtime_config:\n  file: s3://bucket/runtime.yaml\n")
     assert code == 1
-    assert "open s3:/bucket/runtime.yaml: no such file or directory" in output
+    assert "open s3://bucket/runtime.yaml: no such file or directory" in output
+
+
+def test_a_flag_that_does_not_exist_ends_the_start(run_to_exit) -> None:
+    code, output = run_to_exit("loki", "3.5.1", "", "-bogus-flag")
+    assert (code, output) == (2, "flag provided but not defined: -bogus-flag\n")
+
+
+def test_an_s3_endpoint_that_refuses_ends_tempo(run_to_exit) -> None:
+    config = "storage: {trace: {backend: s3, s3: {bucket: a, endpoint: '127.0.0.1:9', insecure: true}}}\n"
+    code, output = run_to_exit("tempo", "2.9.0", config, STANDIN_FACTOR="10")
+    assert code == 1
+    assert "dial tcp 127.0.0.1:9: connect: connection refused" in output
+
+
+def test_tempo_without_a_private_address_ends_as_if_nothing_were_wrong(run_to_exit) -> None:
+    code, output = run_to_exit("tempo", "2.9.0", "", STANDIN_ADDRESSES="loopback")
+    assert code == 0
+    assert "no private IP address found" in output
 
 
 def test_a_missing_config_file_aborts_the_start(run_to_exit) -> None:

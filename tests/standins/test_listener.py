@@ -1,4 +1,4 @@
-"""The shared HTTP room: connections are kept, bodies may be chunked, nonsense is refused."""
+"""The HTTP server: connections are kept, bodies may be chunked, nonsense is refused."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def raw(port: int, request: bytes) -> bytes:
 
 
 def tempo(start, port, other_port):
-    otlp = f'distributor: {{receivers: {{otlp: {{protocols: {{http: {{endpoint: "0.0.0.0:{other_port}"}}}}}}}}}}'
+    otlp = f'multitenancy_enabled: false\ndistributor: {{receivers: {{otlp: {{protocols: {{http: {{endpoint: "0.0.0.0:{other_port}"}}}}}}}}}}'
     return start("tempo", "2.3.1", f"server: {{http_listen_port: {port}}}\n{otlp}\n")
 
 
@@ -23,7 +23,7 @@ def test_a_connection_serves_many_requests(start, port, other_port) -> None:
     with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
         for _ in range(3):
             connection.sendall(b"GET /api/echo HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert connection.recv(4096).endswith(b"\r\n\r\necho")
+            assert connection.recv(4096).endswith(b"\r\n\r\necho\n")
     assert running.process.poll() is None
 
 
@@ -45,5 +45,5 @@ def test_nonsense_is_refused_and_the_server_lives(start, port, other_port) -> No
         httpx.post(f"http://127.0.0.1:{other_port}/v1/traces", content=b"no gzip", headers=headers).status_code == 400
     )
     assert running.client.head("/api/echo").text == ""
-    assert running.get("/api/echo").text == "echo"
+    assert running.get("/api/echo").text == "echo\n"
     assert "Traceback" not in running.stop()[1]

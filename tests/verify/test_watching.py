@@ -15,7 +15,6 @@ from tests.verify.loopback import Answer, HurriedClock, Loopback, example, on_lo
 
 @pytest.fixture(autouse=True)
 def _ready_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("STANDIN_READY_SECONDS", "0")
     monkeypatch.setenv("GF_PATHS_PROVISIONING", "/nowhere")
 
 

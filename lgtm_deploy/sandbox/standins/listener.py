@@ -173,7 +173,14 @@ class HttpExchange(BaseHTTPRequestHandler):
             self.wfile.write(response.body)
 
     def _answer(self) -> None:
-        self.send(type(self).answers(self.read()))
+        try:
+            request = self.read()
+        except ValueError:
+            # How much of it is still unread is unknown.
+            self.close_connection = True
+            self.send(Response(status=400, body=b"400 Bad Request"))
+        else:
+            self.send(type(self).answers(request))
 
     def _wait_for_close(self) -> None:
         self.connection.settimeout(None)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from . import protobuf, selectors
+from .asked import Asked
 from .listener import Request, Response, document
 
 API = "/loki/api/v1"
@@ -23,22 +24,20 @@ class LogStore:
         del version, config
         self._lines: list[tuple[str, dict[str, str], int, str]] = []
 
-    def write(self, request: Request, tenant: str, at: float) -> None:
+    def write(self, asked: Asked, tenant: str) -> None:
         """Keep the lines of a push. Raises ValueError where it is none."""
-        del at
-        binary = "json" not in request.header("content-type")
-        for labels, moment, line in _from_protobuf(request.body) if binary else _from_json(request.json()):
+        for labels, moment, line in _pushed(asked.request):
             # `series, none` of loki-3.5.1-auth: a service_name for each stream, `unknown_service` without a job.
             kept = {key: value for key, value in labels.items() if value}
             named = {**kept, "service_name": kept.get("service_name") or kept.get("job") or "unknown_service"}
             if (tenant, named, moment, line) not in self._lines:
                 self._lines.append((tenant, named, moment, line))
 
-    def view(  # noqa: PLR0911 - a route each
-        self, request: Request, tenants: tuple[str, ...], at: float, now: float
-    ) -> Response | None:
+    def view(self, asked: Asked) -> Response | None:  # noqa: PLR0911 - a route each
         """Answer a read; None where it is none, or is not understood."""
-        del at
+        request, tenants, now = asked.request, asked.tenants, asked.now
+        if request.path == f"{API}/push" and request.method == "POST":
+            return Response(status=204, kind="") if list(_pushed(request)) else None
         lines = [each[1:] for each in self._lines if each[0] in tenants]
         known = [labels for labels, _, _ in lines]
         route = request.path.removeprefix(API)
@@ -124,6 +123,13 @@ def _nanoseconds(given: str) -> int | None:
         return int(datetime.fromisoformat(given.replace("Z", "+00:00")).timestamp() * 10**9)
     except ValueError:
         return None
+
+
+def _pushed(request: Request) -> Iterator[tuple[dict[str, str], int, str]]:
+    kind = request.header("content-type").partition(";")[0]
+    if kind == "application/x-protobuf":
+        return _from_protobuf(request.body)
+    return _from_json(request.json() if kind == "application/json" else {})
 
 
 def _from_json(content: Mapping[str, Any]) -> Iterator[tuple[dict[str, str], int, str]]:

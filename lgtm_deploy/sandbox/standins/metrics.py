@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from . import protobuf, selectors
+from .asked import Asked
 from .listener import Request, Response, document
 
 API = "/prometheus/api/v1"
@@ -24,17 +25,14 @@ class MetricStore:
         del version, config
         self._series: dict[tuple[str, Labels], dict[float, float]] = {}
 
-    def write(self, request: Request, tenant: str, at: float) -> None:
+    def write(self, asked: Asked, tenant: str) -> None:
         """Keep the samples of a remote write (prompb.WriteRequest). Raises ValueError where it is none."""
-        del at
-        for labels, samples in _decoded(request.body):
+        for labels, samples in decoded(asked.request.body):
             self._series.setdefault((tenant, labels), {}).update(samples)
 
-    def view(  # noqa: PLR0911 - a route each
-        self, request: Request, tenants: tuple[str, ...], at: float, now: float
-    ) -> Response | None:
+    def view(self, asked: Asked) -> Response | None:  # noqa: PLR0911 - a route each
         """Answer a read; None where it is none, or is not understood."""
-        del at
+        request, tenants, now = asked.request, asked.tenants, asked.now
         if request.path == "/api/v1/push":
             return self._push(request, tenants[0])
         known = {labels: samples for (tenant, labels), samples in self._series.items() if tenant in tenants}
@@ -57,7 +55,7 @@ class MetricStore:
     def _push(self, request: Request, tenant: str) -> Response | None:
         # `push, older than the last`, `push, same time, another value`.
         try:
-            for labels, samples in _decoded(request.body):
+            for labels, samples in decoded(request.body):
                 known = self._series.get((tenant, labels), {})
                 for at, value in samples.items():
                     if known and (at < max(known) or known.get(at, value) != value):
@@ -67,7 +65,8 @@ class MetricStore:
         return Response(kind="")
 
 
-def _decoded(body: bytes) -> Iterator[tuple[Labels, dict[float, float]]]:
+def decoded(body: bytes) -> Iterator[tuple[Labels, dict[float, float]]]:
+    """Yield the series of a remote write: labels, and values by time in seconds. Raises ValueError where it is none."""
     for number, series in protobuf.fields(protobuf.decompress(body)):
         labels, samples = {}, {}
         for kind, content in protobuf.fields(series) if number == 1 else ():

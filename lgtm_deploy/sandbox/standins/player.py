@@ -10,64 +10,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any
 
-from . import protobuf
+from .asked import Asked, Key, NewStore, Store, keep, look
 from .listener import NOT_FOUND, Request, Response, text
-from .recordings import Exchange, Recording, ids, mask, mask_ids, shift, times
+from .recordings import Exchange, Recording, ids, mask, shift, times
 from .rules import TENANT_HEADER, Settings
-
-# The headers that decide an answer. Of `Accept` only protobuf does (`by id, Accept text/html`).
-_HEADERS = ("content-type", "content-encoding", "connect-protocol-version", "x-prometheus-remote-write-version")
-_USUAL = {"connect-protocol-version": "1", "x-prometheus-remote-write-version": "0.1.0"}
-
-Key = tuple[Any, ...]
-
-
-class Store(Protocol):
-    """Keeps what clients write, and answers from it."""
-
-    def write(self, request: Request, tenant: str, at: float) -> None:
-        """Keep an accepted write. Raises ValueError where it is none."""
-
-    def view(self, request: Request, tenants: tuple[str, ...], at: float, now: float) -> Response | None:
-        """Answer a read; None where it is none, or is not understood."""
-
-
-class NewStore(Protocol):
-    """Makes an empty store."""
-
-    def __call__(self, version: str, config: Mapping[str, Any]) -> Store:
-        """Return a store for a version and its configuration."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Asked:
-    """A request as it is compared: where it goes, for whom, at which moment, and what it holds."""
-
-    request: Request
-    port: int | None
-    audience: str
-    tenants: tuple[str, ...]
-    at: float
-    now: float
-    early: bool
-
-    def key(self) -> Key:
-        """Return what two requests share that get the same answer."""
-        return (*self.route(), _query(self.request), _headers(self.request), _spelled(self.request))
-
-    def route(self) -> Key:
-        """Return the method, the path without IDs, and the kind of tenant."""
-        return (self.request.method, self.port, mask_ids(self.request.path), self.audience)
-
-    def text(self) -> str:
-        """Return all that may hold times or IDs."""
-        pairs = [f"{key}={value}" for key, values in sorted(self.request.query.items()) for value in values]
-        return " ".join([self.request.path, *pairs, _readable(self.request)])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +74,7 @@ class Player:
     def _refused(self, asked: Asked) -> Take | None:
         """Return a recorded answer to the same kind of tenant on a sibling of the path."""
         beside = asked.request.path.rsplit("/", 1)[0]
-        mine = [each for each in self._methods.get(asked.route()[1:3], []) if each.asked.audience == "one"]
+        mine = [each for each in self._methods.get(asked.place(), []) if each.asked.audience == "one"]
         if mine and all(each.view is None for each in mine):
             # Not data: pages are shown to everybody (`GET /metrics`, asked by `demo` only).
             return None
@@ -134,7 +84,7 @@ class Player:
         return None
 
     def _unknown(self, asked: Asked) -> Response:
-        other = self._methods.get(asked.route()[1:3], [])
+        other = self._methods.get(asked.place(), [])
         same = [each for each in other if each.asked.request.method == asked.request.method]
         if same and all(each.view is None for each in same):
             return self._played(same[0], asked)
@@ -167,6 +117,9 @@ class Player:
                 take.moved != bool(self._settings.api_prefix),
                 take.asked.request.header(TENANT_HEADER) != tenant,
                 ids(recorded) != literal,
+                take.asked.headers() != asked.headers(),
+                set(take.asked.request.query) != set(asked.request.query),
+                bool(take.asked.request.body) != bool(asked.request.body),
                 _distance(mine, asked.now, times(recorded), take.asked.now),
             )
 
@@ -194,7 +147,7 @@ class Player:
         """Return the store's answer with what it leaves out from a recorded answer of the same route."""
         takes = [
             each
-            for each in self._methods.get(asked.route()[1:3], [])
+            for each in self._methods.get(asked.place(), [])
             if each.good and each.asked.request.method == asked.request.method
         ]
         take = next(iter(self._ranked(takes, asked, view)), None)
@@ -215,7 +168,7 @@ class Player:
             for index, key in (
                 (self._takes, take.asked.key()),
                 (self._routes, take.asked.route()),
-                (self._methods, take.asked.route()[1:3]),
+                (self._methods, take.asked.place()),
             ):
                 index.setdefault(key, []).append(take)
 
@@ -226,22 +179,17 @@ def ask(request: Request, port: int | None, settings: Settings, *, at: float, no
     return Asked(request=request, port=port, audience=audience, tenants=tenants, at=at, now=now, early=early)
 
 
-def keep(store: Store, asked: Asked, response: Response) -> None:
-    """Give an accepted write to the store."""
-    if 200 <= response.status < 300 and asked.request.method == "POST" and not response.hangs:  # noqa: PLR2004
-        tenant = asked.request.header(TENANT_HEADER) if asked.audience != "one" else asked.tenants[0]
-        try:
-            store.write(asked.request, tenant, asked.at)
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError):
-            return
+def tenant_of(asked: Asked) -> str:
+    """Return the tenant under which a write is kept."""
+    return asked.tenants[0] if asked.audience == "one" else asked.request.header(TENANT_HEADER)
 
 
 def _take(
     each: Exchange, request: Request, recording: Recording, settings: Settings, store: Store, *, early: bool
 ) -> Take:
     asked = ask(request, each.port, settings, at=each.at, now=recording.started + each.at, early=early)
-    view = store.view(request, asked.tenants, asked.at, asked.now) if asked.tenants else None
-    keep(store, asked, each.response)
+    view = look(store, asked)
+    keep(store, asked, each.response, tenant_of(asked))
     return Take(
         asked=asked,
         response=each.response,
@@ -250,50 +198,6 @@ def _take(
         moved=bool(settings.api_prefix),
         tenants=settings.tenants,
     )
-
-
-def _query(request: Request) -> tuple[Any, ...]:
-    pairs = [(key, mask_ids(mask(value))) for key, values in request.query.items() for value in values]
-    return tuple(sorted(pairs))
-
-
-def _headers(request: Request) -> tuple[Any, ...]:
-    wanted = _HEADERS if request.method in {"POST", "PUT", "PATCH"} else ()
-    found = [(key, request.header(key)) for key in wanted if request.header(key) not in {"", _USUAL.get(key)}]
-    return (*found, "protobuf" in request.header("accept"), _is_unreadable(request))
-
-
-def _is_unreadable(request: Request) -> bool:
-    try:
-        request.content()
-    except ValueError:
-        return True
-    return False
-
-
-def _spelled(request: Request) -> str:
-    return mask_ids(mask(_readable(request)))
-
-
-def _readable(request: Request) -> str:
-    try:
-        body = request.content()
-    except ValueError:
-        body = request.body
-    if body[:1] in {b"{", b"["}:
-        try:
-            # Two clients spell JSON with and without spaces.
-            return json.dumps(json.loads(body), sort_keys=True)
-        except ValueError:
-            pass
-    try:
-        return body.decode("ascii")
-    except UnicodeDecodeError:
-        pass
-    try:
-        return protobuf.spell(protobuf.decompress(body))
-    except ValueError:
-        return protobuf.spell(body)
 
 
 def _alike(one: Response | None, other: Response | None) -> bool:

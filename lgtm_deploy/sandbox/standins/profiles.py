@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import selectors
+from .asked import Asked
 from .listener import Request, Response, document
 
 QUERIER = "/querier.v1.QuerierService/"
@@ -46,30 +47,27 @@ class ProfileStore:
         self._segments = version == "2.0.4"
         self._profiles: list[Profile] = []
 
-    def write(self, request: Request, tenant: str, at: float) -> None:
+    def write(self, asked: Asked, tenant: str) -> None:
         """Keep the profile of an /ingest. Raises ValueError where it is none."""
-        if not request.path.endswith("/ingest"):
-            return
-        counted = request.argument("format") != "lines"
-        # `Series {…,run="gzip"}`: a zipped body is taken and not understood.
-        stacks = {} if request.header("content-encoding") else _folded(request.body, counted=counted)
+        request, at = asked.request, asked.at
+        stacks = _stacks(request)
         if stacks:
             # `no times`: the moment of the upload. It is kept as 0, which every range holds.
             moment = _seconds(request.argument("until", "0"), 0.0)
             labels = _labels(request.argument("name"))
             self._profiles.append(Profile(tenant=tenant, labels=labels, moment=moment, stacks=stacks, at=at))
 
-    def view(self, request: Request, tenants: tuple[str, ...], at: float, now: float) -> Response | None:
+    def view(self, asked: Asked) -> Response | None:
         """Answer a read; None where it is none, or is not understood."""
-        try:
-            if request.path == "/pyroscope/render":
-                return self._render(request, tenants, at, now)
-            method = request.path.removeprefix(QUERIER)
-            if method == request.path or "json" not in request.header("content-type"):
-                return None
-            return self._query(method, request.json(), tenants, at)
-        except (ValueError, TypeError):
+        request, tenants, at, now = asked.request, asked.tenants, asked.at, asked.now
+        if request.path.endswith("/ingest"):
+            return Response(kind="") if _stacks(request) else None
+        if request.path == "/pyroscope/render":
+            return self._render(request, tenants, at, now)
+        method = request.path.removeprefix(QUERIER)
+        if method == request.path or "json" not in request.header("content-type"):
             return None
+        return self._query(method, request.json(), tenants, at)
 
     def _query(  # noqa: PLR0911 - a method each
         self, method: str, asked: dict[str, Any], tenants: tuple[str, ...], at: float
@@ -161,6 +159,17 @@ def _labels(name: str) -> dict[str, str]:
         # `LabelNames, hour, after minutes`: with a service_name of its own the name is kept as app_name.
         labels |= {"app_name": service, "__service_name__": given["service_name"]}
     return {key: value for key, value in sorted((labels | given).items()) if value}
+
+
+def _stacks(request: Request) -> Stacks:
+    name = request.argument("name").partition("{")[0]
+    kind, form = name.rpartition(".")[2], request.argument("format")
+    # A zipped body is taken and not understood (`Series {…,run="gzip"}`); other types are refused (`lgtm.verify`).
+    if request.method != "POST" or not request.path.endswith("/ingest") or request.header("content-encoding"):
+        return {}
+    if not name or ("." in name and kind not in _TYPES) or form not in {"", "folded", "lines"}:
+        return {}
+    return _folded(request.body, counted=form != "lines")
 
 
 def _folded(body: bytes, *, counted: bool) -> Stacks:

@@ -10,9 +10,10 @@ from functools import cached_property
 from typing import Any
 
 from . import logs, metrics, profiles, traces
+from .asked import NewStore, keep, look
 from .course import Course, course_of
 from .listener import Answer, Request, Response, hanging
-from .player import NewStore, Player, ask, keep
+from .player import Player, ask, tenant_of
 from .recordings import load
 from .rules import Settings
 
@@ -87,12 +88,12 @@ class StandIn:
             return self.course.readiness(at)
         with self._lock:
             asked = ask(request, port, self._settings, at=at, now=self._wall(), early=self.course.is_early(at))
-            view = self._store.view(request, asked.tenants, at, asked.now) if asked.tenants else None
+            view = look(self._store, asked)
             response = self.player.play(asked, view)
             if request.path == "/ready" and port is None and response.status == 200:  # noqa: PLR2004
                 probe = self.course.readiness(at)
                 response = probe if probe.status != 200 else response  # noqa: PLR2004
-            keep(self._store, asked, response)
+            keep(self._store, asked, response, tenant_of(asked))
             self._searched |= "/search" in request.path and response.status == 200  # noqa: PLR2004
         return replace(response, delay=response.delay / self._factor)
 

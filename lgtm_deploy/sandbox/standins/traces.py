@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from . import protobuf
+from .asked import Asked
 from .listener import Request, Response, document
 
 WEEK_SECONDS = 7 * 24 * 3600
@@ -29,17 +30,19 @@ class TraceStore:
         self._delay += max(0.0, float(idle) - 10.0) if idle.replace(".", "").isdigit() else 0.0
         self._spans: list[Span] = []
 
-    def write(self, request: Request, tenant: str, at: float) -> None:
+    def write(self, asked: Asked, tenant: str) -> None:
         """Keep the spans of an OTLP request. Raises ValueError where it is none."""
-        binary = "protobuf" in request.header("content-type")
-        for span in _from_protobuf(request.content()) if binary else _from_json(request.json()):
+        request, at = asked.request, asked.at
+        for span in _spans(request):
             kept = {**span, "tenant": tenant, "at": at}
             if not any({**each, "at": at} == kept for each in self._spans):
                 self._spans.append(kept)
 
-    def view(self, request: Request, tenants: tuple[str, ...], at: float, now: float) -> Response | None:
+    def view(self, asked: Asked) -> Response | None:
         """Answer a read; None where it is none, or is not understood."""
-        del now
+        request, tenants, at = asked.request, asked.tenants, asked.at
+        if asked.port:
+            return self._receive(asked)
         if found := re.fullmatch(r"/api(/v2)?/traces/([0-9a-fA-F]{1,32})", request.path):
             return self._by_id(found[2].lower().rjust(32, "0"), tenants, v2=bool(found[1]))
         if not request.path.startswith(("/api/search", "/api/v2/search")):
@@ -48,6 +51,11 @@ class TraceStore:
         if request.path == "/api/search":
             return self._search(request, spans)
         return _tags(request.path, spans)
+
+    def _receive(self, asked: Asked) -> Response | None:
+        if asked.request.method != "POST" or asked.request.path != "/v1/traces" or not list(_spans(asked.request)):
+            return None
+        return document({"partialSuccess": {}})
 
     def _of(self, tenants: tuple[str, ...]) -> list[Span]:
         return [each for each in self._spans if each["tenant"] in tenants]
@@ -157,6 +165,13 @@ def _matched(span: Span, wanted: list[tuple[str, str, str]]) -> dict[str, Any]:
     shown |= {"startTimeUnixNano": str(start), "durationNanos": str(end - start)}
     attributes = [{"key": key, "value": {"stringValue": value}} for scope, key, value in wanted if scope]
     return {**shown, "attributes": attributes} if attributes else shown
+
+
+def _spans(request: Request) -> Iterator[Span]:
+    kind = request.header("content-type").partition(";")[0]
+    if kind == "application/x-protobuf":
+        return _from_protobuf(request.content())
+    return _from_json(request.json() if kind == "application/json" else {})
 
 
 def _from_json(content: Mapping[str, Any]) -> Iterator[Span]:
