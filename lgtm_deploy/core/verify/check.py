@@ -51,7 +51,12 @@ class Place:
         """A request to a path, as the tenant."""
         tenant = {TENANT_HEADER: self.tenant} if self.tenant else {}
         return Question(
-            method=method, url=self.url + path, body=body, headers={**tenant, **(headers or {})}, seconds=self.seconds
+            method=method,
+            url=self.url + path,
+            body=body,
+            headers={**tenant, **(headers or {})},
+            seconds=self.seconds,
+            service=self.service,
         )
 
 
@@ -89,7 +94,10 @@ def judged(check: Check, heard: Heard) -> Finding:
         judgement = judge_silence(heard, check.question)
     else:
         judgement = _timed(check.judge(heard), heard) if check.timed else check.judge(heard)
-    return finding(check.service, check.name, judgement, asked=asked(check.question), seconds=heard.seconds)
+    status = heard.status if isinstance(heard, Reply) else 0
+    return finding(
+        check.service, check.name, judgement, asked=asked(check.question), status=status, seconds=heard.seconds
+    )
 
 
 def is_slow(heard: Heard) -> bool:

@@ -10,11 +10,11 @@ from lgtm_deploy.core.errors import AccessError, NotFoundError, UsageError
 from lgtm_deploy.core.ports import Balancer, Clock, ListenerRule, Reply, RolloutView, ServiceHost, Tags, Web
 from lgtm_deploy.core.ports.web import url_fault
 from lgtm_deploy.core.stack import Service, Stack
-from lgtm_deploy.core.verify import grafana
-from lgtm_deploy.core.verify.check import Check, Place, summed_up
+from lgtm_deploy.core.verify import grafana, tenancy
+from lgtm_deploy.core.verify.check import Place, summed_up
 from lgtm_deploy.core.verify.clock import skew_finding
-from lgtm_deploy.core.verify.finding import Finding, Level
-from lgtm_deploy.core.verify.reads import kind_of, read_checks
+from lgtm_deploy.core.verify.finding import Finding, Level, whole_api
+from lgtm_deploy.core.verify.reads import kind_of, read_checks, unasked_tenancy
 from lgtm_deploy.core.verify.routes import Group, arrives_at, route_groups
 from lgtm_deploy.core.verify.running import Running, running_findings
 from lgtm_deploy.steps.verification.asking import Asker, each
@@ -103,7 +103,7 @@ class Verification:
 
     def place(self, service: Service, longest: float = math.inf) -> Place:
         """Where a service is asked; no request there takes more than `longest` seconds."""
-        return Place.of(service, self.url, self.stack.environment.tenant, min(self._seconds, longest))
+        return Place.of(service, self.url, self.stack.tenant_of(service), min(self._seconds, longest))
 
     def read(self, services: Sequence[Service]) -> list[Finding]:
         """All findings that need nothing to be written, by service in the order given.
@@ -118,15 +118,15 @@ class Verification:
     def _works(self, service: Service) -> list[Work]:
         place = self.place(service)
         checks = read_checks(service, place, self.ports.clock.now().timestamp())
-        works = [self._asking(check) for check in checks]
+        works: list[Work] = [
+            lambda: whole_api(each(self.asker.check, checks)),
+            lambda: unasked_tenancy(service, place, tenancy.NAME),
+        ]
         if kind_of(service) == "grafana":
             works.append(lambda: self._data_sources(place))
         if self._aws:
             works += [lambda: self._running(service), lambda: self._routes(service, place)]
         return works
-
-    def _asking(self, check: Check) -> Work:
-        return lambda: [self.asker.check(check)]
 
     def _data_sources(self, place: Place) -> list[Finding]:
         if not self.login.headers:

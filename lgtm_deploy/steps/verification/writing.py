@@ -7,11 +7,11 @@ from lgtm_deploy.core.errors import AccessError, NotFoundError
 from lgtm_deploy.core.ports import NoReply, Question, Reply
 from lgtm_deploy.core.stack import Service
 from lgtm_deploy.core.verify import grafana as grafana_reads
-from lgtm_deploy.core.verify import writes
+from lgtm_deploy.core.verify import tenancy, writes
 from lgtm_deploy.core.verify.check import Check, Place, as_tenant, asked
 from lgtm_deploy.core.verify.clock import skew_finding
 from lgtm_deploy.core.verify.finding import Finding, Judgement, finding
-from lgtm_deploy.core.verify.reads import kind_of
+from lgtm_deploy.core.verify.reads import kind_of, unasked_tenancy
 from lgtm_deploy.core.verify.round_trip import (
     NOBODY,
     Reading,
@@ -50,6 +50,7 @@ class _Writing:
         self._clock = verification.ports.clock
         self._service = service
         self._run = run
+        self._place = verification.place(service)
 
     def findings(self) -> list[Finding]:
         trip = self._trip()
@@ -66,14 +67,15 @@ class _Writing:
             return [written]
         read = each(lambda reading: self._read(trip, reading), trip.readings)
         findings = [written, *read]
-        if trip.others and trip.write.headers and read[0].level == "ok":
+        if trip.others and self._place.tenant and read[0].level == "ok":
             findings.append(self._as_another(trip, trip.readings[0]))
+        findings += unasked_tenancy(self._service, self._place, tenancy.OTHER)
         if trip.removal:
             findings.append(self._removed(trip, trip.removal(heard)))
         return findings
 
     def _trip(self) -> RoundTrip | Finding | None:
-        place = self._verification.place(self._service)
+        place = self._place
         now = self._clock.now().timestamp()
         match kind_of(self._service):
             case "grafana":
@@ -130,7 +132,7 @@ class _Writing:
         question = as_tenant(reading.question, NOBODY)
         heard = self._asker.ask(question)
         judgement = judge_other_tenant(trip, reading, heard)
-        return finding(trip.service, "other tenant", judgement, asked=asked(question), seconds=heard.seconds)
+        return finding(trip.service, tenancy.OTHER, judgement, asked=asked(question), seconds=heard.seconds)
 
     def _removed(self, trip: RoundTrip, question: Question) -> Finding:
         heard = self._asker.ask(question)
