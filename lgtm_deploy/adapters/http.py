@@ -3,13 +3,15 @@
 import queue
 import re
 import socket
+import ssl
 import threading
 import time
-from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import httpx
 
+from lgtm_deploy.adapters.gateway import Gateway
 from lgtm_deploy.core.errors import PermanentError, TransientError
 from lgtm_deploy.core.ports import Answer
 
@@ -31,10 +33,7 @@ class HttpAsker:
 
     def ask(self, path: str, *, send: str = "", tenant: str = "") -> Answer:
         """GET, or POST of the JSON in `send`; redirects are not followed. Raises TransientError: nothing answers."""
-        headers = {TENANT_HEADER: tenant} if tenant else {}
-        if send:
-            headers["Content-Type"] = "application/json"
-        return _ask(self._client, self._url + path, headers, send)
+        return _ask(self._client, self._url + path, _headers(send, tenant), send)
 
     def close(self) -> None:
         """Lets go of its connections."""
@@ -49,7 +48,7 @@ class HttpTaskProbe:
 
     def ask(self, address: str, port: int, path: str) -> Answer:
         """GET; redirects are not followed. Raises TransientError when nothing answers."""
-        return _get(self._client, f"http://{_host(address)}:{port}{path}")
+        return _ask(self._client, f"http://{_host(address)}:{port}{path}", {}, "")
 
     def reaches(self, address: str, port: int) -> bool:
         """Whether a connection opens within 2 s. A refusal counts: something is there and says no."""
@@ -63,40 +62,47 @@ class HttpTaskProbe:
 
 
 class HttpStackProbe:
-    """Asks the stack through its load balancer, with the tenant's header. `url` is asked once, when it is needed."""
+    """Asks the stack through its load balancer, with the configured headers. Its URL is looked up when it is needed."""
 
-    def __init__(self, url: Callable[[], str], *, tenant: str) -> None:
-        self._find_url = url
-        self._url = ""
-        self._headers = {TENANT_HEADER: tenant} if tenant else {}
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
         self._client: httpx.Client | None = None
 
-    def ask(self, path: str) -> Answer:
-        """GET; redirects are not followed. Raises TransientError when nothing answers."""
+    def ask(self, path: str, *, send: str = "", tenant: str = "", service: str = "") -> Answer:
+        """GET, or POST of the JSON in `send`; redirects are not followed. Raises TransientError: nothing answers."""
+        url = self._gateway.url + path
         if self._client is None:
-            self._url = self._find_url().rstrip("/")
-            self._client = _client(trust_env=not _is_loopback(self._url))
-        return _get(self._client, self._url + path, self._headers)
+            self._client = _client(trust_env=not _is_loopback(url), verify=self._gateway.tls())
+        headers = {**self._gateway.headers(url, service), **_headers(send, tenant)}
+        try:
+            answer = _ask(self._client, url, headers, send, BODY_CHARACTERS + self._gateway.longest_secret)
+        except TransientError as error:
+            raise TransientError(self._gateway.masked(error.message)) from None
+        answer = self._gateway.masked(answer)
+        return replace(answer, body=(answer.body or "")[:BODY_CHARACTERS])
 
 
-def _client(*, trust_env: bool) -> httpx.Client:
+def _headers(send: str, tenant: str) -> dict[str, str]:
+    headers = {TENANT_HEADER: tenant} if tenant else {}
+    return {**headers, "Content-Type": "application/json"} if send else headers
+
+
+def _client(*, trust_env: bool, verify: ssl.SSLContext | bool = True) -> httpx.Client:
     timeout = httpx.Timeout(TOTAL_SECONDS, connect=CONNECT_SECONDS)
     # Each question on a connection of its own: one kept alive says nothing of whether a new one would be taken.
     limits = httpx.Limits(max_keepalive_connections=0)
-    return httpx.Client(timeout=timeout, follow_redirects=False, trust_env=trust_env, limits=limits)
+    return httpx.Client(timeout=timeout, follow_redirects=False, trust_env=trust_env, limits=limits, verify=verify)
 
 
-def _get(client: httpx.Client, url: str, headers: dict[str, str] | None = None) -> Answer:
-    return _ask(client, url, headers or {}, "")
-
-
-def _ask(client: httpx.Client, url: str, headers: dict[str, str], send: str) -> Answer:
+def _ask(
+    client: httpx.Client, url: str, headers: dict[str, str], send: str, characters: int = BODY_CHARACTERS
+) -> Answer:
     """An answer in time. httpx bounds each part of a request alone, and the system's look-up of a name not at all."""
     told: queue.SimpleQueue[Answer | Exception] = queue.SimpleQueue()
 
     def ask() -> None:
         try:
-            told.put(_asked(client, url, headers, send))
+            told.put(_asked(client, url, headers, send, characters))
         except Exception as error:
             told.put(error)
 
@@ -110,11 +116,11 @@ def _ask(client: httpx.Client, url: str, headers: dict[str, str], send: str) -> 
     return found
 
 
-def _asked(client: httpx.Client, url: str, headers: dict[str, str], send: str) -> Answer:
+def _asked(client: httpx.Client, url: str, headers: dict[str, str], send: str, characters: int) -> Answer:
     started = time.monotonic()
     try:
         with client.stream("POST" if send else "GET", url, headers=headers, content=send or None) as response:
-            body = _beginning(response, started + TOTAL_SECONDS)
+            body = _beginning(response, started + TOTAL_SECONDS, characters)
             return Answer(
                 status=response.status_code,
                 body=body,
@@ -127,15 +133,15 @@ def _asked(client: httpx.Client, url: str, headers: dict[str, str], send: str) -
         raise TransientError(f"{url} does not answer: {_reason(error)}.") from error
 
 
-def _beginning(response: httpx.Response, deadline: float) -> str:
+def _beginning(response: httpx.Response, deadline: float, characters: int) -> str:
     text = ""
     for piece in response.iter_text():
         text += piece
-        if len(text) >= BODY_CHARACTERS:
+        if len(text) >= characters:
             break
         if time.monotonic() > deadline:
             raise httpx.ReadTimeout("the answer did not end", request=response.request)
-    return text[:BODY_CHARACTERS]
+    return text[:characters]
 
 
 def _reason(error: httpx.HTTPError) -> str:

@@ -30,8 +30,11 @@ class TaskProbe(Protocol):
 
 
 class StackProbe(Protocol):
-    """Asks the stack as a user does: through the load balancer, with the tenant's header."""
+    """Asks the stack as a user does: through the load balancer."""
 
-    def ask(self, path: str) -> Answer:
-        """GET; redirects are not followed. Raises TransientError when nothing answers."""
+    def ask(self, path: str, *, send: str = "", tenant: str = "", service: str = "") -> Answer:
+        """GET, or POST of the JSON in `send`, as that tenant and with the headers that are configured for the service.
+
+        Redirects are not followed. Raises TransientError when nothing answers.
+        """
         ...
