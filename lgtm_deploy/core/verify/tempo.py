@@ -9,7 +9,6 @@ from lgtm_deploy.core.verify.finding import Judgement
 from lgtm_deploy.core.verify.tenancy import without_tenant
 from lgtm_deploy.core.verify.troubles import counted, parsed, said, wrong_with
 
-
 # A 404 to a trace ID that Tempo does not know: 2.3.1 says so, 2.9.0 and 3.0.3 have an empty body (recorded:
 # tempo-*-plain.json). A route that does not exist answers 404 with "404 page not found".
 _UNKNOWN_TRACE = ("", "trace not found")

@@ -16,8 +16,9 @@ from lgtm_deploy.core.verify.troubles import parsed
 
 JOB = "lgtm-deploy-verify"
 METRIC = "lgtm_deploy_verify"
+PROFILED = "lgtm.verify"
 WITHIN = 8.0
-# Tempo: a trace is searchable once it was idle and cut (ingester.trace_idle_period, 10 s unless configured).
+# Tempo: a trace is searchable once it was idle and cut (ingester.trace_idle_period). Recorded: 5 to 19 s.
 SEARCH_WITHIN = 45.0
 # Prometheus: remote write 1.0, "Protocol".
 REMOTE_WRITE = {
@@ -158,8 +159,8 @@ def pyroscope(place: Place, run: str, now: float) -> RoundTrip:
     Recorded (pyroscope-2.0.4-plain.json): /ingest stores a label value as it is sent, quotes included. What follows
     the last dot of the name is the profile type. A query without `service_name` sees a profile only after compaction.
     """
-    name = f"{METRIC}.cpu{{run={run}}}"
-    matcher = f'{{service_name="{METRIC}",run="{run}"}}'
+    name = f"{PROFILED}.cpu{{run={run}}}"
+    matcher = f'{{service_name="{PROFILED}",run="{run}"}}'
     arguments = urlencode({"name": name, "from": int(now) - 10, "until": int(now)}, quote_via=quote)
 
     def found(reply: Reply) -> bool:
