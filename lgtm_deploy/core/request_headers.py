@@ -54,7 +54,7 @@ class RequestHeaders:
 def is_own_url(url: str, own: str) -> bool:
     """Return whether a URL is at the same scheme, host and port as the stack's own, or at its https:// twin.
 
-    The twin is port 443 of the same host, where the stack's own URL is http:// at port 80: its listener redirects there.
+    The twin is port 443 of the same host, where the own URL is http:// at port 80: its listener redirects there.
     """
     here, there = urlsplit(own), urlsplit(url)
     if here.hostname != there.hostname:

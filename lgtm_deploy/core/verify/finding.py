@@ -74,13 +74,14 @@ def worst(levels: Iterable[Level]) -> Level:
 
 
 def whole_api(findings: Sequence[Finding]) -> list[Finding]:
-    """Return the findings about the API of one service. Where each answer is a 404, each finding is `failed`: a
-    service without any route does not do its job."""
-    answered = [each for each in findings if each.status]
-    if not answered or any(each.status != HTTPStatus.NOT_FOUND or each.level == "ok" for each in answered):
+    """Return the findings about one service. Where every answer is a 404, what was `degraded` is `failed`: a service
+    without any route does not do its job."""
+    if any(each.status not in (0, HTTPStatus.NOT_FOUND) for each in findings):
         return list(findings)
     return [
-        replace(each, level="failed", means=f"its whole API answers 404: {each.means}") if each.status else each
+        replace(each, level="failed", means=f"its whole API answers 404: {each.means}")
+        if each.status and each.level == "degraded"
+        else each
         for each in findings
     ]
 

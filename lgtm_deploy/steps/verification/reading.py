@@ -11,9 +11,9 @@ from lgtm_deploy.core.ports import Balancer, Clock, ListenerRule, Reply, Rollout
 from lgtm_deploy.core.ports.web import url_fault
 from lgtm_deploy.core.stack import Service, Stack
 from lgtm_deploy.core.verify import grafana, tenancy
-from lgtm_deploy.core.verify.check import Place, summed_up
+from lgtm_deploy.core.verify.check import Check, Place, summed_up
 from lgtm_deploy.core.verify.clock import skew_finding
-from lgtm_deploy.core.verify.finding import Finding, Level, whole_api
+from lgtm_deploy.core.verify.finding import Finding, Level, by_service, whole_api
 from lgtm_deploy.core.verify.reads import kind_of, read_checks, unasked_tenancy
 from lgtm_deploy.core.verify.routes import Group, arrives_at, route_groups
 from lgtm_deploy.core.verify.running import Running, running_findings
@@ -111,7 +111,8 @@ class Verification:
         Raises NotFoundError (no load balancer) and TransientError (AWS does not answer).
         """
         works = [work for service in services for work in self._works(service)]
-        findings = [finding for found in each(lambda work: work(), works) for finding in found]
+        done = [finding for found in each(lambda work: work(), works) for finding in found]
+        findings = [finding for found in by_service(done).values() for finding in whole_api(found)]
         ahead = skew_finding(self.asker.skews)
         return [*findings, *([ahead] if ahead else [])]
 
@@ -119,7 +120,7 @@ class Verification:
         place = self.place(service)
         checks = read_checks(service, place, self.ports.clock.now().timestamp())
         works: list[Work] = [
-            lambda: whole_api(each(self.asker.check, checks)),
+            *(self._asking(check) for check in checks),
             lambda: unasked_tenancy(service, place, tenancy.NAME),
         ]
         if kind_of(service) == "grafana":
@@ -127,6 +128,9 @@ class Verification:
         if self._aws:
             works += [lambda: self._running(service), lambda: self._routes(service, place)]
         return works
+
+    def _asking(self, check: Check) -> Work:
+        return lambda: [self.asker.check(check)]
 
     def _data_sources(self, place: Place) -> list[Finding]:
         if not self.login.headers:
