@@ -60,11 +60,11 @@ def read_summary(service: Service, contract: Contract) -> tuple[str, ...]:
     names: dict[Outcome, str] = {
         "as before": "answer as before",
         "moved": f"answer{under}",
-        "dropped": "are dropped",
-        "lost": "are lost",
-        "new": "answer that did not",
-        "unlike": "answer otherwise",
-        "neither": "answer on neither image",
+        "dropped": "dropped",
+        "lost": "lost",
+        "new": "new",
+        "unlike": "changed",
+        "neither": "without data on both images",
     }
     counts = {name: sum(change.outcome == outcome for change in changes) for outcome, name in names.items()}
     told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)

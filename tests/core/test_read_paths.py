@@ -1,17 +1,15 @@
 """The list of read paths is what the recorded servers answered."""
 
 import json
-from typing import Any
 
 import pytest
 
 from lgtm_deploy.core.read_paths import READ_PATHS, known_paths, read_requests
-from lgtm_deploy.core.stack import Probe, Service
+from lgtm_deploy.core.stack import Service
 from lgtm_deploy.core.versions import numbers
-from tests.core.recordings import recording
+from tests.core.recordings import asks_alike, recording
 
 NOW = 1_796_000_000.0
-HOUR = 3_660_000
 PLAIN = [
     "tempo-2.3.1-plain",
     "tempo-2.9.0-plain",
@@ -29,24 +27,6 @@ PLAIN = [
 def service_of(name: str) -> Service:
     program, version, _ = name.split("-", 2)
     return Service(name=program, version=version)
-
-
-def fields(text: str) -> object:
-    """The fields of a JSON body, with the length of its time range in place of the times; None: it has none."""
-    try:
-        found = json.loads(text)
-        return {**found, "start": "", "end": 0 < found["end"] - found["start"] <= HOUR} if "end" in found else found
-    except (ValueError, TypeError):
-        return None
-
-
-def asks_alike(recorded: dict[str, Any], request: Probe) -> bool:
-    typed = {"Content-Type": "application/json"} if request.send else {}
-    return (
-        (recorded["method"], recorded["path"]) == (request.verb, request.path)
-        and recorded["headers"] == {"X-Scope-OrgID": "demo", **typed}
-        and fields(recorded.get("body") or "{}") == fields(request.send or "{}")
-    )
 
 
 @pytest.mark.parametrize("name", PLAIN)
