@@ -97,11 +97,11 @@ def _of_path(service: Service, contract: Contract, path: str) -> Iterator[ReadCh
 
 
 def _best(replies: Sequence[Reply]) -> Reply:
-    """The answer that counts of those at the old and the new place: a 2xx, else an error of the server, else any but
-    404."""
+    """The answer that counts of those at the old and the new place: a 2xx, else an error of the server, else one that
+    is no 404, else one of a route that is there."""
 
-    def rank(reply: Reply) -> int:
-        return 0 if reply.succeeds else 1 if reply.is_broken else 2 if reply.status not in _GONE else 3
+    def rank(reply: Reply) -> tuple[bool, bool, bool, bool]:
+        return not reply.succeeds, not reply.is_broken, reply.status in _GONE, not reply.has_route
 
     return min(replies, key=rank)
 
