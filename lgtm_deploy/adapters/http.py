@@ -6,13 +6,14 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import urlsplit
 
 import httpx
 
 from lgtm_deploy.adapters.gateway import Gateway
-from lgtm_deploy.core.errors import PermanentError, TransientError
+from lgtm_deploy.core.errors import PermanentError, TimedOutError, TransientError
 from lgtm_deploy.core.ports import Answer
 
 BODY_CHARACTERS = 4096
@@ -31,9 +32,12 @@ class HttpAsker:
         self._url = url
         self._client = _client(trust_env=False)
 
-    def ask(self, path: str, *, send: str = "", tenant: str = "") -> Answer:
-        """GET, or POST of the JSON in `send`; redirects are not followed. Raises TransientError: nothing answers."""
-        return _ask(self._client, self._url + path, _headers(send, tenant), send)
+    def ask(self, path: str, *, method: str = "GET", send: str = "", tenant: str = "") -> Answer:
+        """Ask with `send` as the JSON body, where there is one; redirects are not followed. Threads may share it.
+
+        Raises TransientError when nothing answers, TimedOutError when no complete answer comes in time.
+        """
+        return _ask(self._client, method, self._url + path, headers=_as_tenant(tenant), send=send)
 
     def close(self) -> None:
         """Lets go of its connections."""
@@ -48,7 +52,7 @@ class HttpTaskProbe:
 
     def ask(self, address: str, port: int, path: str) -> Answer:
         """GET; redirects are not followed. Raises TransientError when nothing answers."""
-        return _ask(self._client, f"http://{_host(address)}:{port}{path}", {}, "")
+        return _ask(self._client, "GET", f"http://{_host(address)}:{port}{path}")
 
     def reaches(self, address: str, port: int) -> bool:
         """Whether a connection opens within 2 s. A refusal counts: something is there and says no."""
@@ -68,23 +72,24 @@ class HttpStackProbe:
         self._gateway = gateway
         self._client: httpx.Client | None = None
 
-    def ask(self, path: str, *, send: str = "", tenant: str = "", service: str = "") -> Answer:
-        """GET, or POST of the JSON in `send`; redirects are not followed. Raises TransientError: nothing answers."""
+    def ask(self, path: str, *, method: str = "GET", send: str = "", tenant: str = "", service: str = "") -> Answer:
+        """Ask with `send` as the JSON body, where there is one; redirects are not followed.
+
+        Raises TransientError when nothing answers, TimedOutError when no complete answer comes in time.
+        """
         url = self._gateway.url + path
         if self._client is None:
             self._client = _client(trust_env=not _is_loopback(url), verify=self._gateway.tls())
-        headers = {**self._gateway.headers(url, service), **_headers(send, tenant)}
-        try:
-            answer = _ask(self._client, url, headers, send, BODY_CHARACTERS + self._gateway.longest_secret)
-        except TransientError as error:
-            raise TransientError(self._gateway.masked(error.message)) from None
-        answer = self._gateway.masked(answer)
+        headers = {**self._gateway.headers(url, service), **_as_tenant(tenant)}
+        characters = BODY_CHARACTERS + self._gateway.longest_secret
+        answer = self._gateway.masked(
+            _ask(self._client, method, url, headers=headers, send=send, characters=characters)
+        )
         return replace(answer, body=(answer.body or "")[:BODY_CHARACTERS])
 
 
-def _headers(send: str, tenant: str) -> dict[str, str]:
-    headers = {TENANT_HEADER: tenant} if tenant else {}
-    return {**headers, "Content-Type": "application/json"} if send else headers
+def _as_tenant(tenant: str) -> Mapping[str, str]:
+    return {TENANT_HEADER: tenant} if tenant else {}
 
 
 def _client(*, trust_env: bool, verify: ssl.SSLContext | bool = True) -> httpx.Client:
@@ -95,14 +100,20 @@ def _client(*, trust_env: bool, verify: ssl.SSLContext | bool = True) -> httpx.C
 
 
 def _ask(
-    client: httpx.Client, url: str, headers: dict[str, str], send: str, characters: int = BODY_CHARACTERS
+    client: httpx.Client,
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    send: str = "",
+    characters: int = BODY_CHARACTERS,
 ) -> Answer:
     """An answer in time. httpx bounds each part of a request alone, and the system's look-up of a name not at all."""
     told: queue.SimpleQueue[Answer | Exception] = queue.SimpleQueue()
 
     def ask() -> None:
         try:
-            told.put(_asked(client, url, headers, send, characters))
+            told.put(_asked(client, method, url, headers=headers or {}, send=send, characters=characters))
         except Exception as error:
             told.put(error)
 
@@ -110,16 +121,25 @@ def _ask(
     try:
         found = told.get(timeout=TOTAL_SECONDS)
     except queue.Empty:
-        raise TransientError(f"{url} does not answer: no complete answer within {TOTAL_SECONDS:.0f} s.") from None
+        raise _late(url) from None
     if isinstance(found, Exception):
         raise found
     return found
 
 
-def _asked(client: httpx.Client, url: str, headers: dict[str, str], send: str, characters: int) -> Answer:
+def _late(url: str) -> TimedOutError:
+    return TimedOutError(
+        f"{url} does not answer: no complete answer within {TOTAL_SECONDS:.0f} s.", seconds=TOTAL_SECONDS
+    )
+
+
+def _asked(
+    client: httpx.Client, method: str, url: str, *, headers: Mapping[str, str], send: str, characters: int
+) -> Answer:
     started = time.monotonic()
+    typed = {"Content-Type": "application/json"} if send else {}
     try:
-        with client.stream("POST" if send else "GET", url, headers=headers, content=send or None) as response:
+        with client.stream(method, url, headers={**headers, **typed}, content=send or None) as response:
             body = _beginning(response, started + TOTAL_SECONDS, characters)
             return Answer(
                 status=response.status_code,
@@ -129,6 +149,8 @@ def _asked(client: httpx.Client, url: str, headers: dict[str, str], send: str, c
             )
     except httpx.InvalidURL as error:
         raise PermanentError(f"{url} is not a URL: {error}.") from error
+    except (httpx.ReadTimeout, httpx.WriteTimeout) as error:
+        raise _late(url) from error
     except httpx.HTTPError as error:
         raise TransientError(f"{url} does not answer: {_reason(error)}.") from error
 
@@ -147,8 +169,6 @@ def _beginning(response: httpx.Response, deadline: float, characters: int) -> st
 def _reason(error: httpx.HTTPError) -> str:
     if isinstance(error, httpx.ConnectTimeout):
         return f"no connection within {CONNECT_SECONDS:.0f} s"
-    if isinstance(error, httpx.TimeoutException):
-        return f"no complete answer within {TOTAL_SECONDS:.0f} s"
     return _ERRNO.sub("", str(error)).rstrip(".") or type(error).__name__
 
 

@@ -56,7 +56,9 @@ class ProbePaths(Look[Inputs, Seen, Outputs]):
     def _ask(self, service: Service, probe: Probe) -> Answer | str:
         tenant = self.stack.tenant_of(service)
         try:
-            return self.ports.stack_probe.ask(probe.path, send=probe.send, tenant=tenant, service=service.name)
+            return self.ports.stack_probe.ask(
+                probe.path, method=probe.verb, send=probe.send, tenant=tenant, service=service.name
+            )
         except TransientError as error:
             return str(error)
 

@@ -127,7 +127,9 @@ def test_a_location_that_holds_a_secret_is_masked() -> None:
 
 def test_the_stack_probe_posts_what_a_probe_sends_as_the_tenant_and_with_the_headers() -> None:
     with serving(OK) as (url, asked):
-        answer = HttpStackProbe(Gateway(lambda: url, HEADERS)).ask("/q", send="{}", tenant="demo", service="loki")
+        answer = HttpStackProbe(Gateway(lambda: url, HEADERS)).ask(
+            "/q", method="POST", send="{}", tenant="demo", service="loki"
+        )
 
     assert answer.body == "ok"
     assert asked[0].startswith(b"POST /q HTTP/1.1\r\n")

@@ -20,12 +20,12 @@ def started(world: World, image: str, spec: ContainerSpec | None = None) -> Iter
         yield running
 
 
-def answer(world: World, running: RunningImage, path: str, *, send: str = "") -> Answer:
+def answer(world: World, running: RunningImage, path: str, *, method: str = "GET", send: str = "") -> Answer:
     """What it answers, as soon as it answers at all."""
 
     def look() -> Answer | None:
         try:
-            return running.ask(path, send=send, tenant="demo")
+            return running.ask(path, method=method, send=send, tenant="demo")
         except TransientError:
             return None
 
@@ -38,7 +38,7 @@ def test_a_started_image_answers_by_path(world: World) -> None:
     with started(world, MOVED) as running:
         assert answer(world, running, "/moved/ready").status == 200
         assert answer(world, running, "/ready").status == 404
-        assert answer(world, running, "/moved/ready", send="{}").status == 200
+        assert answer(world, running, "/moved/ready", method="POST", send="{}").status == 200
         assert running.ended() is None
 
 
@@ -55,6 +55,7 @@ def test_an_image_that_ends_says_how_and_does_not_answer(world: World) -> None:
         assert ended is not None
         assert (ended.exit_code, ended.out_of_memory) == (3, False)
         assert ended.log[-1] == "last words of dying"
+        assert running.log() == ended.log
         with pytest.raises(TransientError):
             running.ask("/x")
 

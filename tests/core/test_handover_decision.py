@@ -76,15 +76,15 @@ def test_a_code_without_the_right_body_is_not_healthy() -> None:
     assert "answers 200 without the body that the stack file asks for '<title>Grafana" in refused(facts(contract=page))
 
 
-def test_tempo_that_serves_no_route_is_told_apart_and_the_plan_that_works_is_named() -> None:
+def test_tempo_that_serves_no_route_is_told_apart_and_the_setting_that_works_is_named() -> None:
     replies = (reply(OLD, 404), reply(NEW, 404), reply("/tempo/api/echo", 404), reply("/tempo/metrics", 200))
     silent = Contract(old_path=OLD, new_path=NEW, new=Trial(replies=replies))
     tempo = replace(service(), version="2.9.0")
 
     reason = refused(facts(contract=silent, service=tempo))
 
-    assert "Tempo 2.9.0 serves no route but /tempo/metrics with http_path_prefix" in reason
-    assert "use plan `prefix-change-api`" in reason
+    assert "Tempo 2.9.0 serves no route but /tempo/metrics: no release from 1.5 on can read" in reason
+    assert "Set the top-level `http_api_prefix: /tempo` instead" in reason
 
 
 @pytest.mark.parametrize(
@@ -94,9 +94,7 @@ def test_the_cause_is_not_named_where_it_is_another(name: str, version: str, ech
     replies = (reply(OLD, 404), reply(NEW, 404), reply(f"/{name}/api/echo", echo))
     silent = Contract(old_path=OLD, new_path=NEW, new=Trial(replies=replies))
 
-    assert "http_path_prefix" not in refused(
-        facts(contract=silent, service=replace(service(name), version=version), name=name)
-    )
+    assert "prefix`" not in refused(facts(contract=silent, service=replace(service(name), version=version), name=name))
 
 
 def test_expand_contract_checks_the_new_path_with_both_codes_for_the_window() -> None:

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from lgtm_deploy.core.contract import Contract, Reply, Trial
+from lgtm_deploy.core.contract import Contract, Reply, Silence, Trial
 from lgtm_deploy.core.placeholders import taken
 from lgtm_deploy.core.ports import Answer, Ended, ListenerRule
 from lgtm_deploy.core.stack import Health, Paths, Probe, Service
-from lgtm_deploy.core.trial import Checks, how_ended, lacks, losses, not_ready, questions, replied, table, unmet
+from lgtm_deploy.core.trial import Checks, Questions, checked, how_ended, lacks, losses, not_ready, table, unmet
+from lgtm_deploy.core.trial import questions as questions_at
 
 OURS, OTHERS = "arn:tempo", "arn:grafana"
 SERVICE = Service(
@@ -48,12 +49,16 @@ def trial(**statuses: int) -> Trial:
     )
 
 
+def questions(service: Service, old_path: str, rules: list[ListenerRule], group: str) -> Questions:
+    return questions_at(service, old_path, rules, group, now=1_796_000_000.0)
+
+
 def looked(*looks: tuple[float, int, int], body: str = "ready") -> Checks:
     """At these seconds, two health paths answered so."""
     checks = Checks()
     for at, one, other in looks:
         replies = tuple(
-            replied(path, answer(status, body) if status else None, SERVICE.health, "200")
+            checked(path, answer(status, body) if status else Silence(), SERVICE.health, "200")
             for path, status in (("/ready", one), ("/tempo/ready", other))
         )
         checks = checks.then(replies, at)
@@ -64,7 +69,7 @@ def test_both_health_paths_and_all_that_is_declared_or_routed_is_asked_once() ->
     found = questions(SERVICE, "/ready", [rule("/tempo/*", "/v1/traces")], OURS)
 
     assert found.checks == ("/ready", "/tempo/ready")
-    assert found.paths == ("/api/echo", "/status", "/old", "/v1/traces")
+    assert [probe.path for probe in found.paths] == ["/api/echo", "/status", "/old", "/v1/traces"]
     assert found.expects == SERVICE.expects
     assert set(found.routed) == {"/tempo/ready", "/tempo/api/echo", "/v1/traces"}
 
@@ -91,13 +96,13 @@ def test_a_path_is_routed_by_the_first_rule_that_takes_it(rules: list[ListenerRu
     [(200, "ready\n", True), (200, "<title>Grafana</title>", False), (503, "ready", False)],
 )
 def test_a_body_counts_and_not_only_a_code(status: int, body: str, healthy: bool) -> None:
-    assert replied("/ready", answer(status, body), SERVICE.health, "200").healthy is healthy
+    assert checked("/ready", answer(status, body), SERVICE.health, "200").healthy is healthy
 
 
 def test_an_answer_that_the_check_does_not_wait_for_is_not_healthy() -> None:
     slow = Answer(status=200, body="ready", seconds=2.5)
 
-    late, early = (replied("/ready", slow, SERVICE.health, "200", timeout) for timeout in (2, 5))
+    late, early = (checked("/ready", slow, SERVICE.health, "200", timeout) for timeout in (2, 5))
 
     assert (late.healthy, early.healthy) == (False, True)
     assert "answers 200 (ready) after 2.5 s, which is longer than the health check waits" in not_ready(
@@ -152,10 +157,10 @@ def test_an_expectation_is_met_by_code_and_body() -> None:
     assert unmet(probe, answer(404, "unimplemented:\n404 Not Found")) == (
         "POST /q answers 404 (unimplemented: 404 Not Found), the stack file expects 200 with 'names'"
     )
-    assert unmet(replace(probe, send="", body=""), None) == "GET /q is not answered, the stack file expects 200"
+    assert unmet(replace(probe, send="", body=""), Silence()) == ("GET /q does not answer, the stack file expects 200")
 
 
-OLD = trial(_api_echo=200, _status=200, _old=200, _ingest=405)
+OLD = trial(_api_echo=200, _status=200, _old=200, _ingest=400, _odd=405)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +168,13 @@ OLD = trial(_api_echo=200, _status=200, _old=200, _ingest=405)
     [
         (trial(_tempo_api_echo=200, _status=200, _ingest=404), (), ""),
         (trial(_tempo_api_echo=200, _status=200, _ingest=404), ("/ingest",), "sends /ingest to tempo"),
-        (trial(_tempo_api_echo=200, _status=200, _ingest=405), ("/ingest",), ""),
+        (trial(_tempo_api_echo=200, _status=200, _ingest=400), ("/ingest",), ""),
+        # A wrong method: neither 405 nor, under a prefix, 404 tells anything.
+        (trial(_tempo_api_echo=200, _status=200, _odd=404), ("/odd",), ""),
+        (trial(_tempo_api_echo=200, _status=405, _old=404), (), ""),
+        # An error of the server is no answer.
+        (trial(_tempo_api_echo=500, _status=200), (), "/tempo/api/echo, on which the new image answers 500 (x)"),
+        (trial(_tempo_api_echo=200, _status=503), (), "keeps /status, on which the new image answers 503 (x)"),
         (trial(_tempo_api_echo=200, _status=404), (), "keeps /status"),
         (trial(_tempo_api_echo=404, _status=200), (), "/api/echo moves to /tempo/api/echo"),
         (trial(_tempo_api_echo=401, _status=200, _old=404), ("/old",), ""),
@@ -197,7 +208,7 @@ def test_nothing_is_lost_that_nobody_could_see_before() -> None:
 def test_the_table_fits_a_narrow_terminal() -> None:
     new = Trial(replies=(Reply(path="/tempo/ready", status=200, healthy=True), Reply(path="/" + "x" * 90, status=404)))
 
-    lines = table(Contract(old_path="/ready", new_path="/tempo/ready", new=new, old=trial(_ready=200)))
+    lines = table(SERVICE, Contract(old_path="/ready", new_path="/tempo/ready", new=new, old=trial(_ready=200)))
 
     assert all(len(line) <= 76 for line in lines)
     assert lines[1].split() == ["/tempo/ready", "200", "healthy", "-"]

@@ -1,5 +1,6 @@
 """An image is tried out beside the one that runs, and what cannot work is refused with the reason."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,10 +9,12 @@ import pytest
 from lgtm_deploy.core.contract import Contract as Found
 from lgtm_deploy.core.errors import InterruptedRunError, MissingToolError, RefusedError, TransientError
 from lgtm_deploy.core.ports import ContainerSpec
-from lgtm_deploy.core.stack import Rehearsal
+from lgtm_deploy.core.read_paths import read_requests
+from lgtm_deploy.core.stack import Paths, Probe, Rehearsal
 from lgtm_deploy.core.step import Change, Nothing
 from lgtm_deploy.fakes import Contract, FakeImageProbe, FakeTargetGroup
 from lgtm_deploy.steps.probe_image import Inputs, Outputs, ProbeImage
+from tests.core.recordings import recording, reply_of
 from tests.steps.simulation import Simulation
 
 QUERY = "/pyroscope/querier.v1.QuerierService/LabelNames"
@@ -74,8 +77,8 @@ def test_a_green_health_check_with_broken_parts_behind_it_is_refused(pyroscope: 
     broken = {QUERY: "unimplemented: 404 Not Found"}
     green = replace(pyroscope.contract, answers={**pyroscope.contract.answers, **broken}, statuses={QUERY: 404})
 
-    assert pyroscope.refusal(green) == (
-        f"pyroscope's new image: POST {QUERY} answers 404 (unimplemented: 404 Not Found), the stack file expects 200."
+    assert pyroscope.refusal(green).startswith(
+        f"pyroscope's new image: POST {QUERY} answers 404 (unimplemented: 404 Not Found), the stack file expects 200;"
     )
 
 
@@ -85,6 +88,113 @@ def test_a_path_that_the_load_balancer_sends_here_must_not_get_lost(pyroscope: T
 
     assert "/pyroscope/ingest, which the new image does not answer" in pyroscope.refusal(
         replace(pyroscope.contract, answers=answers)
+    )
+
+
+def bare(trials: Trials, **changed: object) -> None:
+    """As little as a stack file can say of the service: no paths, probes or expectations."""
+    stack = trials.world.stack
+    service = replace(stack.service(trials.service), paths=Paths(), probes=(), expects=(), **changed)
+    trials.step.stack = replace(stack, services={**stack.services, trials.service: service})
+
+
+SEARCH, TAGS = "/api/search", "/api/v2/search/tags"
+
+
+def moved(contract: Contract, answers: dict[str, tuple[int, str]]) -> Contract:
+    """The image with further answers under the prefix."""
+    return replace(contract, exchanges={("GET", f"/tempo{path}"): answer for path, answer in answers.items()})
+
+
+def test_a_read_path_that_the_new_image_answers_with_500_is_refused_though_the_stack_file_names_none(
+    tempo: Trials,
+) -> None:
+    bare(tempo)
+    run_now(tempo, Contract(answers={"/ready": "ready", SEARCH: "{}", TAGS: "{}"}))
+
+    assert (
+        tempo.apply(moved(tempo.contract, {SEARCH: (200, "{}"), TAGS: (200, "{}")}))
+        .told[-1]
+        .endswith("2 answer under /tempo, 4 without data on both images")
+    )
+    reason = tempo.refusal(moved(tempo.contract, {SEARCH: (200, "{}"), TAGS: (500, "boom")}))
+    assert reason == (
+        "tempo's new image: GET /api/v2/search/tags answers 200 now, and the new image answers 500 (boom) at "
+        "/tempo/api/v2/search/tags."
+    )
+
+
+def test_tempo_under_the_path_prefix_is_refused_with_the_setting_that_works(tempo: Trials) -> None:
+    bare(tempo)
+    run_now(tempo, Contract(answers={"/ready": "ready", SEARCH: "{}", TAGS: "{}"}))
+    upstream = reply_of("tempo-2.3.1-path-prefix", Probe(path="/tempo/api/search?limit=1"))
+    broken = moved(tempo.contract, {SEARCH: (upstream.status, upstream.body)})
+
+    with pytest.raises(RefusedError) as refused:
+        tempo.apply(broken)
+
+    assert "answers 500 (upstream: (404) 404 page not found) at /tempo/api/search" in refused.value.message
+    assert "Tempo's parts do not find each other under this prefix" in str(refused.value)
+    assert "`http_api_prefix: /tempo`" in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_server_that_hangs_on_each_query_is_refused_after_one_request_for_each_path(pyroscope: Trials) -> None:
+    bare(pyroscope, version="1.13.5")
+    queries = [each for each in read_requests(pyroscope.world.service("pyroscope"), 0.0) if each.verb == "POST"]
+    run_now(pyroscope, Contract(answers={"/ready": "ready", **{each.path: "{}" for each in queries}}))
+    prefixed = [("POST", f"/pyroscope{each.path}") for each in queries]
+    hanging = replace(pyroscope.contract, exchanges=dict.fromkeys(prefixed, (0, "")))
+
+    with pytest.raises(RefusedError) as refused:
+        pyroscope.apply(hanging)
+
+    assert f"and the new image does not answer within 6 s at {QUERY}" in refused.value.message
+    assert "4 more read paths are lost" in refused.value.message
+    assert "Pyroscope 1.13.5 asks itself without the prefix" in refused.value.resolution
+    asked = [call.arguments["path"] for call in pyroscope.world.cloud.calls if call.name == "image_probe.ask"]
+    # Once by each image: asking a server that hangs again would take as long again.
+    assert [asked.count(path) for _, path in prefixed] == [2] * len(prefixed)
+
+
+def test_pyroscope_2_0_4_is_asked_by_post_and_with_a_time_range(pyroscope: Trials) -> None:
+    pyroscope.apply()
+
+    asked = [call.arguments for call in pyroscope.world.cloud.calls if call.name == "image_probe.ask"]
+    names = [json.loads(each["send"]) for each in asked if each["path"] == "/querier.v1.QuerierService/LabelNames"]
+    assert {each["method"] for each in asked if each["path"].endswith("/ingest")} == {"POST"}
+    assert {each["send"] for each in asked if each["path"].endswith("/ingest")} == {""}
+    assert names
+    assert all({"start", "end"} <= each.keys() for each in names)
+
+
+def test_a_declared_probe_that_the_new_image_does_not_answer_is_refused_before_production_is_touched(
+    tempo: Trials,
+) -> None:
+    bare(tempo)
+    service = replace(tempo.step.stack.service("tempo"), probes=(Probe(path="/tempo/inner", body="here"),))
+    tempo.step.stack = replace(tempo.step.stack, services={**tempo.step.stack.services, "tempo": service})
+
+    assert tempo.refusal(tempo.contract) == (
+        "tempo's new image: GET /tempo/inner answers 404 (404 page not found), the stack file expects 200 with 'here'."
+    )
+
+
+def test_an_image_that_exits_is_explained_by_its_first_error(tempo: Trials) -> None:
+    log = tuple(recording("mimir-2.16.0-runtime-config-s3")["log_tail"])
+
+    reason = tempo.refusal(replace(tempo.contract, exit_code=1, log=log))
+
+    assert "exits with code 1: first errors in its log: level=error" in reason
+    assert "open s3://bucket/overrides.yaml: no such file or directory" in reason
+
+
+def test_an_image_that_does_not_get_ready_is_explained_by_its_log(tempo: Trials) -> None:
+    log = ("level=info msg=starting", "level=error msg=no-quorum", "level=info msg=waiting")
+    never = replace(tempo.contract, health_paths=("/tempo/ready",), ready_seconds=600, log=log)
+
+    assert "/tempo/ready answers 503 (not ready): first errors in its log: level=error msg=no-quorum" in (
+        tempo.refusal(never)
     )
 
 
@@ -125,11 +235,11 @@ def test_an_image_that_is_never_ready_is_refused_with_what_each_path_answers(tem
     never = replace(tempo.contract, health_paths=("/tempo/ready",), ready_seconds=600)
 
     assert tempo.refusal(never).startswith(
-        "tempo's new image: is not ready after 60 s: /ready answers 404 (404 page not found), /tempo/ready answers 503"
+        "tempo's new image: is not ready after 120 s: /ready answers 404 (404 page not found), /tempo/ready answers 503"
     )
 
 
-def test_a_tempo_that_has_lost_its_routes_is_refused_with_the_plan_to_use(tempo: Trials) -> None:
+def test_a_tempo_that_has_lost_its_routes_is_refused_with_the_setting_to_use(tempo: Trials) -> None:
     stack = tempo.world.stack
     newer = replace(stack, services={**stack.services, "tempo": replace(stack.service("tempo"), version="2.9.0")})
     tempo.step = ProbeImage(newer, tempo.step.ports)
@@ -139,7 +249,7 @@ def test_a_tempo_that_has_lost_its_routes_is_refused_with_the_plan_to_use(tempo:
 
     assert "/ready answers 404 (404 page not found), /tempo/ready answers 404" in refused.value.message
     assert "Tempo 2.9.0 serves no route but /tempo/metrics" in refused.value.resolution
-    assert "prefix-change-api" in refused.value.resolution
+    assert "`http_api_prefix: /tempo`" in refused.value.resolution
 
 
 def test_what_an_image_lacks_that_exits_is_named_and_never_its_value(tempo: Trials) -> None:
@@ -235,7 +345,7 @@ def test_neither_gets_ready_for_want_of_the_same_thing(tempo: Trials) -> None:
 
     reason = tempo.refusal(replace(tempo.contract, ready_seconds=600))
 
-    assert "the image that runs now fails here alike: it is not ready after 60 s" in reason
+    assert "the image that runs now fails here alike: it is not ready after 120 s" in reason
 
 
 def test_a_trial_is_in_the_environments_region_as_on_fargate(tempo: Trials) -> None:

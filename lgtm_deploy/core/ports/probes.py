@@ -32,9 +32,10 @@ class TaskProbe(Protocol):
 class StackProbe(Protocol):
     """Asks the stack as a user does: through the load balancer."""
 
-    def ask(self, path: str, *, send: str = "", tenant: str = "", service: str = "") -> Answer:
-        """GET, or POST of the JSON in `send`, as that tenant and with the headers that are configured for the service.
+    def ask(self, path: str, *, method: str = "GET", send: str = "", tenant: str = "", service: str = "") -> Answer:
+        """Ask with `send` as the JSON body, where there is one; redirects are not followed.
 
-        Redirects are not followed. Raises TransientError when nothing answers.
+        It is asked as the tenant and with the request headers that are configured for the service. Raises
+        TransientError when nothing answers, TimedOutError when no complete answer comes in time.
         """
         ...
