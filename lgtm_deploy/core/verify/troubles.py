@@ -7,7 +7,6 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from lgtm_deploy.core.inner_calls import PYROSCOPE_TODO, inner_failure, is_pyroscope_under_prefix
 from lgtm_deploy.core.ports.web import NoReply, Question, Reply, Trouble
 from lgtm_deploy.core.verify.finding import Judgement, Level
 
@@ -70,8 +69,6 @@ _SILENCE: Mapping[Trouble, tuple[str, str]] = {
 def judge_silence(nothing: NoReply, question: Question) -> Judgement:
     """No answer is always a failure; which one tells where to look."""
     means, todo = _SILENCE[nothing.trouble]
-    if nothing.trouble == "timeout" and is_pyroscope_under_prefix(urlsplit(question.url).path):
-        todo = f"{todo} {PYROSCOPE_TODO}"
     where = urlsplit(question.url).netloc if nothing.trouble != "bad-url" else question.url
     said = {"timeout": f"no answer within {question.seconds:g} s"}.get(nothing.trouble, nothing.detail)
     return Judgement(
@@ -174,8 +171,6 @@ def _by_status(reply: Reply, service: str, prefix: str) -> Judgement:
         means, todo = _LOST_TENANT
     elif "www-authenticate" in reply.headers:
         means, todo = _NO_LOGIN
-    elif (inner := inner_failure(status, reply.body))[0]:
-        means, todo = inner
     else:
         means, todo = _MEANINGS.get(status) or _MEANINGS.get(status // 100 * 100, _MEANINGS[100])
     level: Level = "degraded" if status == HTTPStatus.TOO_MANY_REQUESTS else "failed"

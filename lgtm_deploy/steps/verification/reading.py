@@ -13,6 +13,7 @@ from lgtm_deploy.core.stack import Service, Stack
 from lgtm_deploy.core.verify import grafana, tenancy
 from lgtm_deploy.core.verify.check import Check, Place, summed_up
 from lgtm_deploy.core.verify.clock import skew_finding
+from lgtm_deploy.core.verify.explained import explained
 from lgtm_deploy.core.verify.finding import Finding, Level, by_service, whole_api
 from lgtm_deploy.core.verify.reads import kind_of, read_checks, unasked_tenancy
 from lgtm_deploy.core.verify.routes import Group, arrives_at, route_groups
@@ -120,7 +121,7 @@ class Verification:
         place = self.place(service)
         checks = read_checks(service, place, self.ports.clock.now().timestamp())
         works: list[Work] = [
-            *(self._asking(check) for check in checks),
+            *(self._asking(service, check) for check in checks),
             lambda: unasked_tenancy(service, place, tenancy.NAME),
         ]
         if kind_of(service) == "grafana":
@@ -129,8 +130,12 @@ class Verification:
             works += [lambda: self._running(service), lambda: self._routes(service, place)]
         return works
 
-    def _asking(self, check: Check) -> Work:
-        return lambda: [self.asker.check(check)]
+    def _asking(self, service: Service, check: Check) -> Work:
+        return lambda: [self._check(service, check)]
+
+    def _check(self, service: Service, check: Check) -> Finding:
+        found, heard = self.asker.hear(check)
+        return explained(service, found, check.question, heard)
 
     def _data_sources(self, place: Place) -> list[Finding]:
         if not self.login.headers:
@@ -187,7 +192,8 @@ class Verification:
                 )
             ]  # fmt: skip
         groups = route_groups(service, place, arrives_at(group.arn, rules, self.url))
-        return each(self._group, groups)
+        return each(lambda group: self._group(service, group), groups)
 
-    def _group(self, group: Group) -> Finding:
-        return summed_up(group.service, group.name, each(self.asker.check, group.checks), group.fine)
+    def _group(self, service: Service, group: Group) -> Finding:
+        found = each(lambda check: self._check(service, check), group.checks)
+        return summed_up(group.service, group.name, found, group.fine)

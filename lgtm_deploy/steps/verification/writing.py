@@ -10,6 +10,7 @@ from lgtm_deploy.core.verify import grafana as grafana_reads
 from lgtm_deploy.core.verify import tenancy, writes
 from lgtm_deploy.core.verify.check import Check, Place, as_tenant, asked
 from lgtm_deploy.core.verify.clock import skew_finding
+from lgtm_deploy.core.verify.explained import explained
 from lgtm_deploy.core.verify.finding import Finding, Judgement, finding
 from lgtm_deploy.core.verify.reads import kind_of, unasked_tenancy
 from lgtm_deploy.core.verify.round_trip import (
@@ -63,6 +64,7 @@ class _Writing:
             service=trip.service, name=name, question=trip.write, judge=lambda reply: judge_write(trip, reply)
         )
         written, heard = self._asker.hear(check)
+        written = explained(self._service, written, check.question, heard)
         if written.level == "failed" or not isinstance(heard, Reply) or not trip.accepted(heard):
             return [written]
         read = each(lambda reading: self._read(trip, reading), trip.readings)
@@ -126,7 +128,11 @@ class _Writing:
             pause = min(pause * 1.5, _LONGEST_PAUSE)
         skewed = skew_finding(self._asker.skews) is not None
         judgement = judge_reading(trip, reading, heard, waited, skewed=skewed)
-        return finding(trip.service, reading.name, judgement, asked=asked(reading.question), seconds=waited)
+        status = heard.status if isinstance(heard, Reply) else 0
+        found = finding(
+            trip.service, reading.name, judgement, asked=asked(reading.question), status=status, seconds=waited
+        )
+        return explained(self._service, found, reading.question, heard)
 
     def _as_another(self, trip: RoundTrip, reading: Reading) -> Finding:
         question = as_tenant(reading.question, NOBODY)
