@@ -10,8 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import truststore
 
-from lgtm_deploy.adapters.gateway import Gateway
+from lgtm_deploy.adapters.gateway import Gateway, tls
 from lgtm_deploy.adapters.http import BODY_CHARACTERS, HttpStackProbe
 from lgtm_deploy.adapters.web import HttpWeb
 from lgtm_deploy.core.errors import TransientError
@@ -181,5 +182,21 @@ def test_without_configured_headers_the_stacks_url_is_not_looked_up() -> None:
 
     with serving(OK) as (url, _):
         heard = HttpWeb(Gateway(fail)).ask(replace(Question(url=url), service="loki"))
+
+    assert isinstance(heard, Reply)
+
+
+def test_where_openssl_finds_no_certificates_truststore_looks_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing = ssl.get_default_verify_paths()._replace(cafile=None, capath=None)
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: nothing)
+
+    assert isinstance(tls(), truststore.SSLContext)
+
+
+def test_a_bundle_is_trusted_by_truststore_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lgtm_deploy.adapters.gateway.sys.platform", "darwin")
+    bundle = authority_file(tmp_path)
+    with serving_tls(server_context(tmp_path)) as url:
+        heard = HttpWeb(Gateway(lambda: url, ca_bundle=bundle)).ask(Question(url=url))
 
     assert isinstance(heard, Reply)
