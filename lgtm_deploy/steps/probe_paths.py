@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from lgtm_deploy.core.errors import TransientError
 from lgtm_deploy.core.gate import Gate, Open, Waiting
 from lgtm_deploy.core.ports import Answer
+from lgtm_deploy.core.stack import Probe
 from lgtm_deploy.core.step import Look
 
 
@@ -17,7 +18,7 @@ class Inputs:
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What each probe got, or why it got nothing."""
+    """What each probe got, or why it got nothing; what comes after one that got nothing is not asked."""
 
     answers: tuple[Answer | str, ...]
 
@@ -36,13 +37,18 @@ class ProbePaths(Look[Inputs, Seen, Outputs]):
     gives = Outputs
 
     def look(self, inputs: Inputs) -> Seen:
-        """Never raises for a probe that got nothing."""
-        return Seen(answers=tuple(self._ask(probe.path) for probe in self.stack.service(inputs.service).probes))
+        """Never raises for a probe that got nothing. It asks no further then: each that hangs takes its time."""
+        answers: list[Answer | str] = []
+        for probe in self.stack.service(inputs.service).probes:
+            answers.append(self._ask(probe))
+            if isinstance(answers[-1], str):
+                break
+        return Seen(answers=tuple(answers))
 
     def judge(self, inputs: Inputs, seen: Seen) -> Gate[Outputs]:
         """Open when every probe got what the stack file expects; a load balancer takes seconds to follow a change."""
         probes = self.stack.service(inputs.service).probes
-        for probe, answer in zip(probes, seen.answers, strict=True):
+        for probe, answer in zip(probes, seen.answers, strict=False):
             if isinstance(answer, str):
                 return Waiting(reason=answer)
             if answer.status != probe.status:
@@ -51,9 +57,9 @@ class ProbePaths(Look[Inputs, Seen, Outputs]):
                 return Waiting(reason=f"{probe.path} answers without '{probe.body}'{_body(answer)}")
         return Open(outputs=Outputs(paths=tuple(probe.path for probe in probes)))
 
-    def _ask(self, path: str) -> Answer | str:
+    def _ask(self, probe: Probe) -> Answer | str:
         try:
-            return self.ports.stack_probe.ask(path)
+            return self.ports.stack_probe.ask(probe.path, method=probe.verb, send=probe.send)
         except TransientError as error:
             return str(error)
 
