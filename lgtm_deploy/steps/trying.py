@@ -144,7 +144,9 @@ class _Trying:
             reply = replied(probe, answer)
             return f"{probe.verb} {probe.path} {spelled(reply)}" if reply.is_broken else ""
 
-        return self._asked_until(probe, PATIENCE, broken)
+        reply, wrong = self._asked_until(probe, PATIENCE, broken)
+        # Data that was read is nothing for the journal.
+        return replace(reply, body="") if reply.succeeds else reply, wrong
 
     def _asked_until(
         self, probe: Probe, patience: float, wrong_with: Callable[[Answer | Silence], str]
