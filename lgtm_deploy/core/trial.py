@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from lgtm_deploy.core.contract import Contract, Reply, Silence, Trial
-from lgtm_deploy.core.log_excerpt import quoted
+from lgtm_deploy.core.log_excerpt import has_errors, quoted
 from lgtm_deploy.core.matcher import matches
 from lgtm_deploy.core.methods import is_connect
 from lgtm_deploy.core.ports import Answer, Ended, ListenerRule
@@ -208,8 +208,8 @@ class Checks:
 def not_ready(checks: Checks, log: Sequence[str] = ()) -> str:
     """Why an image is not ready: what each health path answers, and what its log says."""
     said = ", ".join(f"{reply.path} {_answers(reply)}" for reply in checks.replies)
-    # An image that answers 404 runs: its log says nothing of a path that it does not have.
-    logged = quoted(log) if any(reply.is_broken for reply in checks.replies) else ""
+    # An image that answers 404 runs: unless it has errors, its log says nothing of a path that it does not have.
+    logged = quoted(log) if has_errors(log) or any(reply.is_broken for reply in checks.replies) else ""
     return joined(f"is not ready after {checks.elapsed:.0f} s: {said}", logged)
 
 
