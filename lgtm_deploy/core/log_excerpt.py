@@ -53,8 +53,12 @@ def quoted(lines: Iterable[str]) -> str:
     found = excerpt(lines)
     if not found:
         return ""
-    what = "first errors in its log" if any(_is_error(line) for line in found) else "last log lines"
-    return f"{what}: {' | '.join(found)}"
+    return f"{'first errors in its log' if has_errors(found) else 'last log lines'}: {' | '.join(found)}"
+
+
+def has_errors(lines: Iterable[str]) -> bool:
+    """Return whether the log has a line of an error level, or a crash."""
+    return any(_is_error(line) for line in lines)
 
 
 def _is_error(line: str) -> bool:

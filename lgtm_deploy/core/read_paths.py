@@ -39,7 +39,7 @@ class ReadPath:
             return Probe(path=self.path)
         end = int(now * 1000)
         times = {"start": end - _HOUR_MILLISECONDS, "end": end} if self.timed else {}
-        return Probe(path=self.path, send=json.dumps({**times, **self.posts}), method="POST")
+        return Probe(path=self.path, send=json.dumps({**times, **self.posts}))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from lgtm_deploy.core.errors import UsageError
+from lgtm_deploy.core.methods import takes_post
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,20 +38,19 @@ class Paths:
 class Probe:
     """A request, and the answer that proves that the change works.
 
-    `body` is a text that the answer must hold; `send`, where there is one, is the JSON that is posted. `method` is
-    empty where it follows from that: POST with something to send, else GET.
+    `body` is a text that the answer must hold; `send`, where there is one, is the JSON that is posted. Paths
+    that take POST only are asked by POST in any case.
     """
 
     path: str
     status: int = 200
     body: str = ""
     send: str = ""
-    method: str = ""
 
     @property
     def verb(self) -> str:
         """The HTTP method."""
-        return self.method or ("POST" if self.send else "GET")
+        return "POST" if self.send or takes_post(self.path) else "GET"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from lgtm_deploy.core.contract import Contract, Reply, Silence, Trial
-from lgtm_deploy.core.log_excerpt import quoted
+from lgtm_deploy.core.log_excerpt import has_errors, quoted
 from lgtm_deploy.core.matcher import matches
-from lgtm_deploy.core.methods import is_connect, takes_post
+from lgtm_deploy.core.methods import is_connect
 from lgtm_deploy.core.ports import Answer, Ended, ListenerRule
 from lgtm_deploy.core.read_changes import read_summary, shown_reads, spelled
 from lgtm_deploy.core.read_paths import read_requests
@@ -83,9 +83,7 @@ def _placed(requests: Sequence[Probe], routes: Routes) -> tuple[Probe, ...]:
 
 def _asked_as(path: str) -> Probe:
     """The request that shows whether the image has the path, and writes nothing."""
-    if not takes_post(path):
-        return Probe(path=path)
-    return Probe(path=path, method="POST", send="{}" if is_connect(path) else "")
+    return Probe(path=path, send="{}" if is_connect(path) else "")
 
 
 def _once(paths: Iterable[str]) -> tuple[str, ...]:
@@ -210,8 +208,8 @@ class Checks:
 def not_ready(checks: Checks, log: Sequence[str] = ()) -> str:
     """Why an image is not ready: what each health path answers, and what its log says."""
     said = ", ".join(f"{reply.path} {_answers(reply)}" for reply in checks.replies)
-    # An image that answers 404 runs: its log says nothing of a path that it does not have.
-    logged = quoted(log) if any(reply.is_broken for reply in checks.replies) else ""
+    # An image that answers 404 runs: unless it has errors, its log says nothing of a path that it does not have.
+    logged = quoted(log) if has_errors(log) or any(reply.is_broken for reply in checks.replies) else ""
     return joined(f"is not ready after {checks.elapsed:.0f} s: {said}", logged)
 
 

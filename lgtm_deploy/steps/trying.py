@@ -144,17 +144,21 @@ class _Trying:
             reply = replied(probe, answer)
             return f"{probe.verb} {probe.path} {spelled(reply)}" if reply.is_broken else ""
 
-        return self._asked_until(probe, PATIENCE, broken)
+        reply, wrong = self._asked_until(probe, PATIENCE, broken)
+        # Data that was read is nothing for the journal.
+        return replace(reply, body="") if reply.succeeds else reply, wrong
 
     def _asked_until(
         self, probe: Probe, patience: float, wrong_with: Callable[[Answer | Silence], str]
     ) -> tuple[Reply, str]:
-        """The first answer with which nothing is wrong, else the last one and what is wrong with it."""
+        """The first answer with which nothing is wrong, else the last one and what is wrong with it. A request that
+        hangs is not made again: it has had its time."""
         began, told = self._clock.monotonic(), False
         while True:
             answer = self._ask(probe)
             wrong = wrong_with(answer)
-            if not wrong or self._clock.monotonic() - began >= patience:
+            hangs = isinstance(answer, Silence) and answer.seconds > 0
+            if not wrong or hangs or self._clock.monotonic() - began >= patience:
                 return replied(probe, answer), wrong
             # Once for each path: they are asked side by side, and would else talk each other down.
             self._tell("" if told else wrong)

@@ -9,9 +9,14 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from lgtm_deploy.adapters import http
+<<<<<<< HEAD
 from lgtm_deploy.adapters.gateway import Gateway
 from lgtm_deploy.adapters.http import HttpStackProbe, HttpTaskProbe
 from lgtm_deploy.core.errors import TransientError
+=======
+from lgtm_deploy.adapters.http import HttpAsker, HttpStackProbe, HttpTaskProbe
+from lgtm_deploy.core.errors import TimedOutError, TransientError
+>>>>>>> wip/smoke
 
 
 @contextmanager
@@ -116,6 +121,27 @@ def test_an_answer_that_does_not_come_is_transient(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(http, "TOTAL_SECONDS", http.CONNECT_SECONDS + 0.2)
     with serving(b"HTTP/1.1 200 OK\r\n", hang=True) as (port, _), pytest.raises(TransientError, match="no complete"):
         HttpTaskProbe().ask("127.0.0.1", port, "/")
+
+
+def test_a_request_that_hangs_is_told_apart_and_says_for_how_long_it_was_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http, "TOTAL_SECONDS", 0.2)
+    with serving(b"", hang=True) as (port, _), pytest.raises(TimedOutError) as late:
+        HttpAsker(f"http://127.0.0.1:{port}").ask("/querier.v1.QuerierService/LabelNames", method="POST", send="{}")
+
+    assert late.value.seconds == 0.2
+
+
+def test_a_path_that_takes_post_is_asked_by_post_with_or_without_a_body() -> None:
+    with serving(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n") as (port, asked):
+        asker = HttpAsker(f"http://127.0.0.1:{port}")
+        asker.ask("/ingest", method="POST")
+        asker.ask("/query", method="POST", send="{}")
+        asker.close()
+
+    assert [each.partition(b" HTTP")[0] for each in asked] == [b"POST /ingest", b"POST /query"]
+    assert [b"content-type: application/json" in each.lower() for each in asked] == [False, True]
 
 
 def test_an_answer_that_comes_in_drops_is_not_waited_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -137,6 +137,24 @@ def test_an_image_that_is_not_ready_is_told_with_what_each_path_answers() -> Non
     )
 
 
+@pytest.mark.parametrize(
+    ("status", "log", "said"),
+    [
+        (404, ("level=info msg=a",), ""),
+        (404, ("level=error msg=b",), ": first errors in its log: level=error msg=b"),
+        (503, ("level=info msg=a",), ": last log lines: level=info msg=a"),
+        (0, ("field x not found",), ": last log lines: field x not found"),
+        (0, (), ""),
+    ],
+)
+def test_the_log_of_an_image_that_is_not_ready_is_quoted_where_it_may_say_why(
+    status: int, log: tuple[str, ...], said: str
+) -> None:
+    checks = looked((0, status, 404), (120, status, 404), body="x")
+
+    assert not_ready(checks, log).endswith(f"/tempo/ready answers 404 (x){said}")
+
+
 def test_an_end_is_told_with_code_memory_and_last_words() -> None:
     assert how_ended(Ended(exit_code=1, log=("a", "b"))) == "exits with code 1: last log lines: a | b"
     assert how_ended(Ended(exit_code=137, out_of_memory=True)) == "exits with code 137 (out of memory) without a word"

@@ -1,47 +1,42 @@
-"""probe-paths asks as the service's users do."""
+"""The stack file's probes are asked through the load balancer."""
 
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
-import pytest
-
-from lgtm_deploy.adapters.gateway import Gateway
-from lgtm_deploy.adapters.http import HttpStackProbe
-from lgtm_deploy.core.gate import Open
-from lgtm_deploy.core.request_headers import RequestHeaders
-from lgtm_deploy.core.stack import Environment, Header, Probe, Service, Stack
+from lgtm_deploy.core.gate import Open, Waiting
+from lgtm_deploy.core.stack import Probe
+from lgtm_deploy.fakes import Contract
 from lgtm_deploy.steps.probe_paths import Inputs, ProbePaths
-from tests.adapters.test_web import serving
+from tests.steps.simulation import Simulation
 
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
-QUERY = "/pyroscope/querier.v1.QuerierService/ProfileTypes"
-
-
-@pytest.fixture
-def asked() -> Iterator[tuple[str, list[bytes]]]:
-    with serving(OK) as server:
-        yield server
+QUERY = "/pyroscope/querier.v1.QuerierService/LabelNames"
 
 
-@pytest.mark.parametrize(("tenant", "is_sent"), [(None, True), ("", False)])
-def test_a_probe_is_posted_as_the_services_tenant_with_its_headers(
-    asked: tuple[str, list[bytes]], tenant: str | None, is_sent: bool
-) -> None:
-    url, requests = asked
-    headers = (Header(name="X-Team", value="profiles"),)
-    service = Service(name="pyroscope", probes=(Probe(path=QUERY, send="{}"),), tenant=tenant, headers=headers)
-    environment = Environment(region="r", account="1" * 12, cluster="c", url=url, tenant="demo")
-    stack = Stack(name="s", directory=Path(), services={"pyroscope": service}, environment=environment)
-    probe = HttpStackProbe(Gateway(lambda: url, RequestHeaders.of(stack, {})))
-    ports: Any = SimpleNamespace(stack_probe=probe)
-    step = ProbePaths(stack, ports)
+def gate(workspace: Path, *probes: Probe, **exchanges: tuple[int, str]) -> tuple[Simulation, ProbePaths]:
+    """The gate of a service with these probes, whose image answers POST of QUERY so."""
+    world = Simulation(workspace, changed=lambda service: replace(service, probes=probes))
+    contract = Contract(answers={"/ready": "ready"}, exchanges={("POST", QUERY): exchanges["query"]})
+    for task in world.running("pyroscope").tasks:
+        task.deployment.contract = contract
+    step = next(iter(world.job().steps.values()))
+    return world, ProbePaths(world.stack, step.ports)
+
+
+def test_a_probe_with_something_to_send_is_posted(tmp_path: Path) -> None:
+    world, step = gate(tmp_path, Probe(path=QUERY, send='{"start":1}'), query=(200, "{}"))
     inputs = Inputs(service="pyroscope")
 
     assert isinstance(step.judge(inputs, step.look(inputs)), Open)
-    [request] = requests
-    assert request.startswith(f"POST {QUERY} HTTP/1.1\r\n".encode())
-    assert request.endswith(b"{}")
-    assert b"x-team: profiles" in request.lower()
-    assert (b"x-scope-orgid: demo" in request.lower()) is is_sent
+    [call] = [call for call in world.cloud.calls if call.name == "stack_probe.ask"]
+    assert (call.arguments["method"], call.arguments["send"]) == ("POST", '{"start":1}')
+
+
+def test_a_probe_that_hangs_is_a_failed_one_and_no_other_is_asked_meanwhile(tmp_path: Path) -> None:
+    world, step = gate(tmp_path, Probe(path=QUERY), Probe(path="/ready"), query=(0, ""))
+    inputs = Inputs(service="pyroscope")
+
+    found = step.judge(inputs, step.look(inputs))
+
+    assert isinstance(found, Waiting)
+    assert "does not answer" in found.reason
+    assert world.cloud.called("stack_probe.ask") == 1
