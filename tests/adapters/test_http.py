@@ -9,14 +9,9 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from lgtm_deploy.adapters import http
-<<<<<<< HEAD
 from lgtm_deploy.adapters.gateway import Gateway
-from lgtm_deploy.adapters.http import HttpStackProbe, HttpTaskProbe
-from lgtm_deploy.core.errors import TransientError
-=======
 from lgtm_deploy.adapters.http import HttpAsker, HttpStackProbe, HttpTaskProbe
 from lgtm_deploy.core.errors import TimedOutError, TransientError
->>>>>>> wip/smoke
 
 
 @contextmanager
