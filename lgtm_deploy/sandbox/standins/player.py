@@ -83,7 +83,7 @@ class Player:
         return next(iter(self._beside(asked)), None)
 
     def _beside(self, asked: Asked, status: int = 0) -> list[Take]:
-        """Return the recorded answers to the method on siblings of the path: to the kind of tenant, or with a status."""
+        """Return recorded answers to the method on siblings of the path: to the kind of tenant, or with a status."""
         beside = asked.request.path.rsplit("/", 1)[0]
         return [
             take
