@@ -15,7 +15,9 @@ _BLUR = 1.0
 _SHORT = 1.5
 _OK = 200
 _LINE_NUMBER = re.compile(r"(\bline \d+:)")
-_LEVEL = re.compile(r"\blevel=(\w+)")
+_LEVEL = re.compile(r"\blevel=\w+")
+_ERROR = re.compile(r"\blevel=error\b")
+_WARNING = re.compile(r"\blevel=warn\b.* err=")
 _DEPENDENT = "because it depends on module"
 
 
@@ -51,12 +53,12 @@ def findings(recording: Recording, played: Played, settings: Settings) -> Iterat
 def causes(log: Sequence[str]) -> list[str]:
     """Return the lines of a log that tell why a server does not work.
 
-    These are the first line of level error, or the first warning where there is none, or the lines that have no level,
-    without stack traces, where no line has one.
+    These are the first line of level error, or the first warning of an error where there is none, or the lines that
+    have no level, without stack traces, where no line has one.
     """
     lines = [line for line in log if line.strip() and _DEPENDENT not in line]
-    for level in ("error", "warn"):
-        found = next((line for line in lines if (match := _LEVEL.search(line)) and match[1] == level), None)
+    for pattern in (_ERROR, _WARNING):
+        found = next((line for line in lines if pattern.search(line)), None)
         if found:
             return [found]
     if any(_LEVEL.search(line) for line in lines):
