@@ -1,1 +1,1 @@
-"""What answers in the sandbox like Grafana, Loki, Mimir, Tempo and Pyroscope? Imports nothing of lgtm_deploy."""
+"""Stand-ins of Grafana, Loki, Mimir, Tempo and Pyroscope for the sandbox. Imports nothing of lgtm_deploy."""

@@ -1,4 +1,4 @@
-"""How is a stand-in started? `python -m standins tempo -config.file=…`, or as the image's entry point."""
+"""The process: `python -m standins tempo -config.file=…`, or an image's entry point."""
 
 from __future__ import annotations
 
@@ -6,17 +6,23 @@ import json
 import os
 import re
 import signal
+import socket
 import sys
 import threading
-from importlib import import_module
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from . import flags
+from . import flags, grafana
 from .catalogue import PROGRAMS
-from .listener import listen
-from .logfmt import log
-from .program import Definition, Start, StartError
-from .strict_yaml import ConfigError, load
+from .course import Exit, refusal
+from .listener import Answer, listen
+from .logfmt import log, write
+from .recordings import load as load_recordings
+from .recordings import shift, times
+from .standin import StandIn
+from .strict_yaml import ConfigError, load, shape_of
 
 IDENTITY = Path("/etc/standin.json")
 # Blocked in every thread and waited for: a container's process 1 would not get them otherwise.
@@ -24,51 +30,102 @@ STOPPING = {signal.SIGTERM, signal.SIGINT}
 
 
 def main(arguments: list[str]) -> int:
-    """Run one program until it is told to stop; the exit code is the real program's."""
+    """Run one program until it is stopped, or fails; return the real program's exit code."""
     service, *rest = arguments
-    version = _version(service)
-    given = flags.parse(rest)
+    version, factor = _identity(service)
+    try:
+        given = flags.parse(rest, strict=service != "grafana")
+    except flags.FlagError as error:
+        write(f"{error}")
+        return 2
     if given.version:
         sys.stdout.write(f"{service}, version {version} (stand-in)\n")
         return 0
-    definition: Definition = import_module(f".{service}", __package__).DEFINITION
-    try:
-        config = load(_source(given), definition.shape(version)) if given.config_file else {}
-        behaviour = PROGRAMS[service].versions[version]
-        if given.verify:
-            return 0
-        running = definition.start(Start(version=version, prefix_behaviour=behaviour, config=config))
-    except (ConfigError, OSError) as error:
-        sys.stderr.write(definition.refusal.format(file=given.config_file, error=error) + "\n")
-        return 1
-    except StartError as error:
-        log("error", f"error running {service}", err=error)
-        return 1
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    if service == "grafana":
+        port, answer = grafana.start(version)
+        _open([(port, answer)])
+        return _wait(service, version, lambda: (0.0, 0))
     try:
-        # The main one, on which it is asked whether it is ready, comes last: who reaches that one reaches all.
-        for listener in reversed(running.listeners):
-            listen(listener.port, listener.routes)
+        config = load(_source(given), shape_of(service, version)) if given.config_file else {}
+    except ConfigError as error:
+        for line in refusal(load_recordings(service, version), given.config_file, str(error)):
+            write(line)
+        return 1
+    except OSError as error:
+        write(f"failed parsing config: failed to read configFile {given.config_file}: {error}")
+        return 1
+    return 0 if given.verify else _run(service, version, config, factor)
+
+
+def _run(service: str, version: str, config: dict[str, Any], factor: float) -> int:
+    standin = StandIn(service, version, config, factor=factor, private_address=_has_private_address())
+    course = standin.course
+    if course.exit and not course.listens:
+        return _fail(course.exit, factor)
+    _sleep(course.listens_after / factor)
+    for line in course.lines:
+        write(_today(line))
+    try:
+        # The main one, on which readiness is asked, comes last: a client that reaches it reaches all.
+        _open([(each.port, each.answer) for each in reversed(standin.listeners)])
     except OSError as error:
         log("error", f"error running {service}", err=f"error initialising module: server: listen tcp: {error}")
         return 1
-    for work in running.background:
-        threading.Thread(target=work, daemon=True).start()
-    ports = ",".join(str(listener.port) for listener in running.listeners)
-    log("info", f"{service} started", version=version, ports=ports)
+    if course.exit:
+        return _fail(course.exit, factor)
+    return _wait(service, version, lambda: (standin.stop_after(), course.stop_code))
+
+
+def _wait(service: str, version: str, stop: Callable[[], tuple[float | None, int]]) -> int:
+    log("info", f"{service} started", version=version)
     signal.sigwait(STOPPING)
     log("info", "received SIGINT/SIGTERM, stopping")
-    return 0
+    seconds, code = stop()
+    if seconds is None:
+        threading.Event().wait()
+    time.sleep(seconds or 0.0)
+    return code
 
 
-def _version(service: str) -> str:
-    chosen = os.environ.get("STANDIN_VERSION", "")
-    if IDENTITY.exists():
-        chosen = str(json.loads(IDENTITY.read_text())["version"])
+def _fail(exit_: Exit, factor: float) -> int:
+    _sleep(exit_.after / factor)
+    for line in exit_.lines:
+        write(_today(line))
+    return exit_.code
+
+
+def _sleep(seconds: float) -> None:
+    """Wait, but end at once on SIGTERM: a process that has not started has nothing to stop."""
+    if signal.sigtimedwait(STOPPING, seconds):
+        raise SystemExit(0)
+
+
+def _today(line: str) -> str:
+    return shift(line, time.time() - found[0]) if (found := times(line)) else line
+
+
+def _open(listeners: list[tuple[int, Answer]]) -> None:
+    """Listen on each port, or on the one that STANDIN_PORTS names instead, on loopback."""
+    pairs = [each.split("=") for each in os.environ.get("STANDIN_PORTS", "").split(",") if each]
+    instead = {int(configured): int(real) for configured, real in pairs}
+    for port, answer in listeners:
+        listen(instead.get(port, port), answer, "127.0.0.1" if instead else "0.0.0.0")  # noqa: S104 - a container's own
+
+
+def _identity(service: str) -> tuple[str, float]:
+    """Return the version that is played, and the factor that shortens delays."""
+    image: dict[str, Any] = json.loads(IDENTITY.read_text()) if IDENTITY.exists() else {}
+    version = str(image.get("version") or os.environ.get("STANDIN_VERSION", ""))
     known = PROGRAMS[service].versions
-    if chosen not in known:
-        raise SystemExit(f"no stand-in for {service} {chosen or '(set STANDIN_VERSION)'}; there are {', '.join(known)}")
-    return chosen
+    if version not in known:
+        raise SystemExit(f"no stand-in for {service} {version or '(set STANDIN_VERSION)'}; there are {', '.join(known)}")
+    return version, max(1.0, float(os.environ.get("STANDIN_FACTOR") or image.get("factor") or 1.0))
+
+
+def _has_private_address() -> bool:
+    given = os.environ.get("STANDIN_ADDRESSES", "")
+    return given == "private" if given else any(name != "lo" for _, name in socket.if_nameindex())
 
 
 def _source(given: flags.Flags) -> str:
@@ -82,7 +139,12 @@ def _environment(found: re.Match[str]) -> str:
 
 def run(arguments: list[str]) -> None:
     """Run and leave at once, without waiting for the threads of open connections."""
-    code = main(arguments)
+    try:
+        code = main(arguments)
+    except SystemExit as leaving:
+        if isinstance(leaving.code, str):
+            write(leaving.code)
+        code = leaving.code if isinstance(leaving.code, int) else 1
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

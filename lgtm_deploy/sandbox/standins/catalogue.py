@@ -1,18 +1,14 @@
-"""Which programs and versions have a stand-in, and how does each version treat a path prefix?"""
+"""The programs and versions that have a stand-in."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
 
+from .recordings import folder
 
-class PrefixBehaviour(Enum):
-    """What `server.http_path_prefix` does in one version of a program."""
-
-    MOVES_ALL = "every route moves, readiness too, and internal clients follow"
-    LOSES_ROUTES = "no route answers but <prefix>/metrics"
-    FALSE_GREEN = "every route moves, internal clients do not follow"
+_NAME = re.compile(r"([a-z]+)-(\d+\.\d+\.\d+)-")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,13 +16,27 @@ class Program:
     """How one program is installed in its vendor's image."""
 
     entrypoint: str
-    uid: int
     port: int
     directories: tuple[str, ...]
-    versions: Mapping[str, PrefixBehaviour]
+    versions: tuple[str, ...]
+    uid: int = 10001
+    roots: tuple[str, ...] = ()
+    """Versions whose image runs as root."""
+
+    def user(self, version: str) -> int:
+        """Return the number of the user that a version's image runs as."""
+        return 0 if version in self.roots else self.uid
 
 
-_MOVES = PrefixBehaviour.MOVES_ALL
+def is_recorded(service: str, version: str) -> bool:
+    """Return whether the stand-in of a version answers from recordings. Grafana's never does."""
+    return version in _recorded(service)
+
+
+def _recorded(service: str) -> tuple[str, ...]:
+    found = {match[2] for path in folder().glob(f"{service}-*.json") if (match := _NAME.match(path.name))}
+    return tuple(sorted(found, key=lambda version: [int(part) for part in version.split(".")]))
+
 
 # Entry points and users: the vendors' Dockerfiles (cmd/<program>/Dockerfile; packaging/docker/run.sh for Grafana).
 PROGRAMS: Mapping[str, Program] = {
@@ -35,48 +45,32 @@ PROGRAMS: Mapping[str, Program] = {
         uid=472,
         port=3000,
         directories=("/var/lib/grafana", "/etc/grafana"),
-        versions={"11.6.0": _MOVES, "12.0.2": _MOVES, "12.1.0": _MOVES},
+        versions=("11.6.0", "12.0.2", "12.1.0"),
     ),
     "loki": Program(
         entrypoint="/usr/bin/loki",
-        uid=10001,
         port=3100,
         directories=("/loki",),
-        versions={"3.4.2": _MOVES, "3.5.0": _MOVES, "3.5.1": _MOVES},
+        versions=_recorded("loki"),
     ),
     "mimir": Program(
         entrypoint="/bin/mimir",
-        uid=10001,
         port=8080,
         directories=("/data",),
-        versions={"2.15.0": _MOVES, "2.16.0": _MOVES},
+        versions=_recorded("mimir"),
     ),
-    # Seen on the real 2.9.0: from 2.4.0, routes are registered on the root router, but only the prefixed one is served.
     "tempo": Program(
         entrypoint="/tempo",
-        uid=10001,
         port=3200,
         directories=("/var/tempo",),
-        versions={
-            "2.2.4": _MOVES,
-            "2.3.0": _MOVES,
-            "2.3.1": _MOVES,
-            "2.4.0": PrefixBehaviour.LOSES_ROUTES,
-            "2.8.2": PrefixBehaviour.LOSES_ROUTES,
-            "2.9.0": PrefixBehaviour.LOSES_ROUTES,
-        },
+        versions=_recorded("tempo"),
+        # [run] 2.9.0's image runs as uid 10001, 2.3.1's as root.
+        roots=("2.3.1",),
     ),
-    # 1.x dials its ring over the HTTP routes; 2.x with `architecture_storage: v2` over gRPC only (docs/adr/010).
     "pyroscope": Program(
         entrypoint="/usr/bin/pyroscope",
-        uid=10001,
         port=4040,
         directories=("/data",),
-        versions={
-            "1.13.4": PrefixBehaviour.FALSE_GREEN,
-            "1.13.5": PrefixBehaviour.FALSE_GREEN,
-            "2.0.3": _MOVES,
-            "2.0.4": _MOVES,
-        },
+        versions=_recorded("pyroscope"),
     ),
 }

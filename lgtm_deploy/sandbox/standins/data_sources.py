@@ -1,4 +1,4 @@
-"""Does a data source answer? Asked over HTTP, as Grafana's own health check asks it."""
+"""Health of a data source, asked over HTTP as Grafana's own health check asks it."""
 
 from __future__ import annotations
 

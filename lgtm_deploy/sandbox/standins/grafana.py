@@ -1,4 +1,7 @@
-"""How does Grafana answer? Health, a login page for whatever it does not know, annotations, and its data sources."""
+"""The stand-in of Grafana: health, a login page for unknown paths, annotations, and data sources.
+
+Nothing of it is recorded: its rules are those of Grafana's HTTP API documentation.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,9 +22,7 @@ from urllib.parse import quote
 import yaml
 
 from .data_sources import DataSource, check_health
-from .listener import Handler, Request, Response, Routes, document, text
-from .program import Definition, Listener, Running, Start
-from .strict_yaml import Section
+from .listener import Answer, Request, Response, document, text
 
 PORT = 3000
 # Grafana's own variables, and what its image sets them to.
@@ -80,26 +82,35 @@ class Annotations:
         )
 
 
-def start(given: Start) -> Running:
-    """Start one Grafana."""
+def start(version: str) -> tuple[int, Answer]:
+    """Start one Grafana; return its port and what answers there."""
     settings = _Settings()
     annotations, sources = Annotations(), _provisioned()
-    routes = Routes(missing=_unknown)
-    routes.add(
-        "GET", "/api/health", lambda _: document({"commit": "standin", "database": "ok", "version": given.version})
-    )
-    routes.add("GET", "/login", lambda _: Response(body=_LOGIN_PAGE, kind="text/html; charset=UTF-8"))
-    routes.add("GET", "/robots.txt", lambda _: text("User-agent: *\nDisallow: /\n"))
     guard = _guard(settings.user, settings.password)
-    routes.add("POST", "/api/annotations", guard(annotations.create))
-    routes.add("GET", "/api/annotations", guard(annotations.find))
-    routes.add("GET", "/api/annotations/{}", guard(annotations.get))
-    routes.add("DELETE", "/api/annotations/{}", guard(annotations.delete))
-    routes.add("GET", "/api/datasources", guard(lambda _: document([one.described() for one in sources])))
-    routes.add("GET", "/api/datasources/uid/{}", guard(_of_source(sources, lambda one: document(one.described()))))
-    routes.add("GET", "/api/datasources/uid/{}/health", guard(_of_source(sources, check_health)))
-    routes.add("GET", "/api/org", guard(lambda _: document({"id": 1, "name": "Main Org."})))
-    return Running(listeners=(Listener(port=settings.port, routes=routes),))
+    health = {"commit": "standin", "database": "ok", "version": version}
+    # Grafana HTTP API: "Other", "Annotations", "Data source", "Organization".
+    routes: list[tuple[str, str, Answer]] = [
+        ("GET", "/api/health", lambda _: document(health)),
+        ("GET", "/login", lambda _: Response(body=_LOGIN_PAGE, kind="text/html; charset=UTF-8")),
+        ("GET", "/robots.txt", lambda _: text("User-agent: *\nDisallow: /\n")),
+        ("POST", "/api/annotations", guard(annotations.create)),
+        ("GET", "/api/annotations", guard(annotations.find)),
+        ("GET", "/api/annotations/([^/]+)", guard(annotations.get)),
+        ("DELETE", "/api/annotations/([^/]+)", guard(annotations.delete)),
+        ("GET", "/api/datasources", guard(lambda _: document([one.described() for one in sources]))),
+        ("GET", "/api/datasources/uid/([^/]+)", guard(_of_source(sources, lambda one: document(one.described())))),
+        ("GET", "/api/datasources/uid/([^/]+)/health", guard(_of_source(sources, check_health))),
+        ("GET", "/api/org", guard(lambda _: document({"id": 1, "name": "Main Org."}))),
+    ]
+
+    def answer(request: Request) -> Response:
+        method = "GET" if request.method == "HEAD" else request.method
+        for wanted, pattern, handler in routes:
+            if wanted == method and (found := re.fullmatch(pattern, request.path)):
+                return handler(replace(request, name=found[1] if found.groups() else ""))
+        return _unknown(request)
+
+    return settings.port, answer
 
 
 class _Settings:
@@ -116,10 +127,10 @@ class _Settings:
         self.password = value("security", "admin_password", "admin")
 
 
-def _guard(user: str, password: str) -> Callable[[Handler], Handler]:
+def _guard(user: str, password: str) -> Callable[[Answer], Answer]:
     wanted = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
-    def guard(handler: Handler) -> Handler:
+    def guard(handler: Answer) -> Answer:
         def guarded(request: Request) -> Response:
             given = request.header("authorization")
             if not given:
@@ -160,7 +171,7 @@ def _provisioned() -> list[DataSource]:
     return found
 
 
-def _of_source(sources: list[DataSource], answer: Callable[[DataSource], Response]) -> Handler:
+def _of_source(sources: list[DataSource], answer: Callable[[DataSource], Response]) -> Answer:
     def handle(request: Request) -> Response:
         source = next((one for one in sources if one.uid == request.name), None)
         return answer(source) if source else document({"message": "Data source not found"}, 404)
@@ -178,6 +189,3 @@ def _json(request: Request) -> Mapping[str, Any]:
 
 def _number(name: str) -> int:
     return int(name) if name.isdigit() else 0
-
-
-DEFINITION = Definition(shape=lambda _: Section("grafana.ini", {}), refusal="{file}: {error}", start=start)

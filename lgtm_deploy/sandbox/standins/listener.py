@@ -1,16 +1,19 @@
-"""How does a stand-in listen? A small threaded HTTP/1.1 server over a table of routes."""
+"""A small threaded HTTP/1.1 server, and the requests and responses that it carries."""
 
 from __future__ import annotations
 
 import gzip
 import json
+import socket
 import sys
 import threading
+import time
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, unquote, urlsplit
+from typing import Any
+from urllib.parse import parse_qs, unquote
 
 IDLE_SECONDS = 75.0
 
@@ -27,28 +30,35 @@ class Request:
     name: str = ""
 
     def argument(self, key: str, default: str = "") -> str:
-        """The first value of a query argument, or of a form field (the query APIs take both)."""
-        return self.arguments(key)[0] if self.arguments(key) else default
+        """Return the first value of a query argument, or of a form field (the query APIs take both)."""
+        return (self.arguments(key) or [default])[0]
 
     def arguments(self, key: str) -> list[str]:
-        """All values of a query argument or form field, in order."""
+        """Return all values of a query argument or form field, in order."""
         values = list(self.query.get(key, []))
         if self.header("content-type").startswith("application/x-www-form-urlencoded"):
             values += parse_qs(self.body.decode(errors="replace")).get(key, [])
         return values
 
     def header(self, key: str) -> str:
-        """A header by its lower-case name, or an empty string."""
+        """Return a header by its lower-case name, or an empty string."""
         return self.headers.get(key, "")
 
     def content(self) -> bytes:
-        """The body, unzipped where it says that it is zipped. Raises ValueError where it is not."""
+        """Return the body, unzipped where it says that it is zipped. Raises ValueError where it is not."""
         if self.header("content-encoding") != "gzip":
             return self.body
         try:
             return gzip.decompress(self.body)
         except (OSError, EOFError, zlib.error) as error:
             raise ValueError(f"gzip: {error}") from error
+
+    def json(self) -> dict[str, Any]:
+        """Return the body as a JSON object. Raises ValueError where it is none."""
+        content = json.loads(self.content() or b"{}")
+        if not isinstance(content, dict):
+            raise ValueError("not a JSON object")
+        return content
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,117 +69,111 @@ class Response:
     body: bytes = b""
     kind: str = "text/plain; charset=utf-8"
     headers: Mapping[str, str] = field(default_factory=dict)
+    delay: float = 0.0
+    """Seconds until it is sent."""
+    hangs: bool = False
+    """Nothing is sent, until the client closes the connection."""
+    drops: bool = False
+    """The connection is closed without an answer."""
 
 
-Handler = Callable[[Request], Response]
+Answer = Callable[[Request], Response]
 
-# The body of Go's http.NotFound, and so of every missing route of these programs.
+# Go's http.NotFound, the answer to a missing route (every file: `GET /nope, demo`).
 NOT_FOUND = Response(status=404, body=b"404 page not found\n")
 
 
 def text(body: str, status: int = 200) -> Response:
-    """A plain text answer."""
+    """Return a plain text answer."""
     return Response(status=status, body=body.encode())
 
 
-def document(content: object, status: int = 200) -> Response:
-    """A JSON answer."""
-    return Response(status=status, body=json.dumps(content).encode(), kind="application/json")
+def document(content: object, status: int = 200, kind: str = "application/json") -> Response:
+    """Return a JSON answer, spelled as Go does."""
+    return Response(status=status, body=json.dumps(content, separators=(",", ":")).encode(), kind=kind)
 
 
-class Routes:
-    """A table of routes: exact paths, or paths whose one `{}` segment is the request's `name`."""
-
-    def __init__(self, missing: Handler = lambda _: NOT_FOUND) -> None:
-        self._exact: dict[tuple[str, str], Handler] = {}
-        self._named: list[tuple[str, str, str, Handler]] = []
-        self._missing = missing
-
-    def add(self, methods: str, path: str, handler: Handler) -> None:
-        """Serve `path` for methods such as `"GET POST"`."""
-        for method in methods.split():
-            if "{}" in path:
-                before, after = path.split("{}")
-                self._named.append((method, before, after, handler))
-            else:
-                self._exact[method, path] = handler
-
-    def answer(self, request: Request) -> Response:
-        """Find the route and call it; an unknown path gets the program's answer for it."""
-        method = "GET" if request.method == "HEAD" else request.method
-        if handler := self._exact.get((method, request.path)):
-            return handler(request)
-        for wanted, before, after, handler in self._named:
-            if wanted != method or not (request.path.startswith(before) and request.path.endswith(after)):
-                continue
-            name = request.path[len(before) : len(request.path) - len(after)]
-            if name and "/" not in name:
-                return handler(
-                    Request(
-                        method=method,
-                        path=request.path,
-                        query=request.query,
-                        headers=request.headers,
-                        body=request.body,
-                        name=unquote(name),
-                    )
-                )
-        if any(path == request.path for _, path in self._exact):
-            return Response(status=405)
-        return self._missing(request)
+def request_of(method: str, target: str, headers: Mapping[str, str], body: bytes) -> Request:
+    """Return the request for a request line's target."""
+    path, _, query = target.partition("?")
+    return Request(
+        method=method,
+        path=unquote(path),
+        query=parse_qs(query, keep_blank_values=True),
+        headers={key.lower(): value for key, value in headers.items()},
+        body=body,
+    )
 
 
-def listen(port: int, routes: Routes) -> ThreadingHTTPServer:
+def listen(port: int, answer: Answer, host: str = "0.0.0.0") -> ThreadingHTTPServer:  # noqa: S104 - a container's own
     """Start answering on a port, in threads that end with the process."""
 
-    class Exchange(_Exchange):
-        table = routes
+    class Exchange(HttpExchange):
+        answers = staticmethod(answer)
 
-    server = _Server(("0.0.0.0", port), Exchange)  # noqa: S104 - a container's own network
+    server = HttpServer((host, port), Exchange)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.5}, daemon=True).start()
     return server
 
 
-class _Server(ThreadingHTTPServer):
+class HttpServer(ThreadingHTTPServer):
+    """The standard library's server, without a look-up of its own name."""
+
     daemon_threads = True
     request_queue_size = 128
 
     def server_bind(self) -> None:
-        # HTTPServer.server_bind asks DNS for its own name, which costs seconds where no DNS answers.
+        """Bind without asking DNS, which costs seconds where none answers."""
         self.socket.bind(self.server_address)
         self.server_name, self.server_port = "standin", self.server_address[1]
 
     def handle_error(self, request: object, client_address: object) -> None:
-        # A client that went away is no news; anything else is a fault of the stand-in and shows its traceback.
+        """Print the traceback of anything but a client that went away."""
         if not isinstance(sys.exception(), ConnectionError | TimeoutError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
-class _Exchange(BaseHTTPRequestHandler):
+class HttpExchange(BaseHTTPRequestHandler):
+    """One connection."""
+
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1
     timeout = IDLE_SECONDS
-    table: Routes
+    answers: Answer
+
+    def read(self) -> Request:
+        """Return the request that came in."""
+        return request_of(self.command, self.path, dict(self.headers.items()), self._body())
+
+    def send(self, response: Response) -> None:
+        """Send the response, or do what it says instead."""
+        time.sleep(response.delay)
+        if response.hangs:
+            self._wait_for_close()
+        if response.hangs or response.drops:
+            self.close_connection = True
+            return
+        self.send_response(response.status)
+        if response.kind:
+            self.send_header("Content-Type", response.kind)
+        for key, value in response.headers.items():
+            self.send_header(key, value)
+        if response.status != 204:  # noqa: PLR2004 - No Content must not carry a length
+            self.send_header("Content-Length", str(len(response.body)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(response.body)
 
     def _answer(self) -> None:
-        try:
-            response = self.table.answer(self._request())
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            # Input of the wrong form, wherever a handler came upon it; how much of it is still unread is unknown.
-            self.close_connection = True
-            response = text(f"bad request: {error}\n", 400)
-        self._send(response)
+        self.send(type(self).answers(self.read()))
 
-    def _request(self) -> Request:
-        parts = urlsplit(self.path)
-        return Request(
-            method=self.command,
-            path=parts.path,
-            query=parse_qs(parts.query, keep_blank_values=True),
-            headers={key.lower(): value for key, value in self.headers.items()},
-            body=self._body(),
-        )
+    def _wait_for_close(self) -> None:
+        self.connection.settimeout(None)
+        while self.connection.recv(65536, socket.MSG_PEEK) and self.connection.recv(65536):
+            pass
 
     def _body(self) -> bytes:
         if self.headers.get("transfer-encoding", "").lower() != "chunked":
@@ -182,25 +186,11 @@ class _Exchange(BaseHTTPRequestHandler):
             pass
         return b"".join(parts)
 
-    def _send(self, response: Response) -> None:
-        self.send_response(response.status)
-        if response.body:
-            self.send_header("Content-Type", response.kind)
-        for key, value in response.headers.items():
-            self.send_header(key, value)
-        if response.status != 204:  # noqa: PLR2004 - No Content must not carry a length
-            self.send_header("Content-Length", str(len(response.body)))
-        if self.close_connection:
-            # A client that is not told would ask again on a connection that is about to close.
-            self.send_header("Connection", "close")
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(response.body)
-
     do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = _answer  # noqa: N815 - names of the base class
 
     def version_string(self) -> str:
+        """Return the name in the `Server` header."""
         return "standin"
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing per request: health checks alone would drown the log."""
+        """Log no request: health checks alone would drown the log."""

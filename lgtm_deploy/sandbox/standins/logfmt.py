@@ -1,4 +1,4 @@
-"""How does a stand-in say what it does? In logfmt on stderr, as the real programs do."""
+"""Log lines in logfmt on stderr, as the real servers write them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ def log(level: str, message: str, **fields: object) -> None:
     now = time.time()
     stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1e9):09d}Z"
     parts = [f"ts={stamp}", f"level={level}", f"msg={_quoted(message)}"]
-    parts += [f"{key}={_quoted(str(value))}" for key, value in fields.items()]
-    sys.stderr.write(" ".join(parts) + "\n")
+    write(" ".join([*parts, *(f"{key}={_quoted(str(value))}" for key, value in fields.items())]))
+
+
+def write(line: str) -> None:
+    """Write a line as it is."""
+    sys.stderr.write(line + "\n")
     sys.stderr.flush()
 
 

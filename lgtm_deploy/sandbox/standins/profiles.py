@@ -1,157 +1,209 @@
-"""Where does the Pyroscope stand-in keep stacks, and what flame graph do they make? In memory, per tenant."""
+"""The profiles that a Pyroscope stand-in was sent."""
 
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from . import selectors
+from .listener import Request, Response, document
 
-# What Pyroscope makes of the suffix of a name given to /ingest.
-PROFILE_TYPES = {
+QUERIER = "/querier.v1.QuerierService/"
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+# `Series {service_name="lgtm.verify"}`: the types of `.cpu`, `.alloc_space` and `.wall`.
+_TYPES = {
     "cpu": "process_cpu:cpu:nanoseconds:cpu:nanoseconds",
-    "wall": "wall:wall:nanoseconds:wall:nanoseconds",
-    "alloc_objects": "memory:alloc_objects:count:space:bytes",
-    "alloc_space": "memory:alloc_space:bytes:space:bytes",
-    "inuse_objects": "memory:inuse_objects:count:space:bytes",
-    "inuse_space": "memory:inuse_space:bytes:space:bytes",
+    "alloc_space": "memory:alloc_space:bytes::",
+    "wall": "wall:wall:nanoseconds:cpu:nanoseconds",
 }
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-# Times above this are in milliseconds, above its thousandfold square in nanoseconds.
-_LARGEST_SECONDS = 1e11
+# Without a `service_name` in the query 2.0.4 sees a profile once its segment is compacted: after 30 s in a run with
+# dozens of writes, not in 90 s in a run with two [run].
+COMPACTED_SECONDS, COMPACTED_WRITES = 30.0, 20
+
+Stacks = dict[tuple[str, ...], int]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """One upload: its labels, its time in seconds, and how often each stack was seen."""
+    """One upload."""
 
+    tenant: str
     labels: Mapping[str, str]
+    moment: float
+    stacks: Stacks
     at: float
-    stacks: Mapping[tuple[str, ...], int]
 
 
 class ProfileStore:
     """Profiles by tenant."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._profiles: dict[str, list[Profile]] = {}
+    def __init__(self, version: str, config: Mapping[str, Any]) -> None:
+        del config
+        self._segments = version == "2.0.4"
+        self._profiles: list[Profile] = []
 
-    def add(self, tenant: str, profile: Profile) -> None:
-        """Keep one profile."""
-        with self._lock:
-            self._profiles.setdefault(tenant, []).append(profile)
+    def write(self, request: Request, tenant: str, at: float) -> None:
+        """Keep the profile of an /ingest. Raises ValueError where it is none."""
+        if not request.path.endswith("/ingest"):
+            return
+        counted = request.argument("format") != "lines"
+        # `Series {…,run="gzip"}`: a zipped body is taken and not understood.
+        stacks = {} if request.header("content-encoding") else _folded(request.body, counted=counted)
+        if stacks:
+            # `no times`: the moment of the upload, which the store does not know; it is kept as 0, which is always seen.
+            moment = _seconds(request.argument("until", "0"), 0.0)
+            labels = _labels(request.argument("name"))
+            self._profiles.append(Profile(tenant=tenant, labels=labels, moment=moment, stacks=stacks, at=at))
 
-    def between(self, tenant: str, start: float, end: float) -> list[Profile]:
-        """The profiles of a span of time, in seconds."""
-        # Whole seconds: `from` and `until` are often given so.
-        return [one for one in self._of(tenant) if start - 1 <= one.at <= end + 1]
+    def view(self, request: Request, tenants: tuple[str, ...], at: float, now: float) -> Response | None:
+        """Answer a read; None where it is none, or is not understood."""
+        try:
+            if request.path == "/pyroscope/render":
+                return self._render(request, tenants, at, now)
+            method = request.path.removeprefix(QUERIER)
+            if method == request.path or "json" not in request.header("content-type"):
+                return None
+            return self._query(method, request.json(), tenants, at)
+        except (ValueError, TypeError):
+            return None
 
-    def names(self, tenant: str) -> list[str]:
-        """The label names in use."""
-        return sorted({name for one in self._of(tenant) for name in one.labels})
+    def _query(self, method: str, asked: dict[str, Any], tenants: tuple[str, ...], at: float) -> Response | None:
+        start, end = (float(asked.get(key) or 0) / 1000 for key in ("start", "end"))
+        if self._segments and method != "ProfileTypes" and not 0 < start <= end:
+            # `LabelNames, {}`, `LabelNames, end before start`.
+            return None
+        matchers = list(asked.get("matchers") or [asked.get("labelSelector") or "{}"])
+        found = [each for one in matchers for each in self._find(one, tenants, (start, end), at, method)]
+        if method == "ProfileTypes":
+            kinds = sorted({each.labels["__profile_type__"] for each in found})
+            return _filled("profileTypes", [_type(kind) for kind in kinds])
+        if method == "LabelNames":
+            return _filled("names", sorted({key for each in found for key in each.labels}))
+        if method == "LabelValues" and asked.get("name"):
+            return _filled("names", sorted({each.labels[asked["name"]] for each in found if asked["name"] in each.labels}))
+        if method == "Series":
+            return _filled("labelsSet", self._series(found, asked.get("labelNames") or []))
+        if method == "SelectMergeStacktraces" and str(asked.get("profileTypeID", "")).count(":") == 4:  # noqa: PLR2004
+            graph = _flamegraph(each for each in found if each.labels["__profile_type__"] == asked["profileTypeID"])
+            levels = [{"values": [str(value) for value in level]} for level in graph["levels"]]
+            sums = {"total": str(graph["numTicks"]), "maxSelf": str(graph["maxSelf"])} if graph["numTicks"] else {}
+            return document({"flamegraph": {"names": graph["names"], "levels": levels} | sums})
+        return None
 
-    def values(self, tenant: str, label: str) -> list[str]:
-        """The values of a label in use."""
-        return sorted({one.labels[label] for one in self._of(tenant) if label in one.labels})
+    def _render(self, request: Request, tenants: tuple[str, ...], at: float, now: float) -> Response | None:
+        kind, _, selector = request.argument("query").partition("{")
+        if kind.count(":") != 4:  # noqa: PLR2004 - a profile type has five parts
+            return None
+        span = _seconds(request.argument("from", "now"), now), _seconds(request.argument("until", "now"), now) + 60
+        found = self._find("{" + selector, tenants, span, at, "render")
+        return document({"flamebearer": _flamegraph(each for each in found if each.labels["__profile_type__"] == kind)})
 
-    def _of(self, tenant: str) -> list[Profile]:
-        with self._lock:
-            return list(self._profiles.get(tenant, ()))
+    def _find(
+        self, selector: str, tenants: tuple[str, ...], span: tuple[float, float], at: float, method: str
+    ) -> list[Profile]:
+        if selector.replace(" ", "") == "{}":
+            matchers = []
+        else:
+            matchers = selectors.parse(selector)
+        named = any(one.label == "service_name" and one.operator == "=" for one in matchers)
+        mine = [each for each in self._profiles if each.tenant in tenants]
+        # `ProfileTypes, hour, after writing` sees what `LabelNames, hour, after writing` does not.
+        if self._segments and not named and method != "ProfileTypes":
+            mine = [each for each in mine if len(mine) >= COMPACTED_WRITES and each.at + COMPACTED_SECONDS <= at]
+        start, end = span
+        return [
+            each
+            for each in mine
+            if selectors.fits(matchers, each.labels)
+            and (not end or not each.moment or start - 1 <= each.moment <= end + 1)
+        ]
+
+    def _series(self, found: list[Profile], names: list[str]) -> list[dict[str, Any]]:
+        sets = []
+        for each in found:
+            order = names or sorted(each.labels)
+            # Labels come sorted from 2.0.4, as they were asked for from 1.13.5 (`Series, service lgtm_deploy_verify`).
+            order = sorted(order) if self._segments else order
+            sets.append([{"name": name, "value": each.labels[name]} for name in order if name in each.labels])
+        return [{"labels": each} for each in sorted({str(one): one for one in sets}.values(), key=str)]
 
 
-def parse_name(name: str) -> dict[str, str]:
-    """The labels of `app.cpu{run="1"}`.
-
-    Raises:
-        ValueError: it is not such a name.
-    """
-    # Pyroscope takes values without quotes too: `app.cpu{run=1}`.
-    quoted = re.sub(r"=\s*([^\"\s,{}]+)", r'="\1"', name)
-    matchers = selectors.parse(quoted, "__profile_name__")
-    labels = {one.label: one.value for one in matchers}
-    if "__profile_name__" not in labels:
-        raise ValueError(f"invalid application name: {name}")
-    application, _, suffix = labels["__profile_name__"].rpartition(".")
-    kind = PROFILE_TYPES.get(suffix, PROFILE_TYPES["cpu"])
-    service = application if suffix in PROFILE_TYPES and application else labels["__profile_name__"]
-    return {"service_name": service} | labels | {"__profile_type__": kind, "__name__": kind.split(":")[0]}
+def _filled(name: str, found: list[Any]) -> Response:
+    # An empty list is left out (`LabelNames, hour`).
+    return document({name: found} if found else {})
 
 
-def parse_folded(body: str, *, counted: bool) -> dict[tuple[str, ...], int]:
-    """Stacks and their counts, from lines like `a;b 10`; one each, where lines are not counted.
+def _type(kind: str) -> dict[str, str]:
+    parts = dict(zip(("name", "sampleType", "sampleUnit", "periodType", "periodUnit"), kind.split(":"), strict=True))
+    return {"ID": kind} | {key: value for key, value in parts.items() if value}
 
-    Raises:
-        ValueError: a line has no number.
-    """
-    stacks: dict[tuple[str, ...], int] = {}
-    for line in filter(str.strip, body.splitlines()):
+
+def _labels(name: str) -> dict[str, str]:
+    """Return the labels of `app.cpu{run=1}`; values are stored as sent, quotes included [run]."""
+    whole, _, inside = name.partition("{")
+    application, dot, suffix = whole.rpartition(".")
+    kind = _TYPES.get(suffix, _TYPES["cpu"])
+    service = application if dot else whole
+    given = dict(pair.split("=", 1) for pair in inside.rstrip("}").split(",") if "=" in pair)
+    parts = kind.split(":")
+    labels = {"__name__": parts[0], "__profile_type__": kind, "__type__": parts[1], "__unit__": parts[2]}
+    labels |= {"__period_type__": parts[3], "__period_unit__": parts[4], "pyroscope_spy": "unknown"}
+    labels |= {"service_name": service, "__service_name__": service}
+    if "service_name" in given:
+        # `LabelNames, hour, after minutes`: with a service_name of its own the name is kept as app_name.
+        labels |= {"app_name": service, "__service_name__": given["service_name"]}
+    return {key: value for key, value in sorted((labels | given).items()) if value}
+
+
+def _folded(body: bytes, *, counted: bool) -> Stacks:
+    stacks: Stacks = {}
+    for line in filter(str.strip, body.decode(errors="replace").splitlines()):
         frames, _, count = line.rpartition(" ") if counted else (line, "", "1")
-        stack = tuple(frames.split(";"))
-        stacks[stack] = stacks.get(stack, 0) + int(count)
+        if frames and count.isdigit():
+            # A sample counts for 10 ms: 100 a second (`SelectMergeStacktraces, service_name and run, after writing`).
+            stack = tuple(frames.split(";"))
+            stacks[stack] = stacks.get(stack, 0) + int(count) * 10**7
     return stacks
 
 
-def parse_time(given: str, now: float) -> float:
-    """A time in seconds, from seconds, milliseconds, nanoseconds, `now` or `now-1h`; `now` where nothing is given."""
+def _seconds(given: str, now: float) -> float:
     if ago := re.fullmatch(r"now-(\d+)([smhd])", given):
         return now - int(ago[1]) * _UNITS[ago[2]]
-    if not given or given == "now":
+    if not given.isdigit():
         return now
-    value = float(given)
-    while value > _LARGEST_SECONDS:
-        value /= 1000
-    return value
+    return float(given[:10]) if len(given) > 10 else float(given)  # noqa: PLR2004 - ten digits are seconds
 
 
-def flamegraph(profiles: Iterable[Profile]) -> dict[str, Any]:
-    """The merged stacks in Pyroscope's flame graph form: names, and levels of (offset, total, self, name)."""
-    root = _Node("total")
+def _flamegraph(profiles: Iterable[Profile]) -> dict[str, Any]:
+    root: dict[str, Any] = {"total": 0, "own": 0, "children": {}}
     for profile in profiles:
         for stack, count in profile.stacks.items():
-            root.add(stack, count)
-    layout = _Layout()
-    layout.place(root)
+            node = root
+            node["total"] += count
+            for frame in stack:
+                node = node["children"].setdefault(frame, {"total": 0, "own": 0, "children": {}})
+                node["total"] += count
+            node["own"] += count
+    names, levels, row = ["total"], [], [("total", 0, root)]
+    while row:
+        level: list[int] = []
+        end, below = 0, []
+        for name, start, node in row:
+            if name not in names:
+                names.append(name)
+            # Offsets are counted from the end of the bar before it on the same level.
+            level += [start - end, node["total"], node["own"], names.index(name)]
+            end = start + node["total"]
+            for child in sorted(node["children"]):
+                below.append((child, start, node["children"][child]))
+                start += node["children"][child]["total"]
+        levels.append(level)
+        row = below
     return {
-        "names": layout.names,
-        "levels": layout.levels,
-        "numTicks": root.total,
-        "maxSelf": max(level[at] for level in layout.levels for at in range(2, len(level), 4)),
+        "names": names,
+        "levels": levels,
+        "numTicks": root["total"],
+        "maxSelf": max(level[at] for level in levels for at in range(2, len(level), 4)),
     }
-
-
-class _Node:
-    def __init__(self, name: str) -> None:
-        self.name, self.total, self.own = name, 0, 0
-        self.children: dict[str, _Node] = {}
-
-    def add(self, stack: tuple[str, ...], count: int) -> None:
-        self.total += count
-        if not stack:
-            self.own += count
-        else:
-            self.children.setdefault(stack[0], _Node(stack[0])).add(stack[1:], count)
-
-
-class _Layout:
-    def __init__(self) -> None:
-        self.names: list[str] = []
-        self.levels: list[list[int]] = []
-        self._ends: list[int] = []
-
-    def place(self, node: _Node, depth: int = 0, start: int = 0) -> None:
-        if depth == len(self.levels):
-            self.levels.append([])
-            self._ends.append(0)
-        if node.name not in self.names:
-            self.names.append(node.name)
-        # Offsets are counted from the end of the bar before it on the same level.
-        self.levels[depth] += [start - self._ends[depth], node.total, node.own, self.names.index(node.name)]
-        self._ends[depth] = start + node.total
-        for name in sorted(node.children):
-            child = node.children[name]
-            self.place(child, depth + 1, start)
-            start += child.total

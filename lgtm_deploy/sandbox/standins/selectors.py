@@ -1,4 +1,4 @@
-"""Which series does a selector mean? `name{label="value"}`, as PromQL, LogQL and Pyroscope share it."""
+"""Selectors `name{label="value"}`, as PromQL, LogQL and Pyroscope share them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Matcher:
     value: str
 
     def fits(self, labels: Mapping[str, str]) -> bool:
-        """Whether these labels satisfy it; a label that is not there counts as empty."""
+        """Return whether these labels satisfy it; a label that is not there counts as empty."""
         found = labels.get(self.label, "")
         same = found == self.value if self.operator in {"=", "!="} else re.fullmatch(self.value, found) is not None
         return same is (self.operator in {"=", "=~"})
@@ -57,5 +57,5 @@ def _matchers(inside: str) -> list[Matcher]:
 
 
 def fits(matchers: list[Matcher], labels: Mapping[str, str]) -> bool:
-    """Whether all conditions hold."""
+    """Return whether all conditions hold."""
     return all(matcher.fits(labels) for matcher in matchers)

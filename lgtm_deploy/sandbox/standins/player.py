@@ -1,0 +1,331 @@
+"""Answers requests from recordings.
+
+A recorded answer is played when the request is the recorded one, with other times and IDs at most, and the store holds
+for it the same as it held in the recording. For the latter each recording is read once through a store of its own: its
+accepted writes are kept, and each exchange remembers the store's view of it. A view that differs from the recorded one
+is the answer itself; what the store leaves out (statistics) is filled in from a recorded answer of the same route.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from . import protobuf
+from .listener import NOT_FOUND, Request, Response, text
+from .recordings import Exchange, Recording, ids, mask, mask_ids, shift, times
+from .rules import TENANT_HEADER, Settings
+
+# The headers that decide an answer. Of `Accept` only protobuf does (`by id, Accept text/html`).
+_HEADERS = ("content-type", "content-encoding", "connect-protocol-version", "x-prometheus-remote-write-version")
+_USUAL = {"connect-protocol-version": "1", "x-prometheus-remote-write-version": "0.1.0"}
+
+Key = tuple[Any, ...]
+
+
+class Store(Protocol):
+    """Keeps what clients write, and answers from it."""
+
+    def write(self, request: Request, tenant: str, at: float) -> None:
+        """Keep an accepted write. Raises ValueError where it is none."""
+
+    def view(self, request: Request, tenants: tuple[str, ...], at: float, now: float) -> Response | None:
+        """Answer a read; None where it is none, or is not understood."""
+
+
+class NewStore(Protocol):
+    """Makes an empty store."""
+
+    def __call__(self, version: str, config: Mapping[str, Any]) -> Store:
+        """Return a store for a version and its configuration."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A request as it is compared: where it goes, for whom, at which moment, and what it holds."""
+
+    request: Request
+    port: int | None
+    audience: str
+    tenants: tuple[str, ...]
+    at: float
+    now: float
+    early: bool
+
+    def key(self) -> Key:
+        """Return what two requests share that get the same answer."""
+        return (*self.route(), _query(self.request), _headers(self.request), _spelled(self.request))
+
+    def route(self) -> Key:
+        """Return the method, the path without IDs, and the kind of tenant."""
+        return (self.request.method, self.port, mask_ids(self.request.path), self.audience)
+
+    def text(self) -> str:
+        """Return all that may hold times or IDs."""
+        pairs = [f"{key}={value}" for key, values in sorted(self.request.query.items()) for value in values]
+        return " ".join([self.request.path, *pairs, _readable(self.request)])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Take:
+    """One recorded exchange with its circumstances."""
+
+    asked: Asked
+    response: Response
+    view: Response | None
+    prefixed: bool
+    moved: bool
+    tenants: bool
+
+    @property
+    def good(self) -> bool:
+        """Whether the request was answered with success."""
+        return 200 <= self.response.status < 300  # noqa: PLR2004
+
+
+class Player:
+    """The recordings of one version, for one configuration."""
+
+    def __init__(self, recordings: list[Recording], settings: Settings, store: NewStore) -> None:
+        self._settings = settings
+        self._takes: dict[Key, list[Take]] = {}
+        self._routes: dict[Key, list[Take]] = {}
+        self._methods: dict[Key, list[Take]] = {}
+        for recording in recordings:
+            self._read(recording, Settings.of(settings.service, settings.version, recording.config), store)
+
+    def play(self, asked: Asked, view: Response | None) -> Response:
+        """Return the answer to a request; `view` is the store's answer to it."""
+        takes = self._ranked(self._takes.get(asked.key(), []), asked, view)
+        if takes:
+            best = takes[0]
+            if view is None or not best.good or _alike(view, best.view):
+                return self._played(best, asked)
+            return self._filled(view, asked)
+        similar = self._ranked(self._routes.get(asked.route(), []), asked, view)
+        if not similar and asked.audience not in {"one", "many"} and (refused := self._refused(asked)):
+            return self._played(refused, asked)
+        if view is None:
+            return self._played(similar[0], asked) if similar else self._unknown(asked)
+        # A request that the store answered in the recording too, where the server did not, stays unanswered:
+        # tempo-2.3.1-path-prefix, pyroscope-1.13.5-path-prefix.
+        broken = [each for each in similar if each.prefixed == bool(self._settings.path_prefix)]
+        broken = [each for each in broken if each.view is not None and each.view.status < 300]  # noqa: PLR2004
+        if broken and not any(each.good for each in broken):
+            return self._played(broken[0], asked)
+        refused = next((each for each in similar if each.response.status == view.status), None)
+        return self._played(refused, asked) if refused and view.status >= 300 else self._filled(view, asked)  # noqa: PLR2004
+
+    def _refused(self, asked: Asked) -> Take | None:
+        """Return a recorded answer to the same kind of tenant on a sibling of the path."""
+        beside = asked.request.path.rsplit("/", 1)[0]
+        mine = [each for each in self._methods.get(asked.route()[1:3], []) if each.asked.audience == "one"]
+        if mine and all(each.view is None for each in mine):
+            # Not data: pages are shown to everybody (`GET /metrics`, asked by `demo` only).
+            return None
+        for key, takes in self._routes.items():
+            if key[0] == asked.request.method and key[3] == asked.audience and key[2].rsplit("/", 1)[0] == beside:
+                return takes[0]
+        return None
+
+    def _unknown(self, asked: Asked) -> Response:
+        other = self._methods.get(asked.route()[1:3], [])
+        same = [each for each in other if each.asked.request.method == asked.request.method]
+        if same and all(each.view is None for each in same):
+            return self._played(same[0], asked)
+        if all(each.response.status == 404 for each in other):  # noqa: PLR2004
+            # A path without a route; under /api/ Pyroscope has another answer (`GET /api/echo, demo`).
+            missing = [
+                each
+                for (port, path), takes in self._methods.items()
+                for each in takes
+                if port == asked.port and each.response.status == 404 and path.startswith("/api/")  # noqa: PLR2004
+            ]
+            missing = [each for each in missing if b'"code":5' in each.response.body]
+            found = missing and asked.request.path.startswith("/api/")
+            return self._played(missing[0], asked) if found else NOT_FOUND
+        if not same:
+            return self._settings.adapt(asked.request.path, Response(status=405, kind=""), prefixed=False)
+        return text("The recordings hold no such request.\n", 501)
+
+    def _ranked(self, takes: list[Take], asked: Asked, view: Response | None) -> list[Take]:
+        mine, literal = times(asked.text()), ids(asked.text())
+        tenant = asked.request.header(TENANT_HEADER)
+
+        def rank(take: Take) -> tuple[Any, ...]:
+            recorded = take.asked.text()
+            return (
+                take.prefixed != bool(self._settings.path_prefix),
+                not _alike(view, take.view),
+                take.asked.early != asked.early,
+                take.tenants != self._settings.tenants,
+                take.moved != bool(self._settings.api_prefix),
+                take.asked.request.header(TENANT_HEADER) != tenant,
+                ids(recorded) != literal,
+                _distance(mine, asked.now, times(recorded), take.asked.now),
+            )
+
+        return sorted(takes, key=rank)
+
+    def _played(self, take: Take, asked: Asked) -> Response:
+        response = self._settings.adapt(asked.request.path, take.response, prefixed=take.prefixed)
+        if response.kind.startswith(("application/x-protobuf", "application/protobuf", "application/grpc")):
+            return response
+        try:
+            body = response.body.decode()
+        except UnicodeDecodeError:
+            return response
+        body = shift(body, _offset(take, asked))
+        for recorded, mine in zip(ids(take.asked.text()), ids(asked.text()), strict=False):
+            body = body.replace(recorded, mine)
+        was, given = take.asked.request.header(TENANT_HEADER), asked.request.header(TENANT_HEADER)
+        if response.status >= 400 and was and not self._settings.tenants:  # noqa: PLR2004
+            given = self._settings.nobody
+        if response.status >= 400 and was and given != was:  # noqa: PLR2004
+            body = body.replace(was, given)
+        return replace(response, body=body.encode())
+
+    def _filled(self, view: Response, asked: Asked) -> Response:
+        """Return the store's answer with what it leaves out from a recorded answer of the same route."""
+        takes = [each for each in self._methods.get(asked.route()[1:3], []) if each.good and each.asked.request.method == asked.request.method]
+        take = next(iter(self._ranked(takes, asked, view)), None)
+        if take is None or not view.body or "json" not in take.response.kind:
+            return view
+        recorded = json.loads(shift(take.response.body.decode(), _offset(take, asked)))
+        body = json.dumps(_completed(json.loads(view.body), recorded), separators=(",", ":"))
+        return replace(take.response, body=body.encode(), delay=0.0)
+
+    def _read(self, recording: Recording, settings: Settings, new: NewStore) -> None:
+        store, port = new(settings.version, recording.config), recording.source["port"]
+        ready = recording.source.get("ready_after_s") or math.inf
+        for each in recording.exchanges():
+            path = settings.locate(each.request.path) if each.port in {None, port} else each.request.path
+            if isinstance(path, Response):
+                continue
+            take = _take(each, replace(each.request, path=path), recording, settings, store, early=each.at < ready)
+            for index, key in (
+                (self._takes, take.asked.key()),
+                (self._routes, take.asked.route()),
+                (self._methods, take.asked.route()[1:3]),
+            ):
+                index.setdefault(key, []).append(take)
+
+
+def ask(
+    request: Request, port: int | None, settings: Settings, *, at: float, now: float, early: bool
+) -> Asked:
+    """Return a request, on a path without prefixes, as it is compared."""
+    audience, tenants = settings.audience(request)
+    return Asked(request=request, port=port, audience=audience, tenants=tenants, at=at, now=now, early=early)
+
+
+def keep(store: Store, asked: Asked, response: Response) -> None:
+    """Give an accepted write to the store."""
+    if 200 <= response.status < 300 and asked.request.method == "POST" and not response.hangs:  # noqa: PLR2004
+        tenant = asked.request.header(TENANT_HEADER) if asked.audience != "one" else asked.tenants[0]
+        try:
+            store.write(asked.request, tenant, asked.at)
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+            return
+
+
+def _take(
+    each: Exchange, request: Request, recording: Recording, settings: Settings, store: Store, *, early: bool
+) -> Take:
+    asked = ask(request, each.port, settings, at=each.at, now=recording.started + each.at, early=early)
+    view = store.view(request, asked.tenants, asked.at, asked.now) if asked.tenants else None
+    keep(store, asked, each.response)
+    return Take(
+        asked=asked,
+        response=each.response,
+        view=view,
+        prefixed=bool(settings.path_prefix),
+        moved=bool(settings.api_prefix),
+        tenants=settings.tenants,
+    )
+
+
+def _query(request: Request) -> tuple[Any, ...]:
+    pairs = [(key, mask_ids(mask(value))) for key, values in request.query.items() for value in values]
+    return tuple(sorted(pairs))
+
+
+def _headers(request: Request) -> tuple[Any, ...]:
+    wanted = _HEADERS if request.method in {"POST", "PUT", "PATCH"} else ()
+    found = [(key, request.header(key)) for key in wanted if request.header(key) not in {"", _USUAL.get(key)}]
+    return (*found, "protobuf" in request.header("accept"), _is_unreadable(request))
+
+
+def _is_unreadable(request: Request) -> bool:
+    try:
+        request.content()
+    except ValueError:
+        return True
+    return False
+
+
+def _spelled(request: Request) -> str:
+    return mask_ids(mask(_readable(request)))
+
+
+def _readable(request: Request) -> str:
+    try:
+        body = request.content()
+    except ValueError:
+        body = request.body
+    if body[:1] in {b"{", b"["}:
+        try:
+            # Two clients spell JSON with and without spaces.
+            return json.dumps(json.loads(body), sort_keys=True)
+        except ValueError:
+            pass
+    try:
+        return body.decode("ascii")
+    except UnicodeDecodeError:
+        pass
+    try:
+        return protobuf.spell(protobuf.decompress(body))
+    except ValueError:
+        return protobuf.spell(body)
+
+
+def _alike(one: Response | None, other: Response | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return one.status == other.status and mask(one.body.decode()) == mask(other.body.decode())
+
+
+def _distance(mine: list[float], now: float, recorded: list[float], then: float) -> float:
+    """Return how far the times of two requests are apart, each counted from its own moment, and from each other."""
+    if len(mine) != len(recorded):
+        return math.inf
+    pairs = [(one - now) - (other - then) for one, other in zip(mine, recorded, strict=True)]
+    apart = [
+        (later - earlier) - (then_later - then_earlier)
+        for (earlier, later), (then_earlier, then_later) in zip(
+            zip(mine, mine[1:], strict=False), zip(recorded, recorded[1:], strict=False), strict=True
+        )
+    ]
+    return sum(math.log1p(abs(each)) for each in pairs) + 10 * sum(math.log1p(abs(each)) for each in apart)
+
+
+def _offset(take: Take, asked: Asked) -> float:
+    mine, recorded = times(asked.text()), times(take.asked.text())
+    if mine and len(mine) == len(recorded):
+        return mine[0] - recorded[0]
+    return asked.now - take.asked.now
+
+
+def _completed(mine: Any, recorded: Any) -> Any:
+    if not (isinstance(mine, dict) and isinstance(recorded, dict)):
+        return mine
+    found = {key: _completed(mine[key], recorded.get(key)) for key in mine}
+    for key, value in recorded.items():
+        if isinstance(value, list) and any(not isinstance(each, int | float) for each in value):
+            continue
+        # A list of numbers is a time line (`render`): the stand-in has none.
+        found.setdefault(key, [0] * len(value) if isinstance(value, list) else value)
+    return found
