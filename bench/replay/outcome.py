@@ -9,10 +9,12 @@ from bench.replay.play import SLACK, Played, Settings, state_of
 from bench.replay.recording import Recording
 from bench.replay.shape import masked
 
-# Readiness was asked every half second, and times are good to another half. Seconds of the recording.
-_BLUR = 1.0
+# Readiness was asked every half second, and times are good to another half on each side. Seconds of the recording.
+_BLUR = 1.5
 # A state that lasted no longer may be missed, by the recording as by the replay.
 _SHORT = 1.5
+# A process takes this many seconds of the machine to start, at most.
+_START = 5.0
 _OK = 200
 _LINE_NUMBER = re.compile(r"(\bline \d+:)")
 _LEVEL = re.compile(r"\blevel=\w+")
@@ -85,7 +87,7 @@ def _exit(recording: Recording, played: Played, settings: Settings) -> Iterator[
     same = played.exit_code == data["exit_code"]
     wrong = "" if same else f"exit code {data['exit_code']} recorded, {played.exit_code} found"
     yield Finding(what="exit code", wrong=wrong)
-    yield _time("time of the exit", data["exited_after_s"], played.exited_after, settings)
+    yield _time("time of the exit", data["exited_after_s"], played.exited_after, settings, slack=_START)
     yield _cause(data["log_tail"], played.log)
 
 
@@ -101,7 +103,9 @@ def _readiness(recording: Recording, played: Played, settings: Settings) -> Iter
     data = recording.data
     end = data["ready_after_s"] or max(data.get("exited_after_s", 0.0), data.get("still_running_after_s", 0.0), 60.0)
     recorded = _states([tuple(each) for each in data["first_ready_answers"]], end)
-    until = played.ready_after or played.exited_after or played.alive_after or end / settings.factor
+    until = (
+        played.ready_after or played.exited_after or played.alive_after or played.listens_after + end / settings.factor
+    )
     found = _states([(each.since, each.status, each.words) for each in played.states], until)
     wrong = _order(recorded, found, played.longest_gap, settings.factor)
     yield Finding(what="order of readiness answers", wrong=wrong)
@@ -163,12 +167,12 @@ def _moments(recorded: Sequence[_State], found: Sequence[_State], settings: Sett
         yield _time(what, state.since - recorded[0].since, same.since - found[0].since, settings)
 
 
-def _time(what: str, recorded: float, found: float, settings: Settings) -> Finding:
+def _time(what: str, recorded: float, found: float, settings: Settings, slack: float = SLACK) -> Finding:
     """Compare a time with the recorded one. Too late counts only where a slow machine is not the cause."""
     due = recorded / settings.factor
     if found < due - _BLUR / settings.factor:
         return Finding(what=what, wrong=f"{recorded:.1f} s recorded, {found * settings.factor:.1f} s found")
-    if found > due + SLACK:
+    if found > due + slack:
         wrong = f"{recorded:.1f} s recorded, {found * settings.factor:.1f} s found"
         return Finding(what=what, wrong=wrong, late=True)
     return Finding(what=what)

@@ -25,9 +25,14 @@ _EVERY = 0.5  # seconds between two questions for readiness, and between two loo
 _READY_TIMEOUT, _READY_LIMIT, _WATCH_LIMIT = 5.0, 180.0, 60.0  # seconds of the recording
 # A hang is one when no answer comes within this time, in seconds.
 _HANG = 1.0
-# A stand-in that falls behind its recorded times gets this many seconds more: processes start and stop slowly.
+# Maximum number of hanging requests at the same time.
+_HANGS = 8
+# A stand-in that falls behind its recorded times gets this many seconds more, whatever the factor.
 SLACK = 2.0
+# A process gets this long until it listens or exits: its start depends on the machine, not on the recording.
+START_LIMIT = 30.0
 _OK = 200
+_SILENT = "does not listen"
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 _REFUSING_PORT = 9
 
@@ -55,7 +60,10 @@ class Played:
     """Everything that one start of a stand-in did."""
 
     states: list[State] = field(default_factory=list)
+    listens_after: float = 0.0
     longest_gap: float = 0.0
+    behind: float = 0.0
+    """The longest time by which an exchange came after its recorded moment divided by the factor."""
     ready_after: float | None = None
     exit_code: int | None = None
     exited_after: float | None = None
@@ -104,11 +112,14 @@ class _Player:
     def one_start(self, exchanges: list[Exchange]) -> Played:
         """Wait until the stand-in listens, and send the exchanges."""
         with self._start() as standin:
-            limit = self._scaled(_WATCH_LIMIT) + SLACK
-            while not standin.ask({"method": "GET", "path": "/"})["status"] and standin.elapsed() < limit:
+            while not standin.ask({"method": "GET", "path": "/"})["status"] and standin.elapsed() < START_LIMIT:
+                if standin.process.poll() is not None:
+                    self._ended(standin)
+                    break
                 standin.sleep_until(standin.elapsed() + self._scaled(_EVERY))
-            standin.sleep_until(standin.elapsed() + self._scaled(1.0))
-            self._played.answers += self._send(standin, exchanges, 0, 0)
+            else:
+                standin.sleep_until(standin.elapsed() + self._scaled(1.0))
+                self._played.answers += self._send(standin, exchanges, 0, 0)
             self._played.log = standin.log()
         return self._played
 
@@ -122,10 +133,10 @@ class _Player:
         return seconds / self._factor
 
     def _limit(self) -> float:
-        """Return how long readiness is asked, in seconds since the start."""
+        """Return how long readiness is asked, in seconds since the stand-in listens, or since its start."""
         data, main = self._recording.data, self._recording.main
         if data["ready_after_s"] is not None:
-            return self._scaled(max(data["ready_after_s"], 1.0)) + 5 * SLACK
+            return self._scaled(data["ready_after_s"]) + 5 * SLACK
         if main:
             return self._scaled(main[0].at - 1.0)
         if "exit_code" in data:
@@ -142,15 +153,15 @@ class _Player:
         standin.sleep_until(self._scaled(recording.data["first_ready_answers"][0][0]))
         asked = standin.elapsed()
         with ThreadPoolExecutor(1) as pool:
-            while standin.elapsed() < limit:
-                at = standin.elapsed()
+            while (at := standin.elapsed()) < played.listens_after + limit:
                 played.longest_gap = max(played.longest_gap, at - asked)
                 asked = at
                 answer = standin.ask(request, timeout)
                 self._note(at, answer)
+                if self._waits_for_start(answer) and at < START_LIMIT:
+                    played.listens_after, played.longest_gap = at, 0.0
                 if standin.process.poll() is not None:
-                    played.exited_after = standin.elapsed()
-                    played.exit_code = standin.process.returncode
+                    self._ended(standin)
                     break
                 if answer["status"] == _OK:
                     played.ready_after = at
@@ -159,6 +170,14 @@ class _Player:
                     early = pool.submit(self._send_early, standin)
                 standin.sleep_until(at + self._scaled(_EVERY))
             played.answers += early.result() if early else []
+
+    def _waits_for_start(self, answer: Json) -> bool:
+        """Return true until the stand-in first listens, where the recorded server did."""
+        listened = any(each[2] != _SILENT for each in self._recording.data["first_ready_answers"])
+        return listened and answer.get("error") == _SILENT and len(self._played.states) == 1
+
+    def _ended(self, standin: StandIn) -> None:
+        self._played.exited_after, self._played.exit_code = standin.elapsed(), standin.process.returncode
 
     def _note(self, at: float, answer: Json) -> None:
         words = str(answer.get("error") or answer.get("body", ""))
@@ -177,10 +196,10 @@ class _Player:
         standin.sleep_until(standin.elapsed() + self._scaled(1.0))
         played.answers += self._send(standin, self._recording.main, *self._shift(standin))
         if "still_running_after_s" in data:
-            standin.sleep_until(self._scaled(data["still_running_after_s"]))
+            standin.sleep_until(played.listens_after + self._scaled(data["still_running_after_s"]))
             played.alive_after = standin.elapsed()
         if standin.process.poll() is not None:
-            played.exited_after, played.exit_code = standin.elapsed(), standin.process.returncode
+            self._ended(standin)
 
     def _stop(self, standin: StandIn) -> None:
         stop = self._recording.data.get("stop")
@@ -202,22 +221,25 @@ class _Player:
         return base, self._by
 
     def _send(self, standin: StandIn, exchanges: Sequence[Exchange], base: int, by: int) -> list[tuple[Exchange, Json]]:
-        """Send requests at the recorded pace; return each exchange with the answer that it got now."""
-        sent: list[tuple[Exchange, Json]] = []
-        last = 0.0
-        for place, exchange in enumerate(exchanges):
-            request = shifted(exchange.request, base, by)
-            before = exchanges[place - 1] if place else None
-            if before and exchange.name.endswith(LAST_LOOK):
-                answer = self._look(standin, sent[-1][1], exchange, request)
-                last = standin.elapsed()
-            else:
-                if before:
-                    standin.sleep_until(last + self._scaled(exchange.at - before.at - before.took))
-                last = standin.elapsed()
-                answer = standin.ask(request, self._timeout(exchange))
-            sent.append((exchange, answer))
-        return sent
+        """Send requests at the recorded pace; return each exchange with the answer that it got now.
+
+        A request that hung in the recording is waited for beside the next ones.
+        """
+        sent: list[tuple[Exchange, Json | Future[Json]]] = []
+        due = standin.elapsed()
+        with ThreadPoolExecutor(_HANGS) as hangs:
+            for before, exchange in zip([None, *exchanges], exchanges, strict=False):
+                request = shifted(exchange.request, base, by)
+                if before and exchange.name.endswith(LAST_LOOK):
+                    sent.append((exchange, self._look(standin, _result(sent[-1][1]), exchange, request)))
+                    due = standin.elapsed()
+                    continue
+                due += self._scaled(exchange.at - before.at) if before else 0.0
+                standin.sleep_until(due)
+                self._played.behind = max(self._played.behind, standin.elapsed() - due)
+                ask = hangs.submit(standin.ask, request, _HANG) if exchange.hangs else standin.ask(request, PATIENCE)
+                sent.append((exchange, ask))
+            return [(exchange, _result(answer)) for exchange, answer in sent]
 
     def _look(self, standin: StandIn, first: Json, exchange: Exchange, request: Json) -> Json:
         """Ask until the record is found, or for as long as the recording looked; return the last answer."""
@@ -228,11 +250,12 @@ class _Player:
         while not is_found(answer) and standin.elapsed() < until:
             standin.sleep_until(at + self._scaled(_EVERY))
             at = standin.elapsed()
-            answer = standin.ask(request, self._timeout(exchange))
+            answer = standin.ask(request, _HANG if exchange.hangs else PATIENCE)
         return answer
 
-    def _timeout(self, exchange: Exchange) -> float:
-        return _HANG if exchange.hangs else PATIENCE + self._scaled(exchange.took)
+
+def _result(answer: Json | Future[Json]) -> Json:
+    return answer.result() if isinstance(answer, Future) else answer
 
 
 def _listens(port: int) -> bool:

@@ -27,6 +27,8 @@ Json = dict[str, Any]
 RECORDINGS = SANDBOX / "standins" / "recordings"
 # Recordings are played once more for this many seconds. A stand-in that is late by itself is late again.
 _AGAIN = 120.0
+# Exchanges that come later than this many seconds may meet another state of the server.
+_BEHIND = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +64,7 @@ def replay(options: Options) -> Report:
     with ThreadPoolExecutor(options.jobs) as pool:
         results = list(pool.map(one, recordings))
     begun = time.monotonic()
-    for place, (recording, result) in enumerate(zip(recordings, results, strict=True)):
+    for place, (recording, result) in reversed([*enumerate(zip(recordings, results, strict=True))]):
         if result.late and time.monotonic() < begun + _AGAIN:
             print(f"once more, alone: {recording.name}", file=sys.stderr)
             results[place] = one(recording)
@@ -110,11 +112,12 @@ def _exchanges(recording: Recording, played: Played, own: OwnRequests) -> Iterat
             pair, verdicts = [(exchange, answer)], [compare(exchange, answer, recording)]
             place += 1
         for (each, _), verdict in zip(pair, verdicts, strict=True):
-            yield _row(each, verdict, _kind(each, recording, own))
+            yield _row(each, verdict, _kind(each, recording, own), behind=played.behind > _BEHIND)
 
 
-def _row(exchange: Exchange, verdict: Verdict, kind: Kind) -> Row:
-    return Row(kind=kind, where=exchange.name, how=verdict.how, wrong=verdict.wrong, late=verdict.late)
+def _row(exchange: Exchange, verdict: Verdict, kind: Kind, *, behind: bool) -> Row:
+    late = verdict.late or (behind and bool(verdict.wrong))
+    return Row(kind=kind, where=exchange.name, how=verdict.how, wrong=verdict.wrong, late=late)
 
 
 def _kind(exchange: Exchange, recording: Recording, own: OwnRequests) -> Kind:

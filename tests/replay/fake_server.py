@@ -18,7 +18,7 @@ STARTED = time.monotonic()
 
 def readiness() -> tuple[int, str]:
     """Return the recorded answer of this moment; the first question starts the clock."""
-    global STARTED  # noqa: PLW0603
+    global STARTED
     states = [each for each in RECORDING["first_ready_answers"] if each[1]]
     if not readiness.asked:
         readiness.asked, STARTED = True, time.monotonic()
