@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from . import flags, grafana
+from . import flags
 from .catalogue import PROGRAMS
 from .course import Exit, refusal
 from .listener import Answer, listen
@@ -43,6 +43,8 @@ def main(arguments: list[str]) -> int:
         return 0
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     if service == "grafana":
+        from . import grafana  # noqa: PLC0415 - the others start without it
+
         port, answer = grafana.start(version)
         _open([(port, answer)])
         return _wait(service, version, lambda: (0.0, 0))
@@ -61,6 +63,7 @@ def main(arguments: list[str]) -> int:
 def _run(service: str, version: str, config: dict[str, Any], factor: float) -> int:
     standin = StandIn(service, version, config, factor=factor, private_address=_has_private_address())
     course = standin.course
+    threading.Thread(target=lambda: standin.player, daemon=True).start()
     if course.exit and not course.listens:
         return _fail(course.exit, factor)
     _sleep(course.listens_after / factor)
@@ -119,7 +122,9 @@ def _identity(service: str) -> tuple[str, float]:
     version = str(image.get("version") or os.environ.get("STANDIN_VERSION", ""))
     known = PROGRAMS[service].versions
     if version not in known:
-        raise SystemExit(f"no stand-in for {service} {version or '(set STANDIN_VERSION)'}; there are {', '.join(known)}")
+        raise SystemExit(
+            f"no stand-in for {service} {version or '(set STANDIN_VERSION)'}; there are {', '.join(known)}"
+        )
     return version, max(1.0, float(os.environ.get("STANDIN_FACTOR") or image.get("factor") or 1.0))
 
 

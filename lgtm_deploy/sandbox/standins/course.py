@@ -10,6 +10,7 @@ import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -44,7 +45,7 @@ class Course:
     """Readiness answers until a moment since the start."""
     waiting: list[tuple[float, str]] = field(default_factory=list)
     """Readiness answers that each last so long, counted from the first probe that meets one."""
-    ready: str | None = None
+    ready: Response | None = None
     lines: tuple[str, ...] = ()
     stop_code: int = 0
     stop_after: float = 0.0
@@ -62,11 +63,13 @@ class Course:
             if rest < seconds:
                 return text(_COUNTDOWN.sub(f"{_go_duration(seconds - rest)} before", body), 503)
             rest -= seconds
-        return text(self.ready) if self.ready is not None else Response(hangs=True)
+        return self.ready or Response(hangs=True)
 
     def is_early(self, at: float) -> bool:
         """Return whether a server that was asked at once would not be ready yet."""
-        return at < sum(seconds for seconds, _ in self.waiting) + max((until for until, _ in self.starting), default=0.0)
+        return at < sum(seconds for seconds, _ in self.waiting) + max(
+            (until for until, _ in self.starting), default=0.0
+        )
 
 
 def course_of(recordings: list[Recording], config: Mapping[str, Any], *, private_address: bool) -> Course:
@@ -86,9 +89,11 @@ def course_of(recordings: list[Recording], config: Mapping[str, Any], *, private
             return course
     if not private_address and (found := named.get("no-private-address")):
         return _of(found, named)
-    usual = [each for each in recordings if each.source.get("ready_after_s") and len(each.source["first_ready_answers"]) > 1]
+    usual = [
+        each for each in recordings if each.source.get("ready_after_s") and len(each.source["first_ready_answers"]) > 1
+    ]
     usual.sort(key=lambda each: (each.source["config_name"] == "late-probe", -len(each.source["exchanges"])))
-    return _of(usual[0], named) if usual else Course(ready="ready")
+    return _of(usual[0], named) if usual else Course(ready=text("ready"))
 
 
 def refusal(recordings: list[Recording], file: str, reason: str) -> list[str]:
@@ -96,14 +101,15 @@ def refusal(recordings: list[Recording], file: str, reason: str) -> list[str]:
     for each in recordings:
         recorded = str(each.source["flags"][0]).partition("=")[2]
         lines = [str(line) for line in each.source.get("log_tail") or ()]
-        at = next((at for at, line in enumerate(lines) if f"{recorded}:" in line), None)
-        if each.source.get("exit_code") and at is not None and "yaml:" in lines[at]:
-            # The words between the file and the reason: `Error parsing config file: ` (mimir-2.16.0-unknown-key).
-            words = lines[at].partition("yaml:")[0]
-            if not reason.startswith("yaml:"):
-                # loki-3.5.1-bad-value: a reason that is not YAML's own.
-                words = words.partition(f"{recorded}: ")[0] + f"{recorded}: "
-            return [*lines[:at], words.replace(recorded, file) + reason]
+        at = next((at for at, line in enumerate(lines) if f"{recorded}: " in line), None)
+        if not each.source.get("exit_code") or at is None:
+            continue
+        before, _, after = lines[at].partition(f"{recorded}: ")
+        words, yaml, _ = after.partition("yaml: ")
+        if yaml:
+            # Words between the file and the reason: `Error parsing config file: ` (mimir-2.16.0-unknown-key). They are
+            # not there before a reason that is not YAML's own (loki-3.5.1-bad-value).
+            return [*lines[:at], f"{before}{file}: {words if reason.startswith(yaml) else ''}{reason}"]
     return [f"{file}: {reason}"]
 
 
@@ -111,7 +117,8 @@ def _of(recording: Recording, named: Mapping[str, Recording]) -> Course:
     source = recording.source
     answers = [(float(at), int(status), str(body)) for at, status, body in source["first_ready_answers"]]
     heard = [each for each in answers if each[1]]
-    course = Course(lines=tuple(source.get("log_head") or ()))
+    heads = [source] if source.get("log_head") else [each.source for each in named.values() if _is_usual(each)]
+    course = Course(lines=next((tuple(each["log_head"]) for each in heads if each.get("log_head")), ()))
     if source.get("exited_after_s") is not None:
         course.exit = _exit(recording, {})
     course.listens = len(answers) > 1
@@ -121,17 +128,31 @@ def _of(recording: Recording, named: Mapping[str, Recording]) -> Course:
         course.instead = Response(hangs=hangs, drops=not hangs)
     opened = (heard or answers[1:] or answers)[0][0]
     course.listens_after = max(0.0, opened - PROBE_SECONDS)
-    for (at, status, body), (until, *_) in zip(heard, heard[1:], strict=False):
+    for (at, status, body), (until, *_) in pairwise(heard):
         if status == 503 and " not ready: " in body:  # noqa: PLR2004
             course.waiting.append((until - at, body))
         elif status == 503:  # noqa: PLR2004
             course.starting.append((until, body))
-    course.ready = next((body for _, status, body in heard if status == 200), None)  # noqa: PLR2004
+    course.ready = next((_ready(body, named) for _, status, body in heard if status == 200), None)  # noqa: PLR2004
     # How long a server takes that was not asked for more than its readiness: the late-probe files.
     stop = (source if course.instead else (named.get("late-probe") or recording).source).get("stop") or {}
     if isinstance(stop.get("exit_code"), int):
         course.stop_code, course.stop_after = stop["exit_code"], float(stop["after_s"])
     return course
+
+
+def _is_usual(recording: Recording) -> bool:
+    return recording.source.get("exit_code") is None and recording.source["config_name"] != "s3-unreachable"
+
+
+def _ready(body: str, named: Mapping[str, Recording]) -> Response:
+    # first_ready_answers have no content type: that of `GET /ready`, below a prefix or not, is taken.
+    for recording in named.values():
+        for each in recording.source["exchanges"]:
+            asked, answer = each["request"], each["response"]
+            if asked["method"] == "GET" and asked["path"] == recording.source["ready_path"] and answer["status"] == 200:  # noqa: PLR2004
+                return Response(body=body.encode(), kind=answer["headers"]["content-type"])
+    return text(body)
 
 
 def _exit(recording: Recording, replaced: Mapping[str, str]) -> Exit:

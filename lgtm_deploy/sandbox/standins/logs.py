@@ -34,7 +34,9 @@ class LogStore:
             if (tenant, named, moment, line) not in self._lines:
                 self._lines.append((tenant, named, moment, line))
 
-    def view(self, request: Request, tenants: tuple[str, ...], at: float, now: float) -> Response | None:
+    def view(  # noqa: PLR0911 - a route each
+        self, request: Request, tenants: tuple[str, ...], at: float, now: float
+    ) -> Response | None:
         """Answer a read; None where it is none, or is not understood."""
         del at
         lines = [each[1:] for each in self._lines if each[0] in tenants]
@@ -52,8 +54,8 @@ class LogStore:
         if route == "/detected_labels":
             pairs = {pair for labels in known for pair in labels.items()}
             counts = {key: len([one for one, _ in pairs if one == key]) for key in sorted({key for key, _ in pairs})}
-            found = [{"label": key, "cardinality": count} for key, count in counts.items()]
-            return document({"detectedLabels": found}, kind=KIND)
+            counted = [{"label": key, "cardinality": count} for key, count in counts.items()]
+            return document({"detectedLabels": counted}, kind=KIND)
         if route == "/series":
             try:
                 wanted = [selectors.parse(each) for each in request.arguments("match[]") + request.arguments("match")]

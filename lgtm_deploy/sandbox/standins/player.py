@@ -12,6 +12,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, Protocol
 
 from . import protobuf
@@ -95,7 +96,8 @@ class Player:
         self._routes: dict[Key, list[Take]] = {}
         self._methods: dict[Key, list[Take]] = {}
         for recording in recordings:
-            self._read(recording, Settings.of(settings.service, settings.version, recording.config), store)
+            if recording.source["exchanges"]:
+                self._read(recording, Settings.of(settings.service, settings.version, recording.config), store)
 
     def play(self, asked: Asked, view: Response | None) -> Response:
         """Return the answer to a request; `view` is the store's answer to it."""
@@ -190,7 +192,11 @@ class Player:
 
     def _filled(self, view: Response, asked: Asked) -> Response:
         """Return the store's answer with what it leaves out from a recorded answer of the same route."""
-        takes = [each for each in self._methods.get(asked.route()[1:3], []) if each.good and each.asked.request.method == asked.request.method]
+        takes = [
+            each
+            for each in self._methods.get(asked.route()[1:3], [])
+            if each.good and each.asked.request.method == asked.request.method
+        ]
         take = next(iter(self._ranked(takes, asked, view)), None)
         if take is None or not view.body or "json" not in take.response.kind:
             return view
@@ -214,9 +220,7 @@ class Player:
                 index.setdefault(key, []).append(take)
 
 
-def ask(
-    request: Request, port: int | None, settings: Settings, *, at: float, now: float, early: bool
-) -> Asked:
+def ask(request: Request, port: int | None, settings: Settings, *, at: float, now: float, early: bool) -> Asked:
     """Return a request, on a path without prefixes, as it is compared."""
     audience, tenants = settings.audience(request)
     return Asked(request=request, port=port, audience=audience, tenants=tenants, at=at, now=now, early=early)
@@ -305,9 +309,7 @@ def _distance(mine: list[float], now: float, recorded: list[float], then: float)
     pairs = [(one - now) - (other - then) for one, other in zip(mine, recorded, strict=True)]
     apart = [
         (later - earlier) - (then_later - then_earlier)
-        for (earlier, later), (then_earlier, then_later) in zip(
-            zip(mine, mine[1:], strict=False), zip(recorded, recorded[1:], strict=False), strict=True
-        )
+        for (earlier, later), (then_earlier, then_later) in zip(pairwise(mine), pairwise(recorded), strict=True)
     ]
     return sum(math.log1p(abs(each)) for each in pairs) + 10 * sum(math.log1p(abs(each)) for each in apart)
 

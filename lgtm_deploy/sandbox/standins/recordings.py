@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +39,19 @@ class Exchange:
     response: Response
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Recording:
     """One file."""
 
     name: str
-    config: Mapping[str, Any]
     source: Mapping[str, Any]
 
-    @property
+    @cached_property
+    def config(self) -> Mapping[str, Any]:
+        """The parsed configuration."""
+        return yaml.safe_load(self.source["config_yaml"]) or {}
+
+    @cached_property
     def started(self) -> float:
         """When the server started, in seconds since 1970: `early:` requests and all others count from there."""
         base = self.source.get("base_time_unix_s")
@@ -70,8 +75,7 @@ def load(service: str, version: str) -> list[Recording]:
     """Read the recordings of one version of a server."""
     found = []
     for path in sorted(folder().glob(f"{service}-{version}-*.json")):
-        source = json.loads(path.read_text())
-        found.append(Recording(name=path.stem, config=yaml.safe_load(source["config_yaml"]) or {}, source=source))
+        found.append(Recording(name=path.stem, source=json.loads(path.read_text())))
     return found
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from .listener import NOT_FOUND, Request, Response
 
 TENANT_HEADER = "x-scope-orgid"
-# The setting that asks for tenants, its default [doc], and the tenant without it (`/rules` in loki-3.5.1-no-auth; [doc]).
+# The setting that asks for tenants, its default [doc], and the tenant without it (loki-3.5.1-no-auth; [doc]).
 _TENANCY = {
     "tempo": ("multitenancy_enabled", False, "single-tenant"),
     "pyroscope": ("multitenancy_enabled", False, "anonymous"),

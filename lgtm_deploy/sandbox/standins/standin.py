@@ -6,11 +6,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from . import logs, metrics, profiles, traces
 from .course import Course, course_of
-from .listener import Answer, Request, Response
+from .listener import Answer, Request, Response, hanging
 from .player import NewStore, Player, ask, keep
 from .recordings import load
 from .rules import Settings
@@ -49,12 +50,12 @@ class StandIn:
         self._port = int((config.get("server") or {}).get("http_listen_port") or recordings[0].source["port"])
         self._settings = Settings.of(service, version, config)
         self._store = STORES[service](version, config)
-        self._player = Player(recordings, self._settings, STORES[service])
+        self._recordings = recordings
         self.course: Course = course_of(recordings, config, private_address=private_address)
         self._factor, self._clock, self._wall = factor, clock, wall
         self._started = clock()
         self._lock = threading.Lock()
-        self._searched = self._hung = False
+        self._searched = False
         self.listeners = [Listener(port=self._port, answer=self.answer)]
         if otlp := _otlp_port(config) if service == "tempo" else 0:
             # The receiver never moves ([run], `OTLP: POST /tempo/v1/traces`).
@@ -72,21 +73,27 @@ class StandIn:
         # tempo-2.9.0-stop-after-one-search, tempo-3.0.3-stop-after-a-round-trip.
         if self._searched and self._settings.service == "tempo" and self._settings.version != "2.3.1":
             return None
-        # [run] Pyroscope 1.13.5 under a prefix: 30 s once a query hangs.
-        return (30.0 if self._hung else self.course.stop_after) / self._factor
+        # [run] Pyroscope 1.13.5 under a prefix: 30 s while a query hangs.
+        return (30.0 if hanging else self.course.stop_after) / self._factor
+
+    @cached_property
+    def player(self) -> Player:
+        """The recordings, read at the first request, or before it in a thread of its own."""
+        return Player(self._recordings, self._settings, STORES[self._settings.service])
 
     def _answer(self, request: Request, port: int | None) -> Response:
+        at = (self._clock() - self._started) * self._factor
+        if (request.method, request.path, port) == ("GET", "/ready", None):
+            return self.course.readiness(at)
         with self._lock:
-            at = (self._clock() - self._started) * self._factor
             asked = ask(request, port, self._settings, at=at, now=self._wall(), early=self.course.is_early(at))
             view = self._store.view(request, asked.tenants, at, asked.now) if asked.tenants else None
-            response = self._player.play(asked, view)
+            response = self.player.play(asked, view)
             if request.path == "/ready" and port is None and response.status == 200:  # noqa: PLR2004
                 probe = self.course.readiness(at)
                 response = probe if probe.status != 200 else response  # noqa: PLR2004
             keep(self._store, asked, response)
             self._searched |= "/search" in request.path and response.status == 200  # noqa: PLR2004
-            self._hung |= response.hangs
         return replace(response, delay=response.delay / self._factor)
 
 

@@ -78,7 +78,9 @@ def _check(node: yaml.Node, kind: Kind, problems: list[str]) -> None:
     elif kind == "map":
         _expect(isinstance(node, yaml.MappingNode) or _is_null(node), node, "map[string]interface {}", problems)
     elif kind != "any":
-        _expect(_is_scalar(node, kind), node, {"duration": "time.Duration", "float": "float64"}.get(kind, kind), problems)
+        _expect(
+            _is_scalar(node, kind), node, {"duration": "time.Duration", "float": "float64"}.get(kind, kind), problems
+        )
 
 
 def _check_section(node: yaml.Node, section: Section, problems: list[str]) -> None:
