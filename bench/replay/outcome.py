@@ -35,6 +35,7 @@ class Finding:
 @dataclass(frozen=True, kw_only=True)
 class _State:
     since: float
+    answered: float
     status: int
     words: str
     lasted: float
@@ -87,7 +88,7 @@ def _exit(recording: Recording, played: Played, settings: Settings) -> Iterator[
     same = played.exit_code == data["exit_code"]
     wrong = "" if same else f"exit code {data['exit_code']} recorded, {played.exit_code} found"
     yield Finding(what="exit code", wrong=wrong)
-    yield _time("time of the exit", data["exited_after_s"], played.exited_after, settings, slack=_START)
+    yield _time("time of the exit", data["exited_after_s"], (played.exited_after,) * 2, settings, slack=_START)
     yield _cause(data["log_tail"], played.log)
 
 
@@ -102,11 +103,11 @@ def _readiness(recording: Recording, played: Played, settings: Settings) -> Iter
     """Compare the order of the answers, and the times of those that came over HTTP, from the first of them on."""
     data = recording.data
     end = data["ready_after_s"] or max(data.get("exited_after_s", 0.0), data.get("still_running_after_s", 0.0), 60.0)
-    recorded = _states([tuple(each) for each in data["first_ready_answers"]], end)
+    recorded = _states([(at, at, status, words) for at, status, words in data["first_ready_answers"]], end)
     until = (
         played.ready_after or played.exited_after or played.alive_after or played.listens_after + end / settings.factor
     )
-    found = _states([(each.since, each.status, each.words) for each in played.states], until)
+    found = _states([(each.since, each.answered, each.status, each.words) for each in played.states], until)
     wrong = _order(recorded, found, played.longest_gap, settings.factor)
     yield Finding(what="order of readiness answers", wrong=wrong)
     if wrong:
@@ -114,17 +115,18 @@ def _readiness(recording: Recording, played: Played, settings: Settings) -> Iter
     yield from _moments(recorded, found, settings)
 
 
-def _states(answers: Sequence[tuple[float, int, str]], end: float) -> list[_State]:
+def _states(answers: Sequence[tuple[float, float, int, str]], end: float) -> list[_State]:
     """Return the answers without those before the server listens, which depend on the machine."""
     ends = [each[0] for each in answers[1:]] + [end]
     states = [
         _State(
             since=since,
+            answered=answered,
             status=status,
             words=state_of(words).strip() if status else kind_of_silence(words),
             lasted=max(0.0, until - since),
         )
-        for (since, status, words), until in zip(answers, ends, strict=True)
+        for (since, answered, status, words), until in zip(answers, ends, strict=True)
     ]
     while states and states[0].words == "does not listen":
         states.pop(0)
@@ -164,16 +166,17 @@ def _moments(recorded: Sequence[_State], found: Sequence[_State], settings: Sett
         if same is None or not _same(recorded[0], found[0]):
             continue
         what = "time of readiness" if state.status == _OK else f"time of {_told(state)}"
-        yield _time(what, state.since - recorded[0].since, same.since - found[0].since, settings)
+        least, most = same.since - found[0].answered, same.answered - found[0].since
+        yield _time(what, state.since - recorded[0].since, (least, most), settings)
 
 
-def _time(what: str, recorded: float, found: float, settings: Settings, slack: float = SLACK) -> Finding:
-    """Compare a time with the recorded one. Too late counts only where a slow machine is not the cause."""
-    due = recorded / settings.factor
-    if found < due - _BLUR / settings.factor:
-        return Finding(what=what, wrong=f"{recorded:.1f} s recorded, {found * settings.factor:.1f} s found")
-    if found > due + slack:
-        wrong = f"{recorded:.1f} s recorded, {found * settings.factor:.1f} s found"
+def _time(what: str, recorded: float, found: tuple[float, float], settings: Settings, slack: float = SLACK) -> Finding:
+    """Compare a time with the recorded one. It lies between the two that were found."""
+    due, (least, most) = recorded / settings.factor, found
+    if most < due - _BLUR / settings.factor:
+        return Finding(what=what, wrong=f"{recorded:.1f} s recorded, {most * settings.factor:.1f} s found")
+    if least > due + slack:
+        wrong = f"{recorded:.1f} s recorded, {least * settings.factor:.1f} s found"
         return Finding(what=what, wrong=wrong, late=True)
     return Finding(what=what)
 
@@ -205,7 +208,7 @@ def _stop(recording: Recording, played: Played, settings: Settings) -> Iterator[
         return
     yield Finding(what="SIGTERM", wrong="" if found == code else f"exit code {code} recorded, {found} found")
     if played.stopped_after is not None:
-        yield _time("time of the end after SIGTERM", after, played.stopped_after, settings)
+        yield _time("time of the end after SIGTERM", after, (played.stopped_after,) * 2, settings)
 
 
 def _line(line: str) -> str:

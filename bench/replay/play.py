@@ -48,9 +48,13 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """An answer for readiness that differed from the one before. `since` is in seconds since the start."""
+    """An answer for readiness that differed from the one before.
+
+    The question was sent at `since` and answered at `answered`, in seconds since the start.
+    """
 
     since: float
+    answered: float
     status: int
     words: str
 
@@ -157,7 +161,7 @@ class _Player:
                 played.longest_gap = max(played.longest_gap, at - asked)
                 asked = at
                 answer = standin.ask(request, timeout)
-                self._note(at, answer)
+                self._note(at, standin.elapsed(), answer)
                 if self._waits_for_start(answer) and at < START_LIMIT:
                     played.listens_after, played.longest_gap = at, 0.0
                 if standin.process.poll() is not None:
@@ -179,12 +183,12 @@ class _Player:
     def _ended(self, standin: StandIn) -> None:
         self._played.exited_after, self._played.exit_code = standin.elapsed(), standin.process.returncode
 
-    def _note(self, at: float, answer: Json) -> None:
+    def _note(self, at: float, answered: float, answer: Json) -> None:
         words = str(answer.get("error") or answer.get("body", ""))
         states = self._played.states
         last = (states[-1].status, state_of(states[-1].words)) if states else None
         if last != (answer["status"], state_of(words)):
-            states.append(State(since=at, status=answer["status"], words=words))
+            states.append(State(since=at, answered=answered, status=answer["status"], words=words))
 
     def _send_early(self, standin: StandIn) -> list[tuple[Exchange, Json]]:
         standin.sleep_until(standin.elapsed() + self._scaled(0.1))
