@@ -1,7 +1,8 @@
 """`python -m bench.replay`: plays recordings against the stand-ins and compares every answer.
 
 Prints a table of differences and the counts. Exits with 1 where a request of the product does not match in full, where
-fewer than 95 % of the other API exchanges match, or where nothing was compared.
+fewer than 95 % of the other API exchanges match, where readiness, an exit or a stop differs, where a status differs
+although the project has a recording of that configuration, or where nothing was compared.
 """
 
 import argparse

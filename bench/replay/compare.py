@@ -28,11 +28,12 @@ _FOUND = re.compile(r"\[\s*[^\]\s]")
 class Verdict:
     """Result of a comparison. `wrong` is the first difference, empty where there is none.
 
-    `late` tells that a slow machine may be the cause.
+    `status` tells that the status differs, `late` that a slow machine may be the cause.
     """
 
     how: How = "exact"
     wrong: str = ""
+    status: bool = False
     late: bool = False
 
 
@@ -77,7 +78,7 @@ def compare(exchange: Exchange, answer: Json, recording: Recording) -> Verdict:
     if answer["status"] != exchange.status:
         beginning = " ".join(answer.get("body", "").split())[:60]
         said = f" ({beginning})" if beginning else ""
-        return Verdict(wrong=f"status {exchange.status} recorded, {answer['status']} found{said}")
+        return Verdict(wrong=f"status {exchange.status} recorded, {answer['status']} found{said}", status=True)
     for header in ("content-type", "location"):
         left, right = recorded["headers"].get(header, ""), answer["headers"].get(header, "")
         if left != right:
@@ -117,7 +118,7 @@ def _silence(exchange: Exchange, answer: Json) -> Verdict:
     right = answer["status"] or kind_of_silence(answer["error"])
     if left == right:
         return Verdict()
-    return Verdict(wrong=f"{left} recorded, {right} found", late=right == "timed out")
+    return Verdict(wrong=f"{left} recorded, {right} found", status=True, late=right == "timed out")
 
 
 def kind_of_silence(error: str) -> str:

@@ -16,22 +16,30 @@ _NAME, _WHERE, _REASON = 44, 60, 200
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One comparison. `wrong` is empty where all is as recorded; `late` tells that a slow machine may be the cause."""
+    """One comparison. `wrong` is empty where all is as recorded.
+
+    `status` tells that the status differs, `late` that a slow machine may be the cause.
+    """
 
     kind: Kind
     where: str
     how: How = "exact"
     wrong: str = ""
+    status: bool = False
     late: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """All comparisons of one recording. `fault` tells why it could not be played."""
+    """All comparisons of one recording. `fault` tells why it could not be played.
+
+    `known` tells that the stand-in plays a recording of the same server, version and configuration.
+    """
 
     name: str
     rows: Sequence[Row] = field(default=())
     fault: str = ""
+    known: bool = False
 
     @property
     def late(self) -> bool:
@@ -83,6 +91,10 @@ class Report:
             share = NEEDED if kind in ("API", "page") else 1.0
             if matched < share * total:
                 reasons.append(f"{title}: {matched} of {total} match, {share:.0%} are needed")
+        # The stand-in plays this configuration: each status is in its data.
+        played = [row for result in self.results if result.known for row in result.rows]
+        if statuses := sum(bool(row.wrong) and row.status for row in played):
+            reasons.append(f"configurations that the project has a recording of: {statuses} statuses differ")
         return reasons
 
     def _rows(self) -> list[Row]:

@@ -47,6 +47,7 @@ def replay(options: Options) -> Report:
     """Play all recordings of a folder; return what was found."""
     own = OwnRequests.collect()
     settings = Settings(factor=options.factor, command=options.command)
+    known = set() if options.leave_out else {_identity(each) for each in load(RECORDINGS)}
     recordings: list[Recording] = []
     unreadable: list[Result] = []
     for path in sorted(options.folder.glob("*.json")):
@@ -57,7 +58,8 @@ def replay(options: Options) -> Report:
 
     def one(recording: Recording) -> Result:
         with _without(recording, options.leave_out) as folder:
-            return _result(recording, replace(settings, recordings=folder), own)
+            result = _result(recording, replace(settings, recordings=folder), own)
+        return replace(result, known=_identity(recording) in known)
 
     # The longest one first: the others fit beside it.
     recordings.sort(key=_length, reverse=True)
@@ -84,7 +86,7 @@ def compared(recording: Recording, played: Sequence[Played], settings: Settings,
     asked = {exchange.name for start in played for exchange, _ in start.answers}
     ended = next((start.log[-1] for start in played if start.log and start.exited_after is not None), "")
     rows += [
-        Row(kind=_kind(each, recording, own), where=each.name, wrong=f"it was not asked. {ended}".strip())
+        Row(kind=_kind(each, recording, own), where=each.name, wrong=f"it was not asked. {ended}".strip(), status=True)
         for each in recording.exchanges
         if each.name not in asked
     ]
@@ -117,7 +119,7 @@ def _exchanges(recording: Recording, played: Played, own: OwnRequests) -> Iterat
 
 def _row(exchange: Exchange, verdict: Verdict, kind: Kind, *, behind: bool) -> Row:
     late = verdict.late or (behind and bool(verdict.wrong))
-    return Row(kind=kind, where=exchange.name, how=verdict.how, wrong=verdict.wrong, late=late)
+    return Row(kind=kind, where=exchange.name, how=verdict.how, wrong=verdict.wrong, status=verdict.status, late=late)
 
 
 def _kind(exchange: Exchange, recording: Recording, own: OwnRequests) -> Kind:
@@ -132,6 +134,10 @@ def _length(recording: Recording) -> float:
     hangs = sum(10.0 for each in exchanges if each.hangs)
     asked = exchanges[-1].at if exchanges else 0.0
     return float(recording.data.get("stop", {}).get("after_s", 0.0)) + asked + hangs
+
+
+def _identity(recording: Recording) -> tuple[str, ...]:
+    return tuple(str(recording.data[name]) for name in ("server", "version", "config_name", "config_yaml"))
 
 
 def _chosen(path: Path, pattern: str) -> bool:
