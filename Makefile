@@ -34,7 +34,7 @@ e2e: timed ## the tests that need the local AWS
 warm: setup
 	@scripts/setup tests
 	@# The images and the golden state that every sandbox begins from are made once.
-	cd examples/lgtm-stack && lgtm-deploy sandbox up --name warm && lgtm-deploy sandbox down --name warm
+	cd examples/lgtm-stack && lgtm-deploy sandbox up --name warm --images standin && lgtm-deploy sandbox down --name warm
 
 timed: setup
 	@scripts/setup tests

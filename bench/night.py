@@ -18,7 +18,7 @@ import httpx
 from botocore.exceptions import WaiterError
 from docker.errors import DockerException
 
-from bench.script import Script
+from bench.script import SERVICES, Script
 from lgtm_deploy.config.stack_file import load
 from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.sandbox.connection import Connection
@@ -35,13 +35,14 @@ NAME = "night"
 FILE = "lgtm-deploy.yaml"
 # What a case gives the script from its first change on, in seconds.
 BOUND = 45.0
-SLOW_START = 15
-# What the grace period was raised to once the night was over, in seconds.
-RAISED_GRACE = 120
+# What users wait for an answer, in seconds.
+PATIENCE = 10.0
+# The grace period that night, and what it was raised to once the night was over, in seconds.
+GRACE, RAISED_GRACE = 0, 120
 CASES = (
     cases.FLIP_FIRST,
     cases.IMAGES_FIRST,
-    cases.TEMPO_2_9,
+    *cases.TEMPO_PATH_PREFIX,
     cases.RUNTIME_CONFIG,
     cases.STORAGE_PREFIX,
     cases.STORAGE_S3_PREFIX,
@@ -122,7 +123,7 @@ WAYS: Mapping[Case, Callable[[Attempt], None]] = {
     cases.BARE_RULES: Attempt.by_hand_at_the_right_moment,
 }
 # What users ask for once all is green.
-USED = {cases.FALSE_GREEN: f"/pyroscope{cases.LABEL_NAMES}", cases.BARE_RULES: cases.LABEL_NAMES}
+USED = {cases.FALSE_GREEN: f"/pyroscope{cases.PROFILE_TYPES}", cases.BARE_RULES: cases.PROFILE_TYPES}
 
 
 def main() -> int:
@@ -168,17 +169,18 @@ def _as_it_should(seen: Seen) -> bool:
 
 @contextmanager
 def _as_it_was(case: Case, world: World) -> Iterator[None]:
-    """What of the cloud belongs to the case."""
+    """What of the cloud belongs to the case; the grace period is as short as it was that night."""
     with ExitStack() as around:
         if case is cases.SLOW_START:
-            world.slow_start("pyroscope", SLOW_START)
+            world.slow_start("pyroscope")
             world.settle()
-            world.set_grace_period("pyroscope", 0)
         elif case is cases.PINNED_TAG:
             world.pin("tempo", cases.OLD_TAG)
             world.settle()
         elif case is cases.BARE_RULES:
             around.enter_context(world.rules("pyroscope", cases.BARE_PATHS))
+        for name in SERVICES:
+            world.set_grace_period(name, GRACE)
         yield
 
 
@@ -224,8 +226,15 @@ def _found(attempt: Attempt) -> Iterator[str]:
             yield f"no healthy target of {name}"
     if path := USED.get(attempt.case):
         url = attempt.checkout.connection.load_balancer_url + path
-        answer = httpx.post(url, json={}, headers={"X-Scope-OrgID": "demo"}, trust_env=False)
-        yield f"{path} answers {answer.status_code}"
+        yield f"{path} {_answer(url)}"
+
+
+def _answer(url: str) -> str:
+    try:
+        answer = httpx.post(url, json={}, headers={"X-Scope-OrgID": "demo"}, timeout=PATIENCE, trust_env=False)
+    except httpx.TimeoutException:
+        return f"does not answer within {PATIENCE:g} s"
+    return f"answers {answer.status_code}"
 
 
 def _silent(_text: str) -> None:

@@ -26,7 +26,7 @@ class Script:
     def __init__(self, stack: Stack, connection: Connection, *, tag: str = "") -> None:
         self._stack = stack
         self._docker = docker.DockerClient(base_url=connection.docker_host)
-        self._args = dict(connection.build_args)
+        self._args = connection.build_args
         self._ecs: Any = boto3.client("ecs", endpoint_url=connection.endpoint)
         self._elb: Any = boto3.client("elbv2", endpoint_url=connection.endpoint)
         self._ecr: Any = boto3.client("ecr", endpoint_url=connection.endpoint)
@@ -40,7 +40,7 @@ class Script:
             service = self._stack.service(name)
             self._docker.images.build(
                 path=str(self._stack.directory / service.context),
-                buildargs={**self._args, "VERSION": service.version},
+                buildargs={**self._args.get(name, {}), "VERSION": service.version},
                 tag=self._image(name),
                 labels={"lgtm-deploy.bench": self._tag},
                 rm=True,

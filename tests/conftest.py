@@ -13,6 +13,7 @@ from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.sandbox.connection import Connection
 from lgtm_deploy.sandbox.engine import Engine
 from lgtm_deploy.sandbox.home import HOME_VARIABLE, NAME_VARIABLE, Home
+from lgtm_deploy.sandbox.image_choice import IMAGES_VARIABLE
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = ROOT / "examples" / "lgtm-stack"
@@ -21,6 +22,9 @@ EXAMPLE = ROOT / "examples" / "lgtm-stack"
 settings.register_profile("any", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any")
 
+
+# The same sandbox wherever they run, whether a registry can be reached or not.
+os.environ.setdefault(IMAGES_VARIABLE, "standin")
 
 # Behind a proxy, too, tests reach their own servers.
 for _name in ("no_proxy", "NO_PROXY"):

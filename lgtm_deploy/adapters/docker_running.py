@@ -10,10 +10,9 @@ import docker
 from lgtm_deploy.adapters.docker_stream import engine_errors
 from lgtm_deploy.adapters.http import HttpAsker
 from lgtm_deploy.core.errors import MissingToolError
+from lgtm_deploy.core.log_excerpt import LINES_READ
 from lgtm_deploy.core.ports import Answer, Ended
 
-LAST_LINES = 5
-LINE_CHARACTERS = 300
 # A shorter secret would hide harmless text wherever it occurs.
 SHORTEST_SECRET = 4
 HIDDEN = "***"
@@ -39,9 +38,9 @@ class DockerRunning:
             self._variables = frozenset(entry.partition("=")[0] for entry in listed)
         return self._variables
 
-    def ask(self, path: str, *, send: str = "", tenant: str = "") -> Answer:
-        """GET, or POST of the JSON in `send`; redirects are not followed. Raises TransientError: nothing answers."""
-        answer = self._asker.ask(path, send=send, tenant=tenant)
+    def ask(self, path: str, *, method: str = "GET", send: str = "", tenant: str = "") -> Answer:
+        """Ask with `send` as the JSON body. Raises TransientError when nothing answers, TimedOutError when too late."""
+        answer = self._asker.ask(path, method=method, send=send, tenant=tenant)
         return replace(answer, body=self._hushed(answer.body or ""))
 
     def ended(self) -> Ended | None:
@@ -50,20 +49,21 @@ class DockerRunning:
         state = found["State"]
         if state["Running"]:
             return None
-        log = self._last_lines()
+        log = self.log()
         with engine_errors("The trial's image"):
             check_architecture(self._engine, str(found["Image"]), " ".join(log))
         return Ended(exit_code=int(state["ExitCode"]), out_of_memory=bool(state.get("OOMKilled")), log=log)
 
+    def log(self) -> tuple[str, ...]:
+        """Return the last lines of its log, oldest first, without secrets. Indentation stays: it tells stack traces."""
+        with engine_errors("The log of the trial's container"):
+            raw: bytes = self._engine.api.logs(self._container, stdout=True, stderr=True, tail=LINES_READ)
+        lines = (_CONTROL.sub("", line).rstrip() for line in raw.decode(errors="replace").splitlines())
+        return tuple(self._hushed(line) for line in lines if line)
+
     def close(self) -> None:
         """Lets go of its connections."""
         self._asker.close()
-
-    def _last_lines(self) -> tuple[str, ...]:
-        with engine_errors("The log of the trial's container"):
-            raw: bytes = self._engine.api.logs(self._container, stdout=True, stderr=True, tail=LAST_LINES * 4)
-        lines = (_CONTROL.sub("", line).strip() for line in raw.decode(errors="replace").splitlines())
-        return tuple(self._hushed(line)[:LINE_CHARACTERS] for line in lines if line)[-LAST_LINES:]
 
     def _hushed(self, text: str) -> str:
         for secret in self._secrets:

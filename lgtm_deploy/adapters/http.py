@@ -5,12 +5,12 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 import httpx
 
-from lgtm_deploy.core.errors import PermanentError, TransientError
+from lgtm_deploy.core.errors import PermanentError, TimedOutError, TransientError
 from lgtm_deploy.core.ports import Answer
 
 BODY_CHARACTERS = 4096
@@ -29,12 +29,13 @@ class HttpAsker:
         self._url = url
         self._client = _client(trust_env=False)
 
-    def ask(self, path: str, *, send: str = "", tenant: str = "") -> Answer:
-        """GET, or POST of the JSON in `send`; redirects are not followed. Raises TransientError: nothing answers."""
+    def ask(self, path: str, *, method: str = "GET", send: str = "", tenant: str = "") -> Answer:
+        """Ask with `send` as the JSON body, where there is one; redirects are not followed. Threads may share it.
+
+        Raises TransientError when nothing answers, TimedOutError when no complete answer comes in time.
+        """
         headers = {TENANT_HEADER: tenant} if tenant else {}
-        if send:
-            headers["Content-Type"] = "application/json"
-        return _ask(self._client, self._url + path, headers, send)
+        return _ask(self._client, method, self._url + path, headers, send)
 
     def close(self) -> None:
         """Lets go of its connections."""
@@ -49,7 +50,7 @@ class HttpTaskProbe:
 
     def ask(self, address: str, port: int, path: str) -> Answer:
         """GET; redirects are not followed. Raises TransientError when nothing answers."""
-        return _get(self._client, f"http://{_host(address)}:{port}{path}")
+        return _ask(self._client, "GET", f"http://{_host(address)}:{port}{path}")
 
     def reaches(self, address: str, port: int) -> bool:
         """Whether a connection opens within 2 s. A refusal counts: something is there and says no."""
@@ -71,12 +72,15 @@ class HttpStackProbe:
         self._headers = {TENANT_HEADER: tenant} if tenant else {}
         self._client: httpx.Client | None = None
 
-    def ask(self, path: str) -> Answer:
-        """GET; redirects are not followed. Raises TransientError when nothing answers."""
+    def ask(self, path: str, *, method: str = "GET", send: str = "") -> Answer:
+        """Ask with `send` as the JSON body, where there is one; redirects are not followed.
+
+        Raises TransientError when nothing answers, TimedOutError when no complete answer comes in time.
+        """
         if self._client is None:
             self._url = self._find_url().rstrip("/")
             self._client = _client(trust_env=not _is_loopback(self._url))
-        return _get(self._client, self._url + path, self._headers)
+        return _ask(self._client, method, self._url + path, self._headers, send)
 
 
 def _client(*, trust_env: bool) -> httpx.Client:
@@ -86,17 +90,15 @@ def _client(*, trust_env: bool) -> httpx.Client:
     return httpx.Client(timeout=timeout, follow_redirects=False, trust_env=trust_env, limits=limits)
 
 
-def _get(client: httpx.Client, url: str, headers: dict[str, str] | None = None) -> Answer:
-    return _ask(client, url, headers or {}, "")
-
-
-def _ask(client: httpx.Client, url: str, headers: dict[str, str], send: str) -> Answer:
+def _ask(
+    client: httpx.Client, method: str, url: str, headers: Mapping[str, str] | None = None, send: str = ""
+) -> Answer:
     """An answer in time. httpx bounds each part of a request alone, and the system's look-up of a name not at all."""
     told: queue.SimpleQueue[Answer | Exception] = queue.SimpleQueue()
 
     def ask() -> None:
         try:
-            told.put(_asked(client, url, headers, send))
+            told.put(_asked(client, method, url, headers or {}, send))
         except Exception as error:
             told.put(error)
 
@@ -104,16 +106,23 @@ def _ask(client: httpx.Client, url: str, headers: dict[str, str], send: str) -> 
     try:
         found = told.get(timeout=TOTAL_SECONDS)
     except queue.Empty:
-        raise TransientError(f"{url} does not answer: no complete answer within {TOTAL_SECONDS:.0f} s.") from None
+        raise _late(url) from None
     if isinstance(found, Exception):
         raise found
     return found
 
 
-def _asked(client: httpx.Client, url: str, headers: dict[str, str], send: str) -> Answer:
+def _late(url: str) -> TimedOutError:
+    return TimedOutError(
+        f"{url} does not answer: no complete answer within {TOTAL_SECONDS:.0f} s.", seconds=TOTAL_SECONDS
+    )
+
+
+def _asked(client: httpx.Client, method: str, url: str, headers: Mapping[str, str], send: str) -> Answer:
     started = time.monotonic()
+    typed = {"Content-Type": "application/json"} if send else {}
     try:
-        with client.stream("POST" if send else "GET", url, headers=headers, content=send or None) as response:
+        with client.stream(method, url, headers={**headers, **typed}, content=send or None) as response:
             body = _beginning(response, started + TOTAL_SECONDS)
             return Answer(
                 status=response.status_code,
@@ -123,6 +132,8 @@ def _asked(client: httpx.Client, url: str, headers: dict[str, str], send: str) -
             )
     except httpx.InvalidURL as error:
         raise PermanentError(f"{url} is not a URL: {error}.") from error
+    except (httpx.ReadTimeout, httpx.WriteTimeout) as error:
+        raise _late(url) from error
     except httpx.HTTPError as error:
         raise TransientError(f"{url} does not answer: {_reason(error)}.") from error
 
@@ -141,8 +152,6 @@ def _beginning(response: httpx.Response, deadline: float) -> str:
 def _reason(error: httpx.HTTPError) -> str:
     if isinstance(error, httpx.ConnectTimeout):
         return f"no connection within {CONNECT_SECONDS:.0f} s"
-    if isinstance(error, httpx.TimeoutException):
-        return f"no complete answer within {TOTAL_SECONDS:.0f} s"
     return _ERRNO.sub("", str(error)).rstrip(".") or type(error).__name__
 
 

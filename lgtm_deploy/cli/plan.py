@@ -50,7 +50,8 @@ def plan(
         sys.stderr.write(f"Error: {error}\n")
         raise typer.Exit(_ERROR) from error
     if settings.output == "json":
-        typer.echo(json.dumps(asdict(seen)))
+        # Fields that say nothing in this environment are left out.
+        typer.echo(json.dumps({name: value for name, value in asdict(seen).items() if value is not None}))
     else:
         print_preview(seen, sys.stdout)
     if detailed_exitcode and seen.changes:

@@ -135,6 +135,7 @@ def _run(settings: Settings, subject: "_Subject", wanted: Wanted, run: Run) -> R
             job = replace(subject, stack=stack).job(world, ledger, stop, wanted)
             inputs = stack_inputs(subject.stack, (*subject.plan.services, *subject.plan.coupled), run.id)
             job = replace(job, guard=hold.check, takeover=hold.lease.takeover, stack_inputs=inputs)
+            job = replace(job, base_images=wiring.base_images(subject.stack))
             if wanted.watch:
                 job = replace(job, closing=watch_during(stack, world, screen.notice))
             by = wiring.caller_name()
@@ -197,6 +198,7 @@ def foresee_plan(
 
     It takes no lock and is not remembered. Raises DeployError when it would refuse.
     """
+    base_images = wiring.base_images(stack)
     stack = wiring.settled(stack)
     seen = wiring.sights(stack)
     wiring.guard_account(stack, seen.caller)
@@ -213,6 +215,7 @@ def foresee_plan(
         workspace.make()
         with masks.over_errors(), heeded(stop, screen.notice):
             job = _Subject(stack=stack, plan=plan, graph=expand(plan)).job(world, ledger, stop, wanted)
+            job = replace(job, base_images=base_images)
             preview = masks.masked(foresee(job, stack=stack.name, by=wiring.caller_name()))
             preview = _with_lock(preview, stack, world.clock)
         if out is not None:

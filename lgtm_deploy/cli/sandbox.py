@@ -6,9 +6,11 @@ import typer
 
 from lgtm_deploy.cli.loading import stack_directory
 from lgtm_deploy.cli.settings import Settings, settings_of
+from lgtm_deploy.sandbox.image_choice import Images, Source, Wanted
 
 if TYPE_CHECKING:
     from lgtm_deploy.core.stack import Stack
+    from lgtm_deploy.sandbox.connection import Connection
 
 app = typer.Typer(help="The local AWS with the stack in it: up, down, status, reset.", no_args_is_help=True)
 
@@ -41,6 +43,19 @@ def _called(name: str) -> str:
     return "lgtm-deploy" if name == "default" else f"LGTM_DEPLOY_SANDBOX={name} lgtm-deploy"
 
 
+def _tell_images(connection: "Connection") -> None:
+    """Say where the services' base images come from, why, and by how much stand-ins are faster."""
+    from lgtm_deploy.core.words import grouped
+
+    first, *more = grouped(connection.base_images())
+    typer.echo(f"  base images     {first}")
+    for line in more:
+        typer.echo(f"                  {line}")
+    typer.echo(f"  chosen          {connection.choice.reason}")
+    if connection.choice.of(Source.STANDIN):
+        typer.echo(f"  factor          {connection.choice.factor:g} (the delays of stand-ins are divided by it)")
+
+
 @app.command()
 def up(
     context: typer.Context,
@@ -49,13 +64,28 @@ def up(
     fresh: Annotated[
         bool, typer.Option("--fresh", envvar="LGTM_DEPLOY_FRESH", help="Make it anew instead of from the kept copy.")
     ] = False,
+    images: Annotated[
+        Images | None,
+        typer.Option(
+            envvar="LGTM_DEPLOY_SANDBOX_IMAGES",
+            help="Base images: the vendors' own, stand-ins, or (auto, the default) the vendors' if they can be pulled.",
+        ),
+    ] = None,
+    factor: Annotated[
+        float | None,
+        typer.Option(
+            envvar="LGTM_DEPLOY_SANDBOX_FACTOR",
+            help="Divisor of the delays of stand-ins, such as the time until they are ready. Default: 10.",
+        ),
+    ] = None,
 ) -> None:
     """Bring the stack up as it runs today, in a local AWS."""
     from lgtm_deploy.sandbox.lifecycle import up as bring_up
 
     stack = _stack(settings_of(context))
-    connection = bring_up(stack, name, _tell, fresh=fresh)
+    connection = bring_up(stack, name, _tell, fresh=fresh, wanted=Wanted(images=images, factor=factor))
     typer.echo(f"The sandbox '{name}' is up.")
+    _tell_images(connection)
     typer.echo(f"  services        {_called(name)} status --env {stack.environment.name}")
     typer.echo(f"  load balancer   curl {connection.load_balancer_url}/tempo/api/echo")
     typer.echo(f"  AWS             AWS_ENDPOINT_URL={connection.endpoint}")
@@ -83,7 +113,7 @@ def reset(context: typer.Context, *, name: Name = "default") -> None:
 
 @app.command()
 def status(context: typer.Context, *, name: Name = "default") -> None:
-    """Is it up, and where?"""
+    """Show whether it is up, where, and on which base images."""
     import json
 
     from lgtm_deploy.sandbox.home import home_for
@@ -93,10 +123,12 @@ def status(context: typer.Context, *, name: Name = "default") -> None:
     seen = look(home_for(stack_directory(settings)), name)
     connection = seen.connection
     if settings.output == "json":
-        found = {"name": name, "up": seen.is_up, "folder": str(seen.folder)}
+        found: dict[str, object] = {"name": name, "up": seen.is_up, "folder": str(seen.folder)}
         if connection is not None:
             found |= {"endpoint": connection.endpoint, "load_balancer_url": connection.load_balancer_url}
             found |= {"docker_host": connection.docker_host, "records": str(connection.records)}
+            found |= {"images": connection.base_images(), "images_reason": connection.choice.reason}
+            found |= {"factor": connection.choice.factor}
         typer.echo(json.dumps(found))
         return
     if connection is None:
@@ -106,4 +138,5 @@ def status(context: typer.Context, *, name: Name = "default") -> None:
     typer.echo(f"  load balancer   {connection.load_balancer_url}")
     typer.echo(f"  AWS             {connection.endpoint}")
     typer.echo(f"  Docker          {connection.docker_host}")
+    _tell_images(connection)
     typer.echo(f"  what happened   {connection.records}")

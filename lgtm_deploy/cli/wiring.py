@@ -76,9 +76,26 @@ def settled(stack: Stack) -> Stack:
         stack.environment,
         endpoint=connection.endpoint,
         url=connection.load_balancer_url,
-        build_args={**stack.environment.build_args, **connection.build_args},
     )
-    return replace(stack, environment=environment)
+    services = {
+        name: replace(service, build_args={**service.build_args, **connection.build_args.get(name, {})})
+        for name, service in stack.services.items()
+    }
+    return replace(stack, environment=environment, services=services)
+
+
+def base_images(stack: Stack) -> Mapping[str, str] | None:
+    """Return by service the origin of its base image in the running sandbox; None for an environment that is none.
+
+    `stack` is not settled yet.
+    """
+    if stack.environment.endpoint != SANDBOX:
+        return None
+    from lgtm_deploy.sandbox.connection import connect
+    from lgtm_deploy.sandbox.home import chosen_name, home_for
+
+    versions = {service.name: service.version for service in stack.services.values()}
+    return connect(home_for(stack.directory), chosen_name()).base_images(versions)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from lgtm_deploy.core.log_excerpt import quoted
 from lgtm_deploy.core.ports import ServiceEvent, TaskState
 from lgtm_deploy.core.words import check_failure, joined
 
@@ -28,11 +29,12 @@ def how_it_ended(
     task: TaskState,
     container: str,
     *,
-    last_lines: Sequence[str] = (),
+    log: Sequence[str] = (),
     checked: str = "",
     events: Iterable[ServiceEvent] = (),
 ) -> str:
-    """Exit code, AWS's reasons, what the load balancer's check on the path `checked` got, and the last log lines."""
+    """Exit code, AWS's reasons, what the load balancer's check on the path `checked` got, and what
+    the log says."""
     code = task.exit_code_of(container)
     how = f"container {container} exited with code {code}" if code is not None else "a task stopped"
     reasons = list(dict.fromkeys(each.reason for each in task.containers if each.reason))
@@ -45,8 +47,7 @@ def how_it_ended(
         why = joined(why, asked, check_failure(events))
     if any(why in reason for reason in reasons):
         why = ""
-    said = " | ".join(line.strip() for line in last_lines if line.strip())
-    return joined(how, *reasons, why, f"last log lines: {said}" if said else "")
+    return joined(how, *reasons, why, quoted(log))
 
 
 def _reasons(task: TaskState) -> list[str]:

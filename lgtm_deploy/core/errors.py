@@ -21,6 +21,14 @@ class TransientError(DeployError):
     """It may work when tried again: throttling, a dropped connection, a server's 5xx."""
 
 
+class TimedOutError(TransientError):
+    """A request got no complete answer within its `seconds`, although something took it."""
+
+    def __init__(self, message: str, *, seconds: float, resolution: str = "") -> None:
+        super().__init__(message, resolution=resolution)
+        self.seconds = seconds
+
+
 class PermanentError(DeployError):
     """Trying again cannot help."""
 

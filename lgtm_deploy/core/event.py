@@ -49,7 +49,8 @@ class RunStarted(Event):
     """A run began. `steps` maps every step's id to the ids that it needs; `roll_back`: a failure may be rolled back;
     `variables`: what the plan was given; `stack_inputs`: what it stands on in the stack file (core/stack_inputs.py);
     `plan_file`: where its plan is, from the stack file's folder; empty: it comes with the tool; `exact`: what it does
-    was approved beforehand, and it does that or nothing."""
+    was approved beforehand, and it does that or nothing; `base_images`: by service the origin of its base image in a
+    sandbox, such as `stand-in (recorded)`; None elsewhere."""
 
     plan: str
     plan_digest: str
@@ -62,6 +63,7 @@ class RunStarted(Event):
     stack_inputs: Mapping[str, str] = field(default_factory=dict)
     plan_file: str = ""
     exact: bool = False
+    base_images: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,6 @@
 """What a plan would change, before anything is changed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -32,6 +33,8 @@ class Preview:
     lines: tuple[PreviewLine, ...] = ()
     unchanged: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+    base_images: Mapping[str, str] | None = None
+    """The origin of each service's base image in a sandbox; None elsewhere."""
 
     @property
     def changes(self) -> bool:

@@ -19,8 +19,8 @@ _STOPPED = ("STOPPED", "STOP_REQUESTED")
 
 @dataclass(frozen=True, kw_only=True)
 class Rollout:
-    """One look: the service deployment, the tasks of its task definition, and the last log lines of those that ended
-    (by task ARN).
+    """One look: the service deployment, the tasks of its task definition, and the log lines that explain why tasks
+    ended (by task ARN).
 
     Where something is amiss there is more: `newest` is the ARN of the service's newest deployment (empty: not asked),
     `events` are what ECS has told since this one began, newest first, and `checked` is the path that the load balancer
@@ -31,7 +31,7 @@ class Rollout:
     container: str
     deployment: DeploymentState
     tasks: tuple[TaskState, ...]
-    last_lines: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    logs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     newest: str = ""
     events: tuple[ServiceEvent, ...] = ()
     checked: str = ""
@@ -78,7 +78,7 @@ def failure(seen: Rollout, *, digest: str) -> Shut | None:
 
 
 def last_end(seen: Rollout) -> str:
-    """How the latest stopped task ended: exit code, AWS's reason, and its last log lines; empty when none has."""
+    """How the latest stopped task ended: exit code, AWS's reason, and what its log says; empty when none has."""
     return _told(seen, seen.stopped[-1]) if seen.stopped else ""
 
 
@@ -119,8 +119,8 @@ def _unpulled(seen: Rollout) -> list[TaskState]:
 
 
 def _told(seen: Rollout, task: TaskState) -> str:
-    lines = seen.last_lines.get(task.arn, ())
-    return how_it_ended(task, seen.container, last_lines=lines, checked=seen.checked, events=seen.events)
+    log = seen.logs.get(task.arn, ())
+    return how_it_ended(task, seen.container, log=log, checked=seen.checked, events=seen.events)
 
 
 def _short(digest: str) -> str:

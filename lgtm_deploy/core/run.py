@@ -76,6 +76,8 @@ class Run:
     """What it stands on in the stack file, by dotted name; empty where an earlier version began it."""
     exact: bool = False
     """Whether it does what was approved beforehand, or nothing."""
+    base_images: Mapping[str, str] = field(default_factory=dict)
+    """The origin of each service's base image in a sandbox; empty elsewhere."""
     rolling_back: bool = False
     undo: bool = False
     """Whether somebody asked for it to be rolled back: then its start state is what is wanted."""
@@ -131,6 +133,7 @@ def _(happened: events.RunStarted, run: Run) -> Run:
         variables=happened.variables,
         stack_inputs=happened.stack_inputs,
         exact=happened.exact,
+        base_images=happened.base_images or {},
         steps=PersistentMap({step: StepRun(id=step, needs=tuple(needs)) for step, needs in happened.steps.items()}),
     )
 

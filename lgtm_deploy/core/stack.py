@@ -37,13 +37,20 @@ class Paths:
 class Probe:
     """A request, and the answer that proves that the change works.
 
-    `body` is a text that the answer must hold; `send`, where there is one, is the JSON that is posted.
+    `body` is a text that the answer must hold; `send`, where there is one, is the JSON that is posted. `method` is
+    empty where it follows from that: POST with something to send, else GET.
     """
 
     path: str
     status: int = 200
     body: str = ""
     send: str = ""
+    method: str = ""
+
+    @property
+    def verb(self) -> str:
+        """The HTTP method."""
+        return self.method or ("POST" if self.send else "GET")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +62,8 @@ class Rehearsal:
     """
 
     environment: Mapping[str, str] = field(default_factory=dict)
-    ready_within: float = 60.0
+    # Pyroscope 2.0.4 took 47 s on an idle machine (recorded); a busy one takes longer.
+    ready_within: float = 120.0
     skip: str = ""
 
 

@@ -5,10 +5,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from lgtm_deploy.core.contract import Contract, Reply, Trial
+from lgtm_deploy.core.contract import Contract, Reply, Silence, Trial
+from lgtm_deploy.core.log_excerpt import quoted
 from lgtm_deploy.core.matcher import matches
+from lgtm_deploy.core.methods import is_connect, takes_post
 from lgtm_deploy.core.ports import Answer, Ended, ListenerRule
+from lgtm_deploy.core.read_changes import read_summary, shown_reads, spelled
+from lgtm_deploy.core.read_paths import read_requests
+from lgtm_deploy.core.routes import Routes
 from lgtm_deploy.core.stack import Health, Probe, Service
+from lgtm_deploy.core.words import joined
 
 # The programs register their routes before they listen, so a path that is not there at first will not come. Half a
 # minute of the night was spent on such paths; a slow machine still gets this long, in seconds.
@@ -16,20 +22,21 @@ _STEADY_SECONDS = 10.0
 _BODY = 200
 _STARTING = range(500, 600)
 _NOT_FOUND = 404
-# What Go's router says of a path that it does not have; a present route with an unknown id says something else.
-_NO_ROUTE = "404 page not found"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Questions:
-    """What both images are asked: the health `checks` until they are ready, then all other `paths` and `expects`.
+    """What both images are asked: the health `checks` until they are ready, then all the rest.
 
-    `routed` are those paths that the load balancer sends to the service.
+    `reads` are the paths that read data, with and without the prefix. `expects` must answer as the stack file says:
+    those it expects of the image, and its probes. `paths` are all others. `routed` are those that the load balancer
+    sends to the service.
     """
 
     checks: tuple[str, ...]
-    paths: tuple[str, ...]
+    paths: tuple[Probe, ...]
     expects: tuple[Probe, ...]
+    reads: tuple[Probe, ...]
     routed: tuple[str, ...]
 
 
@@ -38,20 +45,27 @@ def questions(
     old_path: str,
     rules: Sequence[ListenerRule],
     target_group: str,
+    *,
     further: Sequence[str] = (),
+    now: float,
 ) -> Questions:
     """All that is to be known of the service's image: both health paths, every path that the stack file names, with and
-    without its prefix, every path that a listener rule sends to its `target_group` (an ARN), and the paths that
-    `further` target groups check."""
+    without its prefix, every path that a listener rule sends to its `target_group` (an ARN), the paths that `further`
+    target groups check, and those that read data, until `now` (seconds since 1970)."""
     checks = _once((old_path, service.health.path))
-    expected = [probe.path for probe in service.expects]
+    # A rule that rewrites a path lets the image answer another one: its probe tells nothing before the change.
+    probes = [probe for probe in service.probes if not _is_rewritten(probe.path, rules, target_group)]
+    expects = tuple(dict.fromkeys((*service.expects, *probes)))
+    expected = [probe.path for probe in expects]
     declared = _once((*_stated(service), *(probe.path for probe in service.probes), *expected, *checks))
     routed = _routed(declared, rules, target_group)
-    stated = [path for path in (*_stated(service), *routed) if path not in expected]
+    reads = _placed(read_requests(service, now), Routes.of(service))
+    asked = {*checks, *expected, *(probe.path for probe in reads)}
     return Questions(
         checks=checks,
-        paths=tuple(path for path in _once((*stated, *further)) if path not in checks),
-        expects=service.expects,
+        paths=tuple(_asked_as(path) for path in _once((*_stated(service), *routed, *further)) if path not in asked),
+        expects=expects,
+        reads=reads,
         routed=routed,
     )
 
@@ -59,6 +73,19 @@ def questions(
 def _stated(service: Service) -> tuple[str, ...]:
     moved = (each for path in service.paths.moves for each in (path, service.prefix + path))
     return (*moved, *service.paths.keeps, *service.paths.drops)
+
+
+def _placed(requests: Sequence[Probe], routes: Routes) -> tuple[Probe, ...]:
+    """The requests at their own place, and at the one under the prefix."""
+    moved = (replace(each, path=place) for each in requests for place in (each.path, routes.moved(each.path)))
+    return tuple(dict.fromkeys(moved))
+
+
+def _asked_as(path: str) -> Probe:
+    """The request that shows whether the image has the path, and writes nothing."""
+    if not takes_post(path):
+        return Probe(path=path)
+    return Probe(path=path, method="POST", send="{}" if is_connect(path) else "")
 
 
 def _once(paths: Iterable[str]) -> tuple[str, ...]:
@@ -82,17 +109,29 @@ def _routed(declared: Sequence[str], rules: Sequence[ListenerRule], target_group
     )
 
 
+def _is_rewritten(path: str, rules: Sequence[ListenerRule], target_group: str) -> bool:
+    listeners = {rule.listener: [each for each in rules if each.listener == rule.listener] for rule in rules}
+    takers = [_taker(path, listed, target_group) for listed in listeners.values()]
+    return any(taker is not None and taker.rewrites for taker in takers)
+
+
 def _leads_to(path: str, rules: Sequence[ListenerRule], target_group: str) -> bool:
+    taker = _taker(path, rules, target_group)
+    return taker is not None and not taker.rewrites
+
+
+def _taker(path: str, rules: Sequence[ListenerRule], target_group: str) -> ListenerRule | None:
+    """The rule of one listener that sends the path to the target group."""
     bare = path.partition("?")[0]
     for rule in rules:
         if rule.paths and not any(_fits(pattern, bare) for pattern in rule.paths):
             continue
         if target_group in rule.target_groups:
-            return not rule.rewrites
+            return rule
         # Whether a rule that asks for more than a path takes it cannot be known here: a later one may get it as well.
         if not rule.conditional:
-            return False
-    return False
+            return None
+    return None
 
 
 def _fits(pattern: str, path: str) -> bool:
@@ -101,30 +140,32 @@ def _fits(pattern: str, path: str) -> bool:
     return re.fullmatch("".join(parts), path, re.DOTALL) is not None
 
 
-def replied(path: str, answer: Answer | None, health: Health, matcher: str, timeout: float = 0.0) -> Reply:
-    """The answer as it is remembered: healthy when the check of the load balancer would pass, with the right body.
+def replied(probe: Probe, answer: Answer | Silence) -> Reply:
+    """Return the answer as it is remembered."""
+    if isinstance(answer, Silence):
+        return Reply(path=probe.path, method=probe.verb, waited=answer.seconds)
+    return Reply(path=probe.path, method=probe.verb, status=answer.status, body=_line(answer.body or ""))
+
+
+def checked(path: str, answer: Answer | Silence, health: Health, matcher: str, timeout: float = 0.0) -> Reply:
+    """Return the answer on a health path: healthy when the load balancer's check would pass, with the right body.
 
     `timeout` is how many seconds that check waits for an answer, 0: it is not known.
     """
-    if answer is None:
-        return Reply(path=path)
-    body = answer.body or ""
+    reply = replied(Probe(path=path), answer)
+    if isinstance(answer, Silence):
+        return reply
     late = answer.seconds if 0 < timeout < answer.seconds else 0.0
-    healthy = not late and matches(matcher, answer.status) and health.body in body
-    return Reply(path=path, status=answer.status, body=_line(body), healthy=healthy, late=late)
+    healthy = not late and matches(matcher, answer.status) and health.body in (answer.body or "")
+    return replace(reply, healthy=healthy, late=late)
 
 
-def unmet(probe: Probe, answer: Answer | None) -> str:
+def unmet(probe: Probe, answer: Answer | Silence) -> str:
     """How the answer falls short of what the stack file expects of the image; empty when it does not."""
-    body = (answer.body or "") if answer is not None else ""
-    if answer is not None and answer.status == probe.status and probe.body in body:
+    if isinstance(answer, Answer) and answer.status == probe.status and probe.body in (answer.body or ""):
         return ""
-    asked = f"{'POST' if probe.send else 'GET'} {probe.path}"
     wanted = f"{probe.status} with '{probe.body}'" if probe.body else str(probe.status)
-    if answer is None:
-        return f"{asked} is not answered, the stack file expects {wanted}"
-    said = _line(body)
-    return f"{asked} answers {answer.status}{f' ({said})' if said else ''}, the stack file expects {wanted}"
+    return f"{probe.verb} {probe.path} {spelled(replied(probe, answer))}, the stack file expects {wanted}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,17 +207,19 @@ class Checks:
         return "wait"
 
 
-def not_ready(checks: Checks) -> str:
-    """Why an image is not ready: what each health path answers."""
+def not_ready(checks: Checks, log: Sequence[str] = ()) -> str:
+    """Why an image is not ready: what each health path answers, and what its log says."""
     said = ", ".join(f"{reply.path} {_answers(reply)}" for reply in checks.replies)
-    return f"is not ready after {checks.elapsed:.0f} s: {said}"
+    # An image that answers 404 runs: its log says nothing of a path that it does not have.
+    logged = quoted(log) if any(reply.is_broken for reply in checks.replies) else ""
+    return joined(f"is not ready after {checks.elapsed:.0f} s: {said}", logged)
 
 
 def how_ended(ended: Ended) -> str:
-    """How a container ended, and its last words."""
-    words = f": last log lines: {' | '.join(ended.log)}" if ended.log else " without a word"
+    """How a container ended, and what its log says."""
+    said = quoted(ended.log)
     memory = " (out of memory)" if ended.out_of_memory else ""
-    return f"exits with code {ended.exit_code}{memory}{words}"
+    return f"exits with code {ended.exit_code}{memory}{f': {said}' if said else ' without a word'}"
 
 
 def lacks(variables: Sequence[str], secrets: Sequence[str]) -> str:
@@ -199,45 +242,53 @@ def losses(service: Service, contract: Contract, routed: Sequence[str]) -> tuple
     known = {*service.paths.moves, *service.paths.keeps, *service.paths.drops, contract.old_path}
     for path in service.paths.moves:
         moved = service.prefix + path
-        if (_answered(contract.old, path) or _answered(contract.old, moved)) and not _answered(contract.new, moved):
-            lost.append(f"the stack file says that {path} moves to {moved}, which the new image does not answer")
+        had = contract.old.on(path).tells_route or contract.old.on(moved).tells_route
+        if had and not contract.new.on(moved).has_route:
+            lost.append(f"the stack file says that {path} moves to {moved}, {_not_there(contract, moved)}")
     for path in service.paths.keeps:
         if _is_lost(contract, path):
-            lost.append(f"the stack file says that {service.name} keeps {path}, which the new image does not answer")
+            lost.append(f"the stack file says that {service.name} keeps {path}, {_not_there(contract, path)}")
     for path in routed:
         if path not in known and _is_lost(contract, path):
             lost.append(
-                f"the load balancer sends {path} to {service.name}, which answers it now and no longer after the change"
+                f"the load balancer sends {path} to {service.name}, which answers it now: {_not_there(contract, path)}"
             )
     return tuple(lost)
 
 
+def _not_there(contract: Contract, path: str) -> str:
+    reply = contract.new.on(path)
+    if reply.status and reply.is_broken:
+        return f"on which the new image {spelled(reply)}"
+    return "which the new image does not answer" + (f" within {reply.waited:g} s" if reply.waited else "")
+
+
 def _is_lost(contract: Contract, path: str) -> bool:
     old, new = contract.old.on(path), contract.new.on(path)
-    if not _answered(contract.old, path):
+    if not old.tells_route:
         return False
-    return not _answered(contract.new, path) or (old.status < _NOT_FOUND and new.status == _NOT_FOUND)
+    return not new.has_route or (old.status < _NOT_FOUND and new.status == _NOT_FOUND)
 
 
-def _answered(trial: Trial, path: str) -> bool:
-    reply = trial.on(path)
-    return reply.status != 0 and not (reply.status == _NOT_FOUND and reply.body.startswith(_NO_ROUTE))
-
-
-def table(contract: Contract) -> tuple[str, ...]:
-    """Both images' answers side by side, for 72 columns."""
-    paths = _once(reply.path for trial in (contract.new, contract.old) for reply in trial.replies)
+def table(service: Service, contract: Contract) -> tuple[str, ...]:
+    """Both images' answers side by side, for 72 columns: on the paths that the stack file and listener rules name, and
+    on those read paths that do not answer as before, which are counted in the last line."""
+    trials = (contract.new, contract.old)
+    read = {reply.path for trial in trials for reply in trial.reads}
+    named = [path for path in _stated(service) if path in read]
+    paths = _once((*(each.path for trial in trials for each in trial.replies), *named, *shown_reads(service, contract)))
     head = f"{'path':<48} {'new image':>11} {'runs now':>11}"
     return (
         head,
         *(f"{_short(path):<48} {_cell(contract.new, path):>11} {_cell(contract.old, path):>11}" for path in paths),
+        *read_summary(service, contract),
     )
 
 
 def _cell(trial: Trial, path: str) -> str:
     reply = trial.on(path)
     if not reply.status:
-        return "-"
+        return f"none in {reply.waited:g} s" if reply.waited else "-"
     return f"{reply.status} healthy" if reply.healthy else str(reply.status)
 
 
@@ -246,10 +297,8 @@ def _short(path: str) -> str:
 
 
 def _answers(reply: Reply) -> str:
-    if not reply.status:
-        return "does not answer"
     late = f" after {reply.late:.1f} s, which is longer than the health check waits" if reply.late else ""
-    return f"answers {reply.status}{f' ({reply.body})' if reply.body else ''}{late}"
+    return spelled(reply) + late
 
 
 def _line(body: str) -> str:

@@ -1,7 +1,7 @@
-"""AWS's own words about a service, as far as they say what goes wrong."""
+"""Words that several views share: AWS's own about a service that goes wrong, and the origins of base images."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from lgtm_deploy.core.ports import ServiceEvent
 
@@ -34,3 +34,11 @@ def check_failure(events: Iterable[ServiceEvent]) -> str:
 def joined(*parts: str) -> str:
     """The parts that are not empty, one after the other."""
     return ": ".join(part for part in parts if part)
+
+
+def grouped(origins: Mapping[str, str]) -> list[str]:
+    """Return the services of each origin of base images, a line each: `stand-in (recorded): loki, mimir`."""
+    services: dict[str, list[str]] = {}
+    for service, origin in sorted(origins.items()):
+        services.setdefault(origin, []).append(service)
+    return [f"{origin}: {', '.join(names)}" for origin, names in sorted(services.items())]

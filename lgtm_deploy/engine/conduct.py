@@ -93,6 +93,7 @@ def _begin(job: Job, stack: str, by: str, *, roll_back: bool = True, exact: bool
             stack_inputs=job.stack_inputs,
             plan_file=job.plan.file,
             exact=exact,
+            base_images=job.base_images,
         )
     )
 

@@ -26,7 +26,7 @@ from lgtm_deploy.engine.voice import Voice
 @dataclass(frozen=True, kw_only=True)
 class Job:
     """Everything that running one plan in one environment needs. `stack_inputs` are the values of the stack file that
-    it stands on, `deadline` is on the monotonic clock.
+    it stands on, `base_images` the origins of base images in a sandbox, `deadline` is on the monotonic clock.
 
     `guard` raises LockLostError when the environment is not the run's any more; `takeover` is set when it was taken
     from a holder that showed no sign of life. `closing` gives what else is to be written down before the
@@ -42,6 +42,7 @@ class Job:
     environment: str
     variables: Mapping[str, str] = field(default_factory=dict)
     stack_inputs: Mapping[str, str] = field(default_factory=dict)
+    base_images: Mapping[str, str] | None = None
     parallelism: int = 10
     deadline: float | None = None
     guard: Callable[[], None] = lambda: None

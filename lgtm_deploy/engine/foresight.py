@@ -47,6 +47,7 @@ def preview(job: Job) -> Preview:
         lines=tuple(changing[name] for name in job.graph.nodes if name in changing),
         unchanged=tuple(name for name in job.graph.nodes if name in unchanged),
         findings=tuple(findings),
+        base_images=job.base_images,
     )
 
 

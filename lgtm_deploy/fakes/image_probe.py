@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
-from lgtm_deploy.core.errors import NotFoundError, TransientError
+from lgtm_deploy.core.errors import NotFoundError, TimedOutError, TransientError
 from lgtm_deploy.core.ports import Answer, ContainerSpec, Ended, Progress, RunningImage
 from lgtm_deploy.fakes.cloud import FakeCloud
-from lgtm_deploy.fakes.image import Contract, Life
+from lgtm_deploy.fakes.image import HANG_SECONDS, Contract, Life
 
 SECONDS = 0.001
 
@@ -63,16 +63,18 @@ class FakeRunning:
         """The names of its environment variables."""
         return self._variables
 
-    def ask(self, path: str, *, send: str = "", tenant: str = "") -> Answer:
-        """What the image's contract says. Raises TransientError when it has ended."""
+    def ask(self, path: str, *, method: str = "GET", send: str = "", tenant: str = "") -> Answer:
+        """What the image's contract says. Raises TransientError when it has ended, TimedOutError where it hangs."""
 
         def look() -> Answer:
             if self._exit_code is not None:
                 raise TransientError(f"{path} does not answer.")
-            status, body = self._life.ask(path, self._cloud.clock.monotonic())
+            status, body = self._life.ask(path, self._cloud.clock.monotonic(), method)
+            if not status:
+                raise TimedOutError(f"{path} does not answer.", seconds=HANG_SECONDS)
             return Answer(status=status, body=body, seconds=SECONDS)
 
-        return self._cloud.perform("image_probe.ask", look, path=path, send=send, tenant=tenant)
+        return self._cloud.perform("image_probe.ask", look, path=path, method=method, send=send, tenant=tenant)
 
     def ended(self) -> Ended | None:
         """How it ended, at once or never."""
@@ -80,6 +82,10 @@ class FakeRunning:
         if code is None:
             return None
         return Ended(exit_code=code, out_of_memory=contract.out_of_memory, log=contract.log)
+
+    def log(self) -> tuple[str, ...]:
+        """What the image's contract says that it writes."""
+        return self._life.contract.log
 
     @property
     def _exit_code(self) -> int | None:

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from lgtm_deploy.core.errors import TransientError
+from lgtm_deploy.core.errors import TimedOutError, TransientError
 from lgtm_deploy.core.ports import Answer, Permission
 from lgtm_deploy.fakes.cloud import FakeCloud
-from lgtm_deploy.fakes.image import NOT_FOUND, UNAVAILABLE
+from lgtm_deploy.fakes.image import HANG_SECONDS, NOT_FOUND, UNAVAILABLE
 from lgtm_deploy.fakes.rollout import FakeService, FakeTask
 
 SECONDS = 0.001
@@ -23,7 +23,7 @@ class FakeTaskProbe:
         def look() -> Answer:
             task = self._cloud.task_at(address, port) if self._cloud.reachable else None
             got = task.ask(path, self._cloud.clock.monotonic()) if task else None
-            if got is None:
+            if got is None or not got[0]:
                 raise TransientError(f"http://{address}:{port}{path} does not answer.")
             return Answer(status=got[0], body=got[1], seconds=SECONDS)
 
@@ -40,7 +40,7 @@ class FakeStackProbe:
     def __init__(self, cloud: FakeCloud) -> None:
         self._cloud = cloud
 
-    def ask(self, path: str) -> Answer:
+    def ask(self, path: str, *, method: str = "GET", send: str = "") -> Answer:
         """What a healthy target answers; any target when none is healthy (AWS: ELB user guide, fail-open)."""
 
         def look() -> Answer:
@@ -48,11 +48,13 @@ class FakeStackProbe:
             if not matching:
                 return Answer(status=NOT_FOUND, body="no rule", seconds=SECONDS)
             tasks = _targets(self._cloud.services[self._cloud.rules[max(matching, key=len)]])
-            got = tasks[0].ask(path, self._cloud.clock.monotonic()) if tasks else None
+            got = tasks[0].ask(path, self._cloud.clock.monotonic(), method) if tasks else None
             status, body = got or (UNAVAILABLE, "")
+            if not status:
+                raise TimedOutError(f"{path} does not answer.", seconds=HANG_SECONDS)
             return Answer(status=status, body=body, seconds=SECONDS)
 
-        return self._cloud.perform("stack_probe.ask", look, path=path)
+        return self._cloud.perform("stack_probe.ask", look, path=path, method=method, send=send)
 
 
 class FakeCaller:

@@ -83,13 +83,13 @@ class FakeTask:
         """Whether nobody has asked it to stop."""
         return self.status in {"pending", "running"}
 
-    def ask(self, path: str, now: float) -> tuple[int, str] | None:
+    def ask(self, path: str, now: float, method: str = "GET") -> tuple[int, str] | None:
         """What it answers, or None."""
         if self.started is None or self.stopped is not None or self.deployment.contract is None:
             return None
         if self.life is None or self.life.contract is not self.deployment.contract:
             self.life = Life(contract=self.deployment.contract, started=self.started)
-        return self.life.ask(path, now)
+        return self.life.ask(path, now, method)
 
     def end(self, now: float, *, code: str, reason: str, exit_code: int | None = None, container: str = "") -> None:
         """It has stopped."""

@@ -10,6 +10,7 @@ from lgtm_deploy.core.event import Event, FailureKind, Record
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.render.text import (
     availability_lines,
+    base_image_lines,
     brief_reason,
     clean,
     difference_lines,
@@ -78,7 +79,8 @@ def _(event: events.RunStarted, run: Run) -> list[str]:
     steps = f"{len(event.steps)} step{'' if len(event.steps) == 1 else 's'}"
     return [
         f"run {clean(run.id)}: {clean(event.plan)} on {clean(event.environment)}, {steps}, by {clean(event.by)},"
-        f" on {event.at:%Y-%m-%d} UTC"
+        f" on {event.at:%Y-%m-%d} UTC",
+        *base_image_lines(run),
     ]
 
 

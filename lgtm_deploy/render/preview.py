@@ -7,6 +7,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from lgtm_deploy.core.preview import Preview
+from lgtm_deploy.core.words import grouped
 from lgtm_deploy.render.sheet import cell, folded, line, show, within
 from lgtm_deploy.render.text import clean, short, tabled
 
@@ -28,6 +29,10 @@ def preview_lines(preview: Preview, width: int) -> list[Text]:
 
 def _lines(preview: Preview, width: int) -> Iterator[Text]:
     where = clean(preview.heading) or f"{clean(preview.plan)} on {clean(preview.environment)}"
+    if preview.base_images:
+        yield line(cell("base images", width, "bold"))
+        for told in grouped(preview.base_images):
+            yield from _told(told, width)
     for finding in preview.findings:
         yield line(cell(clean(finding.step), width, "bold"))
         for told in finding.lines:

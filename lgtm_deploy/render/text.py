@@ -10,6 +10,7 @@ from rich.cells import cell_len, chop_cells
 from lgtm_deploy.core.event import EXIT_CODES, RESUMABLE, Verdict
 from lgtm_deploy.core.run import Run, StepStatus
 from lgtm_deploy.core.verify.availability import read, told
+from lgtm_deploy.core.words import grouped
 
 # Terminal commands (CSI, OSC and short ones), then whatever else moves a cursor, reorders text or cannot be encoded.
 _COMMANDS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-_]?")
@@ -144,6 +145,11 @@ def availability_lines(services: Mapping[str, Any]) -> list[str]:
         f"availability of {clean(name)}: {told(each)}" + (f" ({clean(each.why)})" if each.why else "")
         for name, each in read(services).items()
     ]
+
+
+def base_image_lines(run: Run) -> list[str]:
+    """Return where the services' base images come from in a sandbox, a line for each origin; empty elsewhere."""
+    return [f"base images, {clean(each)}" for each in grouped(run.base_images)]
 
 
 def encodable(text: str, out: TextIO) -> str:

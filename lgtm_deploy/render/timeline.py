@@ -16,6 +16,7 @@ from lgtm_deploy.render.sheet import cell, folded, line, show, within
 from lgtm_deploy.render.text import (
     STATES,
     availability_lines,
+    base_image_lines,
     clean,
     difference_lines,
     duration,
@@ -63,6 +64,8 @@ def _heading(run: Run, width: int) -> Iterator[Text]:
     started = f", {run.started:%Y-%m-%d %H:%M:%S} UTC" if run.started else ""
     by = f", by {clean(run.by)}" if run.by else ""
     yield line(cell(f"run {clean(run.id)}: {clean(run.plan)} on {clean(run.environment)}{started}{by}", width, "bold"))
+    for each in base_image_lines(run):
+        yield from folded(each, width, "dim")
 
 
 def _table(run: Run, path: CriticalPath, width: int) -> Iterator[Text]:

@@ -19,7 +19,8 @@ from lgtm_deploy.core.errors import MissingToolError
 from lgtm_deploy.core.ports import Progress
 from lgtm_deploy.core.stack import Stack, TerraformRoot
 
-LIMIT_SECONDS = 600.0
+# Terraform has a limit of its own for each resource; this one is for a Terraform that hangs.
+LIMIT_SECONDS = 3600.0
 _SETTING = re.compile(r'^\s*(bucket|dynamodb_table)\s*=\s*"([^"]+)"', re.MULTILINE)
 _STATE_KEY = re.compile(r'backend\s+"s3"\s*\{[^}]*?\bkey\s*=\s*"([^"]+)"')
 

@@ -1,4 +1,4 @@
-"""Which base images does the sandbox build on? Stand-ins on the running Python, without a shell."""
+"""The base images that the sandbox builds on: stand-ins on the running Python, without a shell."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from .python_root import HOME, LIBRARIES, PythonRoot, add_file, fingerprint
-from .standins.catalogue import PROGRAMS, Program
+from .standins.catalogue import PROGRAMS
 
 REGISTRY = "lgtm-standin"
 ROOT_REPOSITORY = f"{REGISTRY}/root"
 IDENTITY_LABEL = "lgtm-standin.identity"
+# The stand-ins' recordings are JSON, the keys of config files YAML.
+_APPLICATION_SUFFIXES = {".py", ".json", ".yaml"}
 
 _ENTRY = """#!{home}/bin/python3 -IS
 import sys
@@ -39,7 +41,9 @@ class BaseImageError(Exception):
     """The engine did not build a base image."""
 
 
-def build_base_images(client: Any, *, label: str, versions: Mapping[str, str], registry: str = REGISTRY) -> BaseImages:
+def build_base_images(
+    client: Any, *, label: str, versions: Mapping[str, str], registry: str = REGISTRY, factor: float = 1.0
+) -> BaseImages:
     """Make `<registry>/grafana/<service>:<version>` for each service, unless it is there already.
 
     A version that the program never had makes no image: a Dockerfile's `FROM` of it fails, as it does in the world.
@@ -49,8 +53,9 @@ def build_base_images(client: Any, *, label: str, versions: Mapping[str, str], r
         label: `key=value` or `key`, set on every image, to remove them by.
         versions: service to version.
         registry: what stands in for the registry's name; homes that share an engine each have their own.
+        factor: divides every recorded delay of the stand-ins.
     """
-    identity = _identity(label)
+    identity = _identity(label, factor)
     present = _present(client, identity)
     wanted = {
         f"{registry}/grafana/{service}:{version}": (service, version)
@@ -64,7 +69,7 @@ def build_base_images(client: Any, *, label: str, versions: Mapping[str, str], r
         _build(client, _root_context(), root, _labels(label, identity))
         built.append(root)
     for tag, (service, version) in missing.items():
-        _build(client, _program_context(root, service, version), tag, _labels(label, identity))
+        _build(client, _program_context(root, service, version, factor), tag, _labels(label, identity))
         built.append(tag)
     return BaseImages(tags=tuple(wanted), built=tuple(built))
 
@@ -74,11 +79,11 @@ def known_versions(service: str) -> tuple[str, ...]:
     return tuple(PROGRAMS[service].versions)
 
 
-def _identity(label: str) -> str:
+def _identity(label: str, factor: float) -> str:
     # How images are made is part of what they are.
     recipe = {path.name: path for path in (Path(__file__), Path(__file__).with_name("python_root.py"))}
     # Images and containers inherit labels, and are removed by them: what bears another's label is not ours.
-    parts = [label, fingerprint()]
+    parts = [label, fingerprint(), f"factor {factor:g}"]
     for name, path in sorted((_application() | recipe).items()):
         parts.append(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}")
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
@@ -95,7 +100,7 @@ def _labels(label: str, identity: str) -> dict[str, str]:
 
 
 def _application() -> dict[str, Path]:
-    """The stand-ins and PyYAML, as path in the image's `app` directory to file here."""
+    """Return the stand-ins, their data and PyYAML, as path in the image's `app` directory to file here."""
     standins = Path(__file__).with_name("standins")
     spec = importlib.util.find_spec("yaml")
     if spec is None or spec.origin is None:
@@ -104,7 +109,8 @@ def _application() -> dict[str, Path]:
     return {
         f"{home.name}/{path.relative_to(home).as_posix()}": path
         for home in (standins, yaml)
-        for path in home.rglob("*.py")
+        for path in home.rglob("*")
+        if path.suffix in _APPLICATION_SUFFIXES
     }
 
 
@@ -116,25 +122,27 @@ def _root_context() -> bytes:
     return _context({"Dockerfile": dockerfile.encode(), "root.tar": inner.getvalue()})
 
 
-def _program_context(root: str, service: str, version: str) -> bytes:
+def _program_context(root: str, service: str, version: str, factor: float) -> bytes:
     program = PROGRAMS[service]
+    uid = program.user(version)
     inner = io.BytesIO()
     with tarfile.open(fileobj=inner, mode="w") as layer:
         for directory in program.directories:
-            add_file(layer, directory, None, mode=0o755, uid=program.uid)
+            add_file(layer, directory, None, mode=0o755, uid=uid)
         add_file(layer, program.entrypoint, _ENTRY.format(home=HOME, service=service).encode(), mode=0o755)
-        add_file(layer, "/etc/standin.json", json.dumps({"service": service, "version": version}).encode())
-        add_file(layer, "/etc/passwd", _passwd(service, program).encode())
+        identity = {"service": service, "version": version, "factor": factor}
+        add_file(layer, "/etc/standin.json", json.dumps(identity).encode())
+        add_file(layer, "/etc/passwd", _passwd(service, uid).encode())
     dockerfile = (
         f"FROM {root}\nADD layer.tar /\n"
         f'LABEL org.opencontainers.image.title="{service}" org.opencontainers.image.version="{version}"\n'
-        f'EXPOSE {program.port}\nUSER {program.uid}\nENTRYPOINT ["{program.entrypoint}"]\n'
+        f'EXPOSE {program.port}\nUSER {uid}\nENTRYPOINT ["{program.entrypoint}"]\n'
     )
     return _context({"Dockerfile": dockerfile.encode(), "layer.tar": inner.getvalue()})
 
 
-def _passwd(service: str, program: Program) -> str:
-    return f"root:x:0:0:root:/:/nologin\n{service}:x:{program.uid}:{program.uid}:{service}:/:/nologin\n"
+def _passwd(service: str, uid: int) -> str:
+    return f"root:x:0:0:root:/:/nologin\n{service}:x:{uid}:{uid}:{service}:/:/nologin\n"
 
 
 def _context(files: Mapping[str, bytes]) -> bytes:

@@ -14,7 +14,8 @@ from lgtm_deploy.sandbox.engine import Engine
 from lgtm_deploy.sandbox.home import PACKAGE, Home, Place
 from lgtm_deploy.sandbox.ports import LOOPBACK, SandboxPorts
 
-START_SECONDS = 60.0
+# A process that has ended is not waited for: this is for a machine that is busy.
+START_SECONDS = 180.0
 SAVE_SECONDS = 60.0
 _HEALTH = "/_ministack/health"
 

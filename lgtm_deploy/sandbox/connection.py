@@ -4,14 +4,16 @@ Light to import: every verb with a sandbox environment asks this.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from lgtm_deploy.core.errors import NotFoundError
 from lgtm_deploy.sandbox.child import recorded
 from lgtm_deploy.sandbox.files import read_json, write_json
 from lgtm_deploy.sandbox.home import Home, Place
+from lgtm_deploy.sandbox.image_choice import BaseImage, Choice, Source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +21,8 @@ class Connection:
     """What a caller needs to know of a running sandbox.
 
     `environment` is what every program that talks to it must have set: endpoint, dummy credentials, region, and
-    configuration files of the sandbox's own in place of the user's. `build_args` select the stand-in base images.
+    configuration files of the sandbox's own in place of the user's. `build_args` are by service: they select the
+    stand-in base images.
     """
 
     name: str
@@ -28,25 +31,44 @@ class Connection:
     account: str
     load_balancer_url: str
     docker_host: str
-    build_args: Mapping[str, str]
+    build_args: Mapping[str, Mapping[str, str]]
     environment: Mapping[str, str]
     records: Path
     """What happened in the cloud, one JSON object a line, oldest first."""
+    choice: Choice
+    """The base images that the sandbox was brought up with."""
+
+    def base_images(self, versions: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+        """Return by service the origin of its base image in words; `versions` are newer ones in the stack file."""
+        return {name: image.describe(versions.get(name, "")) for name, image in self.choice.images.items()}
 
 
 def connect(home: Home, name: str) -> Connection:
     """The running sandbox of that name. Raises NotFoundError when it is not up."""
     place = home.place(name)
-    found = read_json(place.connection)
-    if not isinstance(found, dict) or recorded(place.process) is None:
+    found = saved(place)
+    if found is None or recorded(place.process) is None:
         raise NotFoundError(f"The sandbox '{name}' is not up.", resolution="Start it with `lgtm-deploy sandbox up`.")
-    return _parse(found)
+    return found
 
 
 def save(place: Place, connection: Connection) -> None:
     """Lets `connect` find the sandbox from now on."""
-    write_json(place.connection, {**vars(connection), "records": str(connection.records)})
+    write_json(place.connection, {**asdict(connection), "records": str(connection.records)})
+
+
+def saved(place: Place) -> Connection | None:
+    """Return the connection that was saved last; None where there is none that this version can read."""
+    found = read_json(place.connection)
+    try:
+        return _parse(found)
+    except (TypeError, KeyError, ValueError, AttributeError):
+        return None
 
 
 def _parse(found: dict[str, Any]) -> Connection:
-    return Connection(**{**found, "records": Path(found["records"])})
+    choice = found["choice"]
+    images = {
+        name: BaseImage(**{**image, "source": Source(image["source"])}) for name, image in choice["images"].items()
+    }
+    return Connection(**{**found, "records": Path(found["records"]), "choice": Choice(**{**choice, "images": images})})

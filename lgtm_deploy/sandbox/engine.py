@@ -3,6 +3,7 @@
 import os
 import secrets
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -10,18 +11,22 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from lgtm_deploy.core.errors import MissingToolError
+from lgtm_deploy.core.errors import MissingToolError, UsageError
 from lgtm_deploy.core.ports import Progress
 from lgtm_deploy.sandbox import bridge, child
-from lgtm_deploy.sandbox.files import locked, read_json, write_json, write_text
+from lgtm_deploy.sandbox.files import locked, read_json, write_json
 from lgtm_deploy.sandbox.home import Home
 
 if TYPE_CHECKING:
     import docker
 
+MIRROR_VARIABLE = "LGTM_DEPLOY_SANDBOX_REGISTRY_MIRROR"
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
-START_SECONDS = 60.0
+# An engine whose process has ended is not waited for: this is for a machine that is busy.
+START_SECONDS = 180.0
+RELOAD_SECONDS = 10.0
 STOP_SECONDS = 20.0
 _ANSWER_SECONDS = 5
 # Of the 107 bytes, containerd and libnetwork take up to 60 below it.
@@ -40,11 +45,11 @@ class Engine:
         return client_of(self.docker_host)
 
 
-def client_of(docker_host: str) -> "docker.DockerClient":
+def client_of(docker_host: str, *, timeout: int = 120) -> "docker.DockerClient":
     """A client of the engine at that address; DOCKER_TLS_VERIFY and DOCKER_CERT_PATH are honoured."""
     import docker  # noqa: PLC0415 - 0.2 s that only some verbs need
 
-    return docker.from_env(timeout=120, environment={**os.environ, "DOCKER_HOST": docker_host})
+    return docker.from_env(timeout=timeout, environment={**os.environ, "DOCKER_HOST": docker_host})
 
 
 def find_engine(home: Home, environment: Mapping[str, str] = os.environ) -> Engine | None:
@@ -66,6 +71,7 @@ def ensure_engine(home: Home, progress: Progress) -> Engine:
     with locked(home.path / "engine.lock", progress, "waiting for the Docker Engine to start"):
         found = find_engine(home)
         if found:
+            _apply_mirror(home, found, progress)
             return found
         with locked(bridge.INTERFACES, progress, "waiting for another Docker Engine to start"):
             return _start(home, progress)
@@ -123,6 +129,47 @@ def stop_engine(home: Home, progress: Progress) -> None:
     _record(home).unlink(missing_ok=True)
 
 
+def registry_mirror(environment: Mapping[str, str] = os.environ) -> str:
+    """Return the pull-through cache that an engine of the sandbox's own asks before Docker Hub; '' for none."""
+    return environment.get(MIRROR_VARIABLE, "")
+
+
+def daemon_settings(mirror: str) -> dict[str, list[str]]:
+    """Return dockerd's settings with that mirror (https://docs.docker.com/docker-hub/image-library/mirror/)."""
+    if not mirror:
+        return {}
+    settings = {"registry-mirrors": [mirror]}
+    address = urlsplit(mirror)
+    return settings | ({"insecure-registries": [address.netloc]} if address.scheme == "http" else {})
+
+
+def _apply_mirror(home: Home, engine: Engine, progress: Progress) -> None:
+    """Have an engine that runs already use the mirror that was chosen. Raise UsageError when it does not take it."""
+    mirror = registry_mirror()
+    if not mirror:
+        return
+    if not engine.own:
+        progress(f"{MIRROR_VARIABLE} is not used: the Docker Engine at {engine.docker_host} has its own settings")
+        return
+    wanted, file = daemon_settings(mirror), home.engine / "daemon.json"
+    running = _running(home)
+    if read_json(file) == wanted or running is None:
+        return
+    write_json(file, wanted)
+    # dockerd reads its mirrors again at SIGHUP (https://docs.docker.com/reference/cli/dockerd/).
+    running.signal(signal.SIGHUP)
+    begun = time.monotonic()
+    with closing(engine.client()) as client:
+        while [each.rstrip("/") for each in client.info()["RegistryConfig"]["Mirrors"]] != [mirror.rstrip("/")]:
+            progress("")
+            if time.monotonic() - begun > RELOAD_SECONDS:
+                raise UsageError(
+                    f"The Docker Engine does not take the registry mirror '{mirror}'.",
+                    resolution=f"Correct {MIRROR_VARIABLE}: such as http://127.0.0.1:5000, without a path.",
+                )
+            time.sleep(0.1)
+
+
 def _start(home: Home, progress: Progress) -> Engine:
     program = shutil.which("dockerd") or shutil.which("dockerd", path="/usr/sbin:/sbin:/usr/local/sbin")
     if program is None or os.geteuid() != 0:
@@ -155,10 +202,10 @@ def _start(home: Home, progress: Progress) -> Engine:
 
 
 def _command(program: str, home: Home, run: Path, name: str) -> list[str]:
-    write_text(home.engine / "daemon.json", "{}\n")
+    write_json(home.engine / "daemon.json", daemon_settings(registry_mirror()))
     return [
         program,
-        # Not /etc/docker/daemon.json: its mirrors, roots and addresses are the user's.
+        # Not /etc/docker/daemon.json: its roots and addresses are the user's.
         f"--config-file={home.engine / 'daemon.json'}",
         f"--data-root={home.engine / 'data'}",
         f"--exec-root={run / 'exec'}",

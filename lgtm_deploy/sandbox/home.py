@@ -74,9 +74,13 @@ class Home:
         return hashlib.sha256(str(self.path).encode()).hexdigest()[:8]
 
     @property
-    def base_registry(self) -> str:
-        """What the stand-in base images are tagged with in place of a registry's name."""
-        return f"lgtm-standin/{self.identity}"
+    def vendor_images(self) -> Path:
+        """Which of the engine's images with a vendor's name the sandbox itself put there."""
+        return self.path / "vendor-images.json"
+
+    def base_registry(self, factor: float) -> str:
+        """Return the name in place of a registry's of the stand-in base images with that factor."""
+        return f"lgtm-standin/{self.identity}-x{factor:g}"
 
     @property
     def engine(self) -> Path:

@@ -18,16 +18,17 @@ from lgtm_deploy.sandbox.cloud import (
     start_cloud,
     wipe_state,
 )
-from lgtm_deploy.sandbox.connection import Connection, connect, save
+from lgtm_deploy.sandbox.connection import Connection, connect, save, saved
 from lgtm_deploy.sandbox.engine import Engine, engine_held, find_engine, stop_engine, stop_idle_engine
 from lgtm_deploy.sandbox.files import locked
 from lgtm_deploy.sandbox.home import Home, Place, home_for
+from lgtm_deploy.sandbox.image_choice import Choice, Wanted, wanted_by
 from lgtm_deploy.sandbox.installation import ensure_ministack
 from lgtm_deploy.sandbox.ports import LOOPBACK, SandboxPorts, ports_for
 from lgtm_deploy.sandbox.removal import remove_containers, remove_everything, unmount_below
 from lgtm_deploy.sandbox.settings import client_environment
 from lgtm_deploy.sandbox.settled import wait_settled
-from lgtm_deploy.sandbox.today import key_of
+from lgtm_deploy.sandbox.today import files_of_today, key_of
 
 if TYPE_CHECKING:
     import docker
@@ -48,26 +49,32 @@ class SandboxStatus:
         return self.connection is not None and self.answers
 
 
-def up(stack: Stack, name: str, progress: Progress, *, fresh: bool = False) -> Connection:
+def up(stack: Stack, name: str, progress: Progress, *, fresh: bool = False, wanted: Wanted | None = None) -> Connection:
     """Brings the sandbox up with what runs today, and says how to reach it; nothing happens when it is up.
 
-    The first time takes about two minutes; from then on a kept copy is started in seconds. `fresh` makes it anew.
-    Raises MissingToolError (no Docker, no Terraform), PermanentError (the stack does not come up).
+    The first time takes about two minutes; from then on a kept copy is started in seconds. `fresh` makes it again.
+    `wanted` are the base images; None: what the environment variables say.
+    Raises MissingToolError (no Docker, no Terraform), PermanentError (the stack does not come up), UsageError (it is up
+    with other base images than are wanted).
     """
+    wanted = wanted or wanted_by()
     home = home_for(stack.directory)
     place = home.place(name)
     with locked(place.path / "lock", progress, f"waiting for another command on the sandbox '{name}'"):
         if not fresh and status(home, name).is_up:
-            return connect(home, name)
-        return _start(home, place, stack, progress, fresh=fresh)
+            connection = connect(home, name)
+            connection.choice.refuse_unless(wanted, name)
+            return connection
+        return _start(home, place, stack, progress, wanted, fresh=fresh)
 
 
 def reset(stack: Stack, name: str, progress: Progress) -> Connection:
-    """Takes the sandbox back to what runs today, on the same ports. Raises what `up` raises."""
+    """Takes the sandbox back to what runs today, on the same ports and base images. Raises what `up` raises."""
     home = home_for(stack.directory)
     place = home.place(name)
     with locked(place.path / "lock", progress, f"waiting for another command on the sandbox '{name}'"):
-        return _start(home, place, stack, progress, fresh=False)
+        before = saved(place)
+        return _start(home, place, stack, progress, before.choice if before else wanted_by(), fresh=False)
 
 
 def down(home: Home, name: str, progress: Progress) -> None:
@@ -124,8 +131,18 @@ class _Start:
     key: str
 
     @staticmethod
-    def prepare(home: Home, place: Place, stack: Stack, engine: Engine, progress: Progress) -> "_Start":
-        # First: its ports are then free to be kept.
+    def prepare(
+        home: Home, place: Place, stack: Stack, engine: Engine, progress: Progress, *, images: Wanted | Choice
+    ) -> "_Start":
+        from lgtm_deploy.sandbox.images import standin_arguments  # noqa: PLC0415 - imports the SDKs
+        from lgtm_deploy.sandbox.vendor_images import choose_images  # noqa: PLC0415 - imports the SDKs
+
+        # First: a sandbox that runs stays as it is when there are no such images.
+        files = files_of_today(stack)
+        if isinstance(images, Wanted):
+            images = choose_images(home, stack, files, engine, wanted=images, progress=progress)
+        build_args = standin_arguments(home, stack, files, images, own_engine=engine.own)
+        # Before the ports are chosen: its own are then free to be kept.
         _clear(home, place, progress)
         python = ensure_ministack(home, progress)
         ports = ports_for(home, place, progress)
@@ -147,20 +164,23 @@ class _Start:
                 account=environment.account,
                 load_balancer_url=f"http://{LOOPBACK}:{ports.balancer}",
                 docker_host=engine.docker_host,
-                build_args={"BASE_REGISTRY": home.base_registry},
+                build_args=build_args,
                 environment=client_environment(
                     home, endpoint=endpoint, region=environment.region, docker_host=engine.docker_host
                 ),
                 records=place.records,
+                choice=images,
             ),
-            key=key_of(stack),
+            key=key_of(stack, images),
         )
 
 
-def _start(home: Home, place: Place, stack: Stack, progress: Progress, *, fresh: bool) -> Connection:
+def _start(
+    home: Home, place: Place, stack: Stack, progress: Progress, images: Wanted | Choice, *, fresh: bool
+) -> Connection:
     # Held: until its cloud runs, another sandbox that goes down would take the engine with it.
     with engine_held(home, progress) as engine, closing(engine.client()) as client:
-        start = _Start.prepare(home, place, stack, engine, progress)
+        start = _Start.prepare(home, place, stack, engine, progress, images=images)
         _restore_golden(start, client, progress, fresh=fresh)
         progress("starting the local AWS")
         start_cloud(start.home, start.place, start.cloud, progress)
@@ -170,11 +190,12 @@ def _start(home: Home, place: Place, stack: Stack, progress: Progress, *, fresh:
 
 
 def _restore_golden(start: _Start, client: "docker.DockerClient", progress: Progress, *, fresh: bool) -> None:
-    from lgtm_deploy.sandbox.images import ensure_base_images  # noqa: PLC0415 - imports the SDKs
+    from lgtm_deploy.sandbox.images import ensure_standins  # noqa: PLC0415 - imports the SDKs
 
     with locked(start.home.path / "golden.lock", progress, "waiting for what runs today to be made"):
         if golden.has_golden(start.home, start.key) and not fresh:
-            ensure_base_images(start.home, client, start.stack, progress)
+            connection = start.connection
+            ensure_standins(start.home, client, connection.choice, connection.build_args, progress)
         else:
             _make_golden(start, client, progress)
         golden.restore(start.home, start.place, start.key, start.ports)

@@ -77,7 +77,10 @@ class PythonRoot:
             for name, path in _standard_library():
                 add_file(self._archive, f"{library}/{name}c", _compile(path, name, compiled))
             for name, path in sorted(application.items()):
-                add_file(self._archive, f"{HOME}/app/{name}c", _compile(path, name, compiled))
+                if path.suffix == ".py":
+                    add_file(self._archive, f"{HOME}/app/{name}c", _compile(path, name, compiled))
+                else:
+                    add_file(self._archive, f"{HOME}/app/{name}", path.read_bytes())
 
     def _write_shared_libraries(self, programs: list[Path]) -> None:
         for name, path in sorted(_shared_libraries(programs).items()):

@@ -1,9 +1,11 @@
-"""Does everything run that should? Every service with its rollout completed and every target healthy."""
+"""The wait until a sandbox's stack runs: every rollout completed and every target healthy."""
 
 import http.client
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
+from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any
 
 from lgtm_deploy.core.errors import PermanentError
@@ -11,28 +13,81 @@ from lgtm_deploy.core.ports import Progress
 from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.sandbox.clients import client
 from lgtm_deploy.sandbox.connection import Connection
+from lgtm_deploy.sandbox.start_failure import start_failures
 
-LIMIT_SECONDS = 240.0
+# The longest time in which no service has to come further. A real Pyroscope needs 47 s to get ready, and more on a
+# busy machine; a service that starts again and again comes no further either.
+STALL_SECONDS = 300.0
 POLL_SECONDS = 0.25
+# Asking why a service is not up yet takes several calls.
+_EXAMINE_SECONDS = 2.0
 _WAKE_SECONDS = 0.5
 _DESCRIBE_LIMIT = 10  # AWS: DescribeServices takes up to ten services.
 
 
+class Stage(IntEnum):
+    """How far a service has come."""
+
+    MISSING = 0
+    STARTING = 1
+    RUNNING = 2
+    HEALTHY = 3
+    SETTLED = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """How far a service has come, and what it waits for."""
+
+    stage: Stage
+    waiting: str = ""
+
+
+class Advance:
+    """Tells whether services still come further. `limit` is the longest pause, in seconds."""
+
+    def __init__(self, limit: float) -> None:
+        self._limit = limit
+        self._best = -1
+        self._since = 0.0
+
+    def has_stalled(self, standings: Sequence[Standing], now: float) -> bool:
+        """Return whether nothing has come further for too long. A stage that was reached before does not count."""
+        reached = sum(each.stage for each in standings)
+        if reached > self._best:
+            self._best, self._since = reached, now
+        return now - self._since > self._limit
+
+
 def wait_settled(stack: Stack, connection: Connection, progress: Progress) -> None:
-    """Returns when all of the stack's services run. Raises PermanentError, with the reason, after four minutes."""
+    """Return when all of the stack's services run.
+
+    Raise PermanentError, with the reason and the file of the container's log, when a service cannot come up, or when
+    none comes further for five minutes.
+    """
     ecs, elb = client(connection, "ecs"), client(connection, "elbv2")
-    names = [service.ecs_service for service in stack.services.values()]
-    said, deadline = "", time.monotonic() + LIMIT_SECONDS
+    failures = start_failures(stack, connection)
+    advance, said, examined = Advance(STALL_SECONDS), "", time.monotonic()
     while True:
-        services = _services(ecs, stack.environment.cluster, names)
-        waiting = [text for name in names for text in _unsettled(name, services.get(name), elb)]
-        if not waiting:
+        found = _services(ecs, stack.environment.cluster, [each.ecs_service for each in stack.services.values()])
+        standings = {
+            name: _standing(each.ecs_service, found.get(each.ecs_service), elb) for name, each in stack.services.items()
+        }
+        late = [name for name, each in standings.items() if each.stage is not Stage.SETTLED]
+        if not late:
             return
-        if time.monotonic() > deadline:
+        now = time.monotonic()
+        stalled = advance.has_stalled(list(standings.values()), now)
+        if stalled or now - examined > _EXAMINE_SECONDS:
+            examined = now
+            if why := [each for name in late if (each := failures.of(name, is_final=stalled))]:
+                raise PermanentError(f"The stack does not come up in the sandbox: {'; '.join(why)}")
+        waiting = [standings[name].waiting for name in late]
+        if stalled:
             raise PermanentError(f"The stack does not come up in the sandbox: {'; '.join(waiting)}.")
-        now = f"waiting for {waiting[0]}" + (f" and {len(waiting) - 1} more" if len(waiting) > 1 else "")
-        progress("" if now == said else now)
-        said = now
+        line = f"waiting for {waiting[0]}" + (f" and {len(waiting) - 1} more" if len(waiting) > 1 else "")
+        progress("" if line == said else line)
+        said = line
         time.sleep(POLL_SECONDS)
 
 
@@ -44,22 +99,24 @@ def _services(ecs: Any, cluster: str, names: Sequence[str]) -> Mapping[str, Mapp
     return found
 
 
-def _unsettled(name: str, service: Mapping[str, Any] | None, elb: Any) -> list[str]:
+def _standing(name: str, service: Mapping[str, Any] | None, elb: Any) -> Standing:
     if service is None:
-        return [f"{name} (no such service)"]
+        return Standing(stage=Stage.MISSING, waiting=f"{name} (no such service)")
     desired = int(service["desiredCount"])
     if int(service["runningCount"]) != desired:
         event = next((f": {each['message']}" for each in service.get("events", [])), "")
-        return [f"{name} ({service['runningCount']}/{desired} tasks running{event})"]
+        waiting = f"{name} ({service['runningCount']}/{desired} tasks running{event})"
+        return Standing(stage=Stage.STARTING, waiting=waiting)
     for each in service.get("loadBalancers", []):
         answer = elb.describe_target_health(TargetGroupArn=each["targetGroupArn"])["TargetHealthDescriptions"]
         states = sorted(target["TargetHealth"]["State"] for target in answer)
         if states.count("healthy") != desired:
             _wake(each["targetGroupArn"], answer, elb)
-            return [f"{name} (targets: {', '.join(states) or 'none'})"]
+            waiting = f"{name} (targets: {', '.join(states) or 'none'})"
+            return Standing(stage=Stage.RUNNING, waiting=waiting)
     if {each.get("rolloutState", "COMPLETED") for each in service["deployments"]} != {"COMPLETED"}:
-        return [f"{name} (its deployment is not complete)"]
-    return []
+        return Standing(stage=Stage.HEALTHY, waiting=f"{name} (its deployment is not complete)")
+    return Standing(stage=Stage.SETTLED)
 
 
 def _wake(target_group: str, targets: Sequence[Mapping[str, Any]], elb: Any) -> None:

@@ -17,7 +17,7 @@ from lgtm_deploy.sandbox.apply_roots import RootApplier, needs_of, state_stores
 from lgtm_deploy.sandbox.clients import client, environment_of
 from lgtm_deploy.sandbox.connection import Connection
 from lgtm_deploy.sandbox.home import Home
-from lgtm_deploy.sandbox.images import Publisher, ensure_base_images
+from lgtm_deploy.sandbox.images import Publisher, ensure_standins
 from lgtm_deploy.sandbox.side_by_side import SideBySide
 from lgtm_deploy.sandbox.today import lay_out
 
@@ -112,13 +112,20 @@ class _Ascent:
 
     def _publish(self) -> None:
         tell = self.together.tell
-        ensure_base_images(self.home, self.engine, self.stack, tell)
-        publisher = Publisher(self.stack, self.applier.folder, self.engine, self.connection)
+        ensure_standins(self.home, self.engine, self.connection.choice, self.connection.build_args, tell)
+        publisher = Publisher(
+            self.stack, self.applier.folder, self.engine, self.connection, may_come=self._makes_repositories
+        )
         services = list(self.stack.services.values())
         inner = SideBySide(tell)
         references = inner.run([_publishing(publisher, service, inner.tell) for service in services])
         self.images.update(zip((service.name for service in services), references, strict=True))
         self.images_ready.set()
+
+    def _makes_repositories(self) -> bool:
+        # A root with an `images_variable` waits for the images.
+        roots = self.stack.environment.terraform.values()
+        return any(not self.applied[root.name].is_set() for root in roots if not root.images_variable)
 
     def _await(self, event: threading.Event) -> None:
         while not event.wait(0.1):

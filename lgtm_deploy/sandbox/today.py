@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.sandbox.home import PACKAGE
+from lgtm_deploy.sandbox.image_choice import Choice, Source
 from lgtm_deploy.sandbox.installation import REQUIREMENTS
 
 BASELINES = PACKAGE / "baselines"
@@ -22,16 +23,21 @@ def files_of_today(stack: Stack) -> Mapping[str, Path]:
     return {**_files(stack.directory), **_files(BASELINES / stack.name)}
 
 
-def key_of(stack: Stack) -> str:
+def key_of(stack: Stack, choice: Choice) -> str:
     """Names everything that the golden state is made from."""
     makers = {
         str(path.relative_to(PACKAGE)): path
         for name in _MAKERS
-        for path in ([PACKAGE / name] if name.endswith(".py") else sorted((PACKAGE / name).rglob("*.py")))
+        for path in ([PACKAGE / name] if name.endswith(".py") else sorted((PACKAGE / name).rglob("*")))
+        if path.suffix in {".py", ".json"}
     }
     # Terraform itself writes lock files, in trees that have none.
     files_that_count = {name: path for name, path in files_of_today(stack).items() if path.name != _LOCK_FILE}
     digest = hashlib.sha256(f"{stack.environment.name}\n".encode())
+    for name, image in sorted(choice.images.items()):
+        digest.update(f"{name} {image.source} {image.reference} {image.image}\n".encode())
+    if choice.of(Source.STANDIN):
+        digest.update(f"factor {choice.factor:g}\n".encode())
     for files in (files_that_count, makers, {REQUIREMENTS.name: REQUIREMENTS}):
         for name, path in sorted(files.items()):
             digest.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())

@@ -1,4 +1,4 @@
-"""Two pieces of one step's work at the same time, that stop together."""
+"""Pieces of one step's work at the same time, that stop together."""
 
 import threading
 from collections.abc import Callable
@@ -21,7 +21,8 @@ class Abreast(Generic[ValueT]):
         self._progress = progress
         self._leaving = threading.Event()
         self._failure: BaseException | None = None
-        self._pool = ThreadPoolExecutor(thread_name_prefix="abreast")
+        # As many as a step may have pieces: one that hangs must not hold up the rest.
+        self._pool = ThreadPoolExecutor(max_workers=64, thread_name_prefix="abreast")
 
     def __enter__(self) -> "Abreast[ValueT]":
         return self

@@ -8,8 +8,9 @@ from typing import ClassVar, TypeGuard
 from lgtm_deploy.core.contract import Contract, Trial
 from lgtm_deploy.core.errors import MissingToolError, PermanentError, RefusedError, TransientError
 from lgtm_deploy.core.further_groups import asks_service, failed, further_names, paths_of
-from lgtm_deploy.core.handover import cause_of_silence
+from lgtm_deploy.core.handover import cause_under_prefix
 from lgtm_deploy.core.ports import ContainerSpec, Progress, TargetGroup
+from lgtm_deploy.core.read_changes import lost_reads
 from lgtm_deploy.core.stack import Service
 from lgtm_deploy.core.step import Action, Change, Effect, Nothing, Part, Proposal
 from lgtm_deploy.core.trial import lacks, losses, questions, table
@@ -21,6 +22,8 @@ from lgtm_deploy.steps.trying import PATIENCE, Subject, Tried, try_out
 _NEW, _OLD = "new image", "running image"
 # Both begin together, and pulling the running one takes a moment: so many seconds after the new one has failed.
 _AS_SOON = 10.0
+# So many faults are told; a prefix that breaks every path makes more than anybody reads.
+_FAULTS = 4
 _SKIP = "Or leave the trial out, with `rehearsal.skip` and a reason in the stack file."
 
 
@@ -58,7 +61,7 @@ class ProbeImage(Action[Inputs, Seen, Outputs]):
     asks both the same. Images have no shell: they are asked from outside.
 
     It refuses an image that exits, that does not get ready, that does not do what the stack file expects, or that no
-    longer answers what somebody depends on.
+    longer answers what somebody depends on: paths of the stack file and of listener rules, and those that read data.
     """
 
     effect: ClassVar[Effect] = Effect.LOCAL
@@ -107,14 +110,17 @@ class ProbeImage(Action[Inputs, Seen, Outputs]):
         wrong = [
             *new.unmet,
             *losses(service, contract, subject.questions.routed),
+            *lost_reads(service, contract),
             *failed(service, further, new.trial),
         ]
         if new.fails:
             alike = f"the image that runs now fails here alike: it {old.failure}" if _alike(old, new) else ""
             wrong = [*filter(None, (self._not_running(service, subject.spec, new), alike))]
         if wrong:
-            advice = cause_of_silence(service, new.trial.replies) or _resolution(new, old)
-            raise RefusedError(f"{service.name}'s new image: {'; '.join(wrong)}.", resolution=advice)
+            cause = cause_under_prefix(service, (*new.trial.replies, *new.trial.reads))
+            more = (f"and {len(wrong) - _FAULTS} more",) if len(wrong) > _FAULTS else ()
+            told = "; ".join((*wrong[:_FAULTS], *more))
+            raise RefusedError(f"{service.name}'s new image: {told}.", resolution=cause or _resolution(new, old))
         return Outputs(contract=contract, told=_told(service, contract, old))
 
     def _further(self, service: Service) -> tuple[TargetGroup, ...]:
@@ -137,7 +143,9 @@ class ProbeImage(Action[Inputs, Seen, Outputs]):
             image="",
             spec=replace(spec, environment={**region, **spec.environment, **service.rehearsal.environment}),
             port=service.port,
-            questions=questions(service, seen.path, rules, group, paths_of(further)),
+            questions=questions(
+                service, seen.path, rules, group, further=paths_of(further), now=self.ports.clock.now().timestamp()
+            ),
             health=service.health,
             matcher=seen.matcher,
             timeout=seen.timeout,
@@ -226,7 +234,10 @@ def _resolution(tried: Tried, old: Tried | PermanentError | None) -> str:
 
 
 def _told(service: Service, contract: Contract, old: Tried | PermanentError | None) -> tuple[str, ...]:
-    lines = [f"{service.name}: the new image was ready after {contract.new.ready_seconds:.1f} s", *table(contract)]
+    lines = [
+        f"{service.name}: the new image was ready after {contract.new.ready_seconds:.1f} s",
+        *table(service, contract),
+    ]
     if not contract.new.on(contract.new_path).healthy:
         lines.append(f"the new image is not healthy on {contract.new_path}, which the load balancer is to check")
     if isinstance(old, PermanentError):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from lgtm_deploy.core.errors import TransientError
 from lgtm_deploy.core.gate import Gate, Open, Waiting
 from lgtm_deploy.core.ports import Answer
+from lgtm_deploy.core.stack import Probe
 from lgtm_deploy.core.step import Look
 
 
@@ -37,7 +38,7 @@ class ProbePaths(Look[Inputs, Seen, Outputs]):
 
     def look(self, inputs: Inputs) -> Seen:
         """Never raises for a probe that got nothing."""
-        return Seen(answers=tuple(self._ask(probe.path) for probe in self.stack.service(inputs.service).probes))
+        return Seen(answers=tuple(self._ask(probe) for probe in self.stack.service(inputs.service).probes))
 
     def judge(self, inputs: Inputs, seen: Seen) -> Gate[Outputs]:
         """Open when every probe got what the stack file expects; a load balancer takes seconds to follow a change."""
@@ -51,9 +52,9 @@ class ProbePaths(Look[Inputs, Seen, Outputs]):
                 return Waiting(reason=f"{probe.path} answers without '{probe.body}'{_body(answer)}")
         return Open(outputs=Outputs(paths=tuple(probe.path for probe in probes)))
 
-    def _ask(self, path: str) -> Answer | str:
+    def _ask(self, probe: Probe) -> Answer | str:
         try:
-            return self.ports.stack_probe.ask(path)
+            return self.ports.stack_probe.ask(probe.path, method=probe.verb, send=probe.send)
         except TransientError as error:
             return str(error)
 

@@ -3,12 +3,11 @@
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from lgtm_deploy.core.log_excerpt import LINES_READ, excerpt
 from lgtm_deploy.core.ports import Balancer, DeploymentState, RolloutView, ServiceHost, ServiceState, TaskState
 from lgtm_deploy.core.rollout import Rollout, all_running
 from lgtm_deploy.core.stack import Service
 
-# So many last log lines of a container that ended are shown.
-_LINES = 5
 _UNDER_WAY = ("PENDING", "IN_PROGRESS")
 
 
@@ -42,8 +41,8 @@ class RolloutPorts(Protocol):
 
 
 def look_at(ports: RolloutPorts, service: Service, watched: Watched) -> Rollout:
-    """The deployment, its tasks and, where it is not as it should be, what says why: the last log lines of the task
-    that stopped last, the service's events, its newest deployment, and the path that the load balancer asks.
+    """The deployment, its tasks and, where it is not as it should be, what says why: the log lines that explain why the
+    last task stopped, the service's events, its newest deployment, and the path that the load balancer asks.
 
     Raises TransientError when AWS does not answer.
     """
@@ -66,11 +65,11 @@ def look_at(ports: RolloutPorts, service: Service, watched: Watched) -> Rollout:
     if not seen.stopped:
         return seen
     last = seen.stopped[-1]
-    lines = tuple(ports.rollouts.last_lines(last, service.container, _LINES))
+    log = excerpt(ports.rollouts.last_lines(last, service.container, LINES_READ))
     checked = ""
     if "health checks" in last.stopped_reason:
         checked = ports.balancer.target_group(service.target_group).health_check.path
-    return replace(seen, last_lines={last.arn: lines}, checked=checked)
+    return replace(seen, logs={last.arn: log}, checked=checked)
 
 
 def running_digest(rollouts: RolloutView, service: Service, state: ServiceState) -> str:

@@ -1,18 +1,20 @@
 """Trying one image out: started, asked until it is ready, then asked everything else."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 
-from lgtm_deploy.core.contract import Reply, Trial
-from lgtm_deploy.core.errors import TransientError
+from lgtm_deploy.core.contract import Reply, Silence, Trial
+from lgtm_deploy.core.errors import TimedOutError, TransientError
 from lgtm_deploy.core.ports import Answer, Clock, ContainerSpec, Ended, ImageProbe, Progress, RunningImage
+from lgtm_deploy.core.read_changes import spelled
 from lgtm_deploy.core.stack import Health, Probe
-from lgtm_deploy.core.trial import Checks, Questions, how_ended, not_ready, replied, unmet
+from lgtm_deploy.core.trial import Checks, Questions, checked, how_ended, not_ready, replied, unmet
+from lgtm_deploy.steps.abreast import Abreast
 
 _EVERY = 0.5
 _SLICE = 0.1
-# A program that is ready may still be joining its parts: what is expected of it is asked again for so many seconds.
+# A program that is ready may still be joining its parts: what fails is asked again for so many seconds.
 PATIENCE = 5.0
 
 
@@ -21,7 +23,7 @@ class Subject:
     """What is tried out: an image, what it is called in progress lines, and what it is asked.
 
     `timeout` is how many seconds the load balancer's check waits for an answer, `within` how many the image has to
-    become ready, `patience` how many to do what is expected of it after that.
+    become ready, `patience` how many to do what the stack file expects of it after that.
     """
 
     name: str
@@ -84,55 +86,90 @@ class _Trying:
             return Tried(trial=self._trial(Checks()), ended=ended)
         if checks.ready < 0:
             # One that has ended since then did not answer because of that.
-            return Tried(trial=self._trial(checks), wrong=not_ready(checks), ended=self._running.ended())
-        questions = self._subject.questions
-        replies = [self._reply(path, self._ask(Probe(path=path))) for path in questions.paths]
-        missed = []
-        for expected in questions.expects:
-            answer, wrong = self._expect(expected)
-            replies.append(self._reply(expected.path, answer))
-            missed += [wrong] if wrong else []
+            wrong = not_ready(checks, self._running.log())
+            return Tried(trial=self._trial(checks), wrong=wrong, ended=self._running.ended())
+        others, expected, reads = self._everything()
         trial = self._trial(checks)
         ended = self._running.ended()
-        return Tried(trial=replace(trial, replies=(*trial.replies, *replies)), unmet=tuple(missed), ended=ended)
+        replies = (*trial.replies, *others, *(reply for reply, _ in expected))
+        return Tried(
+            trial=replace(trial, replies=replies, reads=reads),
+            unmet=tuple(wrong for _, wrong in expected if wrong),
+            ended=ended,
+        )
+
+    def _everything(self) -> tuple[list[Reply], list[tuple[Reply, str]], tuple[Reply, ...]]:
+        """The answers on all other paths, on those that must answer as expected, with what is wrong with them, and on
+        those that read data.
+
+        All are asked side by side: a server that hangs (Pyroscope 1.13.5 under a prefix, on each query) takes no longer
+        than one request may.
+        """
+        questions = self._subject.questions
+        with Abreast[tuple[Reply, str]](self._tell) as asked:
+            others = [asked.begin(partial(self._other, each)) for each in questions.paths]
+            expected = [asked.begin(partial(self._expect, each)) for each in questions.expects]
+            reads = [asked.begin(partial(self._read, each)) for each in questions.reads]
+            return (
+                [asked.result(each)[0] for each in others],
+                [asked.result(each) for each in expected],
+                tuple(asked.result(each)[0] for each in reads),
+            )
 
     def _ready(self) -> tuple[Checks, Ended | None]:
         """Asks all health paths from the start: the first question starts the program's clock, and only on a path that
         it has (Tempo's and Pyroscope's readiness)."""
-        checks = Checks()
+        subject, checks = self._subject, Checks()
         while True:
             replies = tuple(
-                self._reply(path, self._ask(Probe(path=path), tenant="")) for path in self._subject.questions.checks
+                checked(path, self._ask(Probe(path=path), tenant=""), subject.health, subject.matcher, subject.timeout)
+                for path in subject.questions.checks
             )
             checks = checks.then(replies, self._clock.monotonic() - self._began)
             self._tell(", ".join(f"{reply.path} {reply.status or 'does not answer'}" for reply in replies))
             if not any(reply.status for reply in replies) and (ended := self._running.ended()) is not None:
                 return checks, ended
-            if checks.verdict(self._subject.within) != "wait":
+            if checks.verdict(subject.within) != "wait":
                 return checks, None
             self._pause(_EVERY)
 
-    def _expect(self, expected: Probe) -> tuple[Answer | None, str]:
-        began = self._clock.monotonic()
+    def _other(self, probe: Probe, _: Progress) -> tuple[Reply, str]:
+        return replied(probe, self._ask(probe)), ""
+
+    def _expect(self, probe: Probe, _: Progress) -> tuple[Reply, str]:
+        return self._asked_until(probe, self._subject.patience, lambda answer: unmet(probe, answer))
+
+    def _read(self, probe: Probe, _: Progress) -> tuple[Reply, str]:
+        def broken(answer: Answer | Silence) -> str:
+            reply = replied(probe, answer)
+            return f"{probe.verb} {probe.path} {spelled(reply)}" if reply.is_broken else ""
+
+        return self._asked_until(probe, PATIENCE, broken)
+
+    def _asked_until(
+        self, probe: Probe, patience: float, wrong_with: Callable[[Answer | Silence], str]
+    ) -> tuple[Reply, str]:
+        """The first answer with which nothing is wrong, else the last one and what is wrong with it."""
+        began, told = self._clock.monotonic(), False
         while True:
-            answer = self._ask(expected)
-            wrong = unmet(expected, answer)
-            if not wrong or self._clock.monotonic() - began >= self._subject.patience:
-                return answer, wrong
-            self._tell(wrong)
+            answer = self._ask(probe)
+            wrong = wrong_with(answer)
+            if not wrong or self._clock.monotonic() - began >= patience:
+                return replied(probe, answer), wrong
+            # Once for each path: they are asked side by side, and would else talk each other down.
+            self._tell("" if told else wrong)
+            told = True
             self._pause(_EVERY)
 
-    def _ask(self, probe: Probe, tenant: str | None = None) -> Answer | None:
+    def _ask(self, probe: Probe, tenant: str | None = None) -> Answer | Silence:
         self._tell("")
-        with suppress(TransientError):
-            asker = self._subject.tenant if tenant is None else tenant
-            return self._running.ask(probe.path, send=probe.send, tenant=asker)
-        return None
-
-    def _reply(self, path: str, answer: Answer | None) -> Reply:
-        subject = self._subject
-        reply = replied(path, answer, subject.health, subject.matcher, subject.timeout)
-        return reply if path in self._subject.questions.checks else replace(reply, healthy=False)
+        asker = self._subject.tenant if tenant is None else tenant
+        try:
+            return self._running.ask(probe.path, method=probe.verb, send=probe.send, tenant=asker)
+        except TimedOutError as error:
+            return Silence(seconds=error.seconds)
+        except TransientError:
+            return Silence()
 
     def _trial(self, checks: Checks) -> Trial:
         return Trial(image=self._subject.image, ready_seconds=round(checks.ready, 3), replies=checks.replies)

@@ -17,6 +17,7 @@ from lgtm_deploy.core.errors import NotFoundError, UsageError
 from lgtm_deploy.core.event import RunStarted
 from lgtm_deploy.fakes import FakeJournal
 from lgtm_deploy.sandbox import connection as sandbox
+from lgtm_deploy.sandbox.image_choice import Choice
 from tests.config.files import STACK, lay_stack
 
 SHARED = STACK.replace("    cluster: lgtm\n", "    cluster: lgtm\n    state: s3://runs/lgtm\n")
@@ -83,6 +84,7 @@ def connected(endpoint: str, environment: Mapping[str, str]) -> sandbox.Connecti
         build_args={},
         environment=environment,
         records=Path("records"),
+        choice=Choice(images={}, reason="", factor=10.0),
     )
 
 

@@ -17,7 +17,7 @@ from tests.steps.simulation import EXAMPLE, SimulatedStop, Simulation
 def test_every_change_of_a_run_asks_its_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "stack"
     shutil.copytree(EXAMPLE.parent, folder, ignore=shutil.ignore_patterns(".lgtm-deploy", ".terraform"))
-    world = Simulation(tmp_path)
+    world = Simulation(tmp_path, whole=True)
     cloud = world.cloud
     ports = fake_ports(world.stack, cloud, tmp_path)
     asked: list[Callable[[], None]] = []
@@ -40,7 +40,7 @@ def test_every_change_of_a_run_asks_its_hold(tmp_path: Path, monkeypatch: pytest
 
 def test_what_changes_the_real_world_asks_the_same_permit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lgtm_deploy.adapters.docker.connect", StubEngine)
-    stack = Simulation(tmp_path).stack
+    stack = Simulation(tmp_path, whole=True).stack
 
     seen = wiring.sights(stack)
     world = wiring.ports(stack, seen, tmp_path / "7f3a")

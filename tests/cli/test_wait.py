@@ -19,7 +19,7 @@ GONE = "sha256:" + "0" * 64
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Simulation:
-    world = Simulation(tmp_path)
+    world = Simulation(tmp_path, whole=True)
     ports = fake_ports(world.stack, world.cloud, tmp_path)
     seen = wiring.Sights(host=ports.host, rollouts=ports.rollouts, balancer=ports.balancer, caller=ports.caller)
     monkeypatch.setattr(wiring, "sights", lambda _: seen)

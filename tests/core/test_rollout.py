@@ -63,7 +63,7 @@ def seen(
         container="tempo",
         deployment=deployed or deployment(),
         tasks=tasks,
-        last_lines=lines or {},
+        logs=lines or {},
         newest=newest,
         events=tuple(ServiceEvent(at=START, message=f"(service tempo) {message}") for message in told),
         checked=checked,
@@ -108,11 +108,11 @@ def test_a_rollback_of_ecs_is_a_failure_although_the_service_is_stable(status: D
 
 def test_why_ecs_rolled_back_comes_with_how_the_last_task_ended() -> None:
     tripped = deployment("ROLLBACK_IN_PROGRESS", reason="threshold exceeded.")
-    lines = {"task/2": ["", "level=error", " field prefix not found "]}
+    lines = {"task/2": ["", "level=info msg=a", "level=error msg=b", "level=info msg=c", " "]}
 
     assert reason(failure(seen(ended(2), ended(1), deployed=tripped, lines=lines), digest=OURS)) == (
-        "tempo: ECS rolled the deployment back: threshold exceeded.: container tempo exited with code 1: last log "
-        "lines: level=error | field prefix not found"
+        "tempo: ECS rolled the deployment back: threshold exceeded.: container tempo exited with code 1: first "
+        "errors in its log: level=error msg=b"
     )
 
 

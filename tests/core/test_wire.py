@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta, timezone
 from types import MappingProxyType
 from typing import Any
@@ -59,6 +59,14 @@ def test_a_line_reads_as_documented() -> None:
 
 def test_an_event_of_the_whole_run_names_no_step() -> None:
     assert "step" not in json.loads(encode(record(LockTaken(at=AT, environment="prod", fence=3))))
+
+
+def test_base_images_are_written_for_a_sandbox_only() -> None:
+    event = RunStarted(at=AT, plan="p", plan_digest="", stack="s", environment="prod", by="me", steps={})
+
+    assert "base_images" not in json.loads(encode(record(event)))
+    local = replace(event, base_images={"tempo": "loaded image"})
+    assert json.loads(encode(record(local)))["base_images"] == {"tempo": "loaded image"}
 
 
 def test_times_of_other_zones_are_written_in_utc() -> None:

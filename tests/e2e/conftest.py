@@ -115,7 +115,8 @@ def today(sandbox: Connection, example: Stack, tmp_path_factory: pytest.TempPath
 
     checkout = _copy(sandbox, tmp_path_factory)
     if any(
-        not row["revision"].endswith(":1") or row["path"].startswith("/tempo") for row in checkout.status().values()
+        not row["revision"].endswith(":1") or row["path"].startswith(f"/{name}/")
+        for name, row in checkout.status().items()
     ):
         reset(example, sandbox.name, lambda _text: None)
     yield checkout

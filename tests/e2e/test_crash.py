@@ -17,11 +17,11 @@ Crash = tuple[Checkout, dict[str, dict[str, str]], float, Said]
 
 @pytest.fixture(scope="module")
 def crash(today: Checkout) -> Iterator[Crash]:
-    """Tempo's configuration has a key that Tempo does not know: it exits at start, as in the night (N4)."""
-    config = today.folder / "dockerfiles/tempo/config/tempo-config.yaml"
+    """Pyroscope's configuration has a key that it does not know: it exits at start, as in the night (N4)."""
+    config = today.folder / "dockerfiles/pyroscope/config/pyroscope-config.yaml"
     config.write_text(config.read_text(encoding="utf-8") + "\nno_such_key: true\n", encoding="utf-8")
     today.edit(
-        "lgtm-deploy.yaml", '    version: "2.3.1"\n', '    version: "2.3.1"\n    rehearsal: {skip: to see it crash}\n'
+        "lgtm-deploy.yaml", '    version: "2.0.4"\n', '    version: "2.0.4"\n    rehearsal: {skip: to see it crash}\n'
     )
     before = today.status()
     began = time.time()
@@ -54,7 +54,7 @@ def test_it_is_shown_within_a_minute_and_nobody_lost_a_target(
 ) -> None:
     checkout, _, began, said = crash
     times = {(each["event"], each.get("step")): each["at"] for each in said.events}
-    deployed = times["StepStarted", "deploy[tempo]"]
+    deployed = times["StepStarted", "deploy[pyroscope]"]
     seconds = (datetime.fromisoformat(said.finished["at"]) - datetime.fromisoformat(deployed)).total_seconds()
     assert seconds < 60
     fewest = fewest_healthy(checkout.records(), began, time.time())

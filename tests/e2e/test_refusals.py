@@ -42,7 +42,7 @@ def dockerfile_that_is_none(checkout: Checkout) -> None:
 
 
 def base_image_that_does_not_exist(checkout: Checkout) -> None:
-    checkout.edit("lgtm-deploy.yaml", 'version: "2.3.1"', 'version: "2.3.1-20260116"')
+    checkout.edit("lgtm-deploy.yaml", 'version: "2.9.0"', 'version: "2.9.0-20260116"')
 
 
 def terraform_that_does_not_validate(checkout: Checkout) -> None:
@@ -58,7 +58,7 @@ CASES: list[tuple[Break, str]] = [
     (no_cluster, "lgtm-sandbox"),
     (dockerfile_that_does_not_build, "no-such-file.yaml"),
     (dockerfile_that_is_none, "FROM"),
-    (base_image_that_does_not_exist, "2.3.1-20260116"),
+    (base_image_that_does_not_exist, "2.9.0-20260116"),
     (terraform_that_does_not_validate, "nonsense"),
 ]
 

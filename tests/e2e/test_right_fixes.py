@@ -1,4 +1,4 @@
-"""The fix that a Tempo of 2.4 or later knows itself: its API under the prefix, its health check where it is."""
+"""Tempo alone: its API moves under the prefix, its health check stays, and Terraform has nothing to do."""
 
 import time
 import urllib.error
@@ -6,27 +6,25 @@ import urllib.request
 
 import pytest
 
-from lgtm_deploy.adapters.docker import connect
-from lgtm_deploy.config.stack_file import load
-from lgtm_deploy.sandbox.images import ensure_base_images
-from tests.conftest import Machine
+from lgtm_deploy.config.plan_file import find
 from tests.e2e.conftest import Checkout
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
-CONFIG = "dockerfiles/tempo/config/tempo-config.yaml"
 
-
-def fixed_by_its_own_setting(checkout: Checkout) -> None:
-    """What has to be committed for `prefix-change-api`, and Pyroscope left as it runs today."""
-    checkout.edit(CONFIG, "  # The load balancer forwards /tempo/* as it is.\n  http_path_prefix: /tempo\n", "")
-    checkout.edit(CONFIG, "multitenancy_enabled: true\n", "multitenancy_enabled: true\nhttp_api_prefix: /tempo\n")
-    checkout.edit("lgtm-deploy.yaml", 'version: "2.3.1"', 'version: "2.9.0"')
-    checkout.edit("lgtm-deploy.yaml", "path: /tempo/ready\n", "path: /ready\n")
-    checkout.edit("lgtm-deploy.yaml", "      variable: tempo_health_check_path\n", "")
-    checkout.edit("lgtm-deploy.yaml", "moves: [/ready, /metrics, /api/echo", "moves: [/api/echo")
+def only_tempo(checkout: Checkout) -> None:
+    """Commits Tempo's part of the change, and leaves Pyroscope as it runs."""
+    checkout.edit(
+        "terraform/environments/sandbox/common.tfvars",
+        'pyroscope_health_check_path = "/pyroscope/ready"',
+        'pyroscope_health_check_path = "/ready"',
+    )
     data_sources = "dockerfiles/grafana/config/provisioning/datasources/datasources.yaml"
     checkout.edit(data_sources, "http://pyroscope:4040/pyroscope", "http://pyroscope:4040")
+    text = find("prefix-change", checkout.folder).read_text(encoding="utf-8")
+    (checkout.folder / "plans").mkdir()
+    only = text.replace("services: [tempo, pyroscope]", "services: [tempo]")
+    (checkout.folder / "plans/prefix-change.yaml").write_text(only, encoding="utf-8")
 
 
 def status_of(checkout: Checkout, path: str) -> int:
@@ -41,19 +39,17 @@ def status_of(checkout: Checkout, path: str) -> int:
             return error.code
 
 
-def test_tempo_moves_by_its_own_setting_with_no_flip_and_no_terraform(machine: Machine, today: Checkout) -> None:
-    fixed_by_its_own_setting(today)
-    stack = load(today.folder / "lgtm-deploy.yaml", "sandbox")
-    ensure_base_images(machine.home, connect(), stack, lambda _: None)
+def test_tempo_moves_by_its_own_setting_with_no_flip_and_no_terraform(today: Checkout) -> None:
+    only_tempo(today)
     before = today.status()
-    assert status_of(today, "/tempo/api/echo") == 404
+    assert status_of(today, "/tempo/api/search") == 404
     began = time.time()
 
-    said = today.apply(plan="prefix-change-api")
+    said = today.apply()
 
     assert said.exit_code == 0, said.out + said.err
     assert said.finished["verdict"] == "deployed"
-    assert status_of(today, "/tempo/api/echo") == 200
+    assert status_of(today, "/tempo/api/search") == 200
     after = today.status()
     assert (after["tempo"]["path"], after["tempo"]["deployment"]) == ("/ready", "successful")
     for changed in ("tempo", "grafana"):

@@ -134,7 +134,7 @@ def test_a_terraform_that_outlives_its_killed_run_is_waited_for(today: Checkout,
 
 def test_a_run_is_cancelled_from_another_terminal_and_undone(today: Checkout, start: Status) -> None:
     apply = Apply(today)
-    apply.until("StepStarted", "await-tasks[tempo]")
+    apply.until("StepStarted", "await-tasks[pyroscope]")
 
     said = today.run("cancel", apply.run, "--env", "sandbox")
 

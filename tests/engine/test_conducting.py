@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -35,6 +36,21 @@ def test_a_run_tells_first_what_it_is() -> None:
     assert isinstance(first, RunStarted)
     assert (first.plan, first.stack, first.environment, first.by) == ("toys", "lgtm", "test", "me@here")
     assert first.steps == {"a": (), "b": ("a",)}
+
+
+def test_a_run_and_its_preview_tell_the_base_images_that_they_stand_on() -> None:
+    images = {"tempo": "loaded image"}
+    stage = Stage({"a": []})
+    stage.job = replace(stage.job, base_images=images)
+    previews: list[Preview] = []
+
+    def approve(preview: Preview) -> bool:
+        previews.append(preview)
+        return True
+
+    run = act_if(stage, Decisions(approve=approve))
+
+    assert (run.base_images, previews[0].base_images) == (images, images)
 
 
 def test_what_touches_only_this_machine_is_done_before_the_question() -> None:

@@ -26,7 +26,7 @@ class Scene:
     """A run that holds the example stack's environment, and is stopped after its first change until another has it."""
 
     def __init__(self, workspace: Path, *, pinned_tag: str = "") -> None:
-        self.world = Simulation(workspace, pinned_tag=pinned_tag)
+        self.world = Simulation(workspace, pinned_tag=pinned_tag, whole=True)
         self.cloud = self.world.cloud
         self.lock = FakeLock(self.world.clock)
         stop = Stop()

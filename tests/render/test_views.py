@@ -7,6 +7,7 @@ import pty
 import re
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -269,6 +270,17 @@ def test_a_timeline_of_an_undone_run_tells_of_no_failure() -> None:
     assert "rolled-back after 20.0 s (exit 0): asked for by me" in said
 
 
+def test_a_timeline_tells_the_base_images_of_a_sandbox_and_of_nothing_else() -> None:
+    first, *rest = opening()
+    assert isinstance(first, events.RunStarted)
+    images = {"grafana": "stand-in (not recorded)", "tempo": "loaded image", "loki": "loaded image"}
+
+    lines = plain(timeline(records([replace(first, base_images=images), *rest]), 80))
+
+    assert lines[1:3] == ["base images, loaded image: loki, tempo", "base images, stand-in (not recorded): grafana"]
+    assert not [each for each in plain(timeline(records([first, *rest]), 80)) if "base images" in each]
+
+
 def test_a_timeline_of_nothing_says_so() -> None:
     assert plain(timeline([], 80)) == ["Nothing is recorded of this run."]
 
@@ -291,6 +303,18 @@ def test_a_preview_names_steps_changes_and_details() -> None:
         "  terraform-apply  2 to change, for sha256:0123456789ab",
         "      ~ tempo health_check.path: /ready -> /tempo/ready",
         "Nothing to do for: login",
+    ]
+
+
+def test_a_preview_begins_with_the_base_images_of_a_sandbox() -> None:
+    images = {"grafana": "stand-in (not recorded)", "tempo": "vendor image"}
+    preview = Preview(plan="prefix-change", environment="sandbox", base_images=images)
+
+    assert plain(preview_lines(preview, 80)) == [
+        "base images",
+        "    stand-in (not recorded): grafana",
+        "    vendor image: tempo",
+        "prefix-change on sandbox: nothing to change.",
     ]
 
 

@@ -47,7 +47,7 @@ def test_one_process_may_hold_it_twice_and_lets_it_go_in_the_end(home: Home, sto
 def test_a_sandbox_that_comes_up_keeps_it_and_one_that_failed_does_not(
     home: Home, stopped: list[Home], example: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def another_goes_down(*_: object) -> None:
+    def another_goes_down(*_: object, **__: object) -> None:
         stop_idle_engine(home, silent)
         assert stopped == []
         raise PermanentError("The local AWS did not start.")

@@ -10,6 +10,7 @@ from lgtm_deploy.core.errors import NotFoundError, UsageError
 from lgtm_deploy.sandbox import child, installation, settings
 from lgtm_deploy.sandbox.connection import Connection, connect, save
 from lgtm_deploy.sandbox.home import Home, chosen_name, home_for
+from lgtm_deploy.sandbox.image_choice import BaseImage, Choice, Source
 
 
 @pytest.fixture
@@ -25,9 +26,14 @@ def connection(home: Home) -> Connection:
         account="123456789012",
         load_balancer_url="http://127.0.0.1:21001",
         docker_host="unix:///x",
-        build_args={"BASE_REGISTRY": "lgtm-standin"},
+        build_args={"tempo": {"BASE_REGISTRY": "lgtm-standin"}},
         environment={"AWS_ENDPOINT_URL": "http://127.0.0.1:21000"},
         records=home.place("a").records,
+        choice=Choice(
+            images={"tempo": BaseImage(source=Source.STANDIN, reference="docker.io/grafana/tempo:2.9.0")},
+            reason="stand-ins, as asked",
+            factor=10.0,
+        ),
     )
 
 
@@ -62,6 +68,15 @@ def test_a_connection_is_read_as_it_was_saved(home: Home) -> None:
     save(home.place("a"), connection(home))
     child.record_self(home.place("a").process)
     assert connect(home, "a") == connection(home)
+
+
+def test_a_connection_that_another_version_saved_is_not_up(home: Home) -> None:
+    save(home.place("a"), connection(home))
+    child.record_self(home.place("a").process)
+    text = home.place("a").connection.read_text().replace('"choice"', '"choices"')
+    home.place("a").connection.write_text(text)
+    with pytest.raises(NotFoundError):
+        connect(home, "a")
 
 
 def test_a_named_mirror_wins_over_the_one_that_the_set_up_found(home: Home, tmp_path: Path) -> None:

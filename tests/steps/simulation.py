@@ -11,7 +11,7 @@ from lgtm_deploy.core.graph import expand
 from lgtm_deploy.core.plan import Hook, Plan
 from lgtm_deploy.core.preview import Preview
 from lgtm_deploy.core.run import Run
-from lgtm_deploy.core.stack import Service, Stack
+from lgtm_deploy.core.stack import Health, Paths, Probe, Service, Stack
 from lgtm_deploy.engine.conduct import Decisions, conduct, foresee
 from lgtm_deploy.engine.executor import Job
 from lgtm_deploy.engine.ledger import Ledger
@@ -20,7 +20,30 @@ from lgtm_deploy.fakes import FakeClock, FakeCloud, FakeJournal, FakeService, fa
 from lgtm_deploy.steps.catalog import CATALOG
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "lgtm-stack" / "lgtm-deploy.yaml"
-BOTH = ("tempo", "pyroscope")
+# Both move their health check.
+BOTH = ("portal", "pyroscope")
+PORTAL = Service(
+    name="portal",
+    kind="other",
+    context="dockerfiles/portal",
+    version="1.0",
+    repository="lgtm-portal",
+    ecs_service="lgtm-prod-portal",
+    container="portal",
+    port=8000,
+    target_group="lgtm-prod-portal-tg",
+    prefix="/portal",
+    health=Health(
+        path="/portal/ready",
+        body="ready",
+        variable="portal_health_check_path",
+        matcher_variable="portal_health_check_matcher",
+        unhealthy_threshold_variable="portal_unhealthy_threshold",
+    ),
+    paths=Paths(moves=("/ready", "/metrics", "/echo", "/list")),
+    probes=(Probe(path="/portal/echo", body="echo"),),
+    expects=(Probe(path="/portal/echo", body="echo"), Probe(path="/portal/list")),
+)
 
 
 class EventfulClock(FakeClock):
@@ -53,8 +76,15 @@ class SimulatedStop(Stop):
         time.sleep(0.0005)
 
 
+def two_moving() -> Stack:
+    """The example with a neutral service in Tempo's place, so that two health checks move."""
+    stack = stack_file.load(EXAMPLE, "prod")
+    others = {name: service for name, service in stack.services.items() if name != "tempo"}
+    return replace(stack, services={"portal": PORTAL, **others})
+
+
 class Simulation:
-    """A plan on the example stack, whose services may have been `changed`, as often as one likes."""
+    """Runs a plan on `two_moving`, or with `whole` on the example as it is, whose services may have been `changed`."""
 
     def __init__(
         self,
@@ -64,8 +94,9 @@ class Simulation:
         skip: str = "",
         plan: str = "prefix-change",
         changed: Callable[[Service], Service] = lambda each: each,
+        whole: bool = False,
     ) -> None:
-        stack = stack_file.load(EXAMPLE, "prod")
+        stack = stack_file.load(EXAMPLE, "prod") if whole else two_moving()
         services = {
             name: changed(
                 replace(
@@ -77,13 +108,19 @@ class Simulation:
             for name, service in stack.services.items()
         }
         self.stack: Stack = replace(stack, services=services)
-        self.plan: Plan = plan_file.load(plan_file.find(plan, workspace), CATALOG, self.stack)
+        self.plan: Plan = self.load(plan_file.find(plan, workspace))
         self.clock = EventfulClock()
         self.cloud: FakeCloud = lay(self.stack, self.clock)
         self.journal = FakeJournal()
         self.stop = SimulatedStop(self.clock)
         self._workspace = workspace
         self._runs = 0
+
+    def load(self, file: Path) -> Plan:
+        """The plan, for the services that this stack has."""
+        plan = plan_file.load(file, CATALOG)
+        moved = tuple(name if name in self.stack.services else "portal" for name in plan.services)
+        return replace(plan, services=moved)
 
     def job(self) -> Job:
         self._runs += 1
@@ -119,11 +156,13 @@ class Simulation:
 
     def paths(self) -> dict[str, str]:
         """What the load balancer asks of each service now."""
-        return {name: self.cloud.groups[self.service(name).target_group].health_check.path for name in BOTH}
+        return {
+            name: self.cloud.groups[self.service(name).target_group].health_check.path for name in self.plan.services
+        }
 
     def tags(self) -> dict[str, str]:
         """The image that each service's newest task definition names."""
-        return {name: next(iter(self.images(name).values())) for name in BOTH}
+        return {name: next(iter(self.images(name).values())) for name in self.plan.services}
 
     def images(self, name: str) -> Mapping[str, str]:
         host = fake_ports(self.stack, self.cloud, self._workspace).host
@@ -131,7 +170,7 @@ class Simulation:
 
     def grace(self) -> dict[str, int]:
         host = fake_ports(self.stack, self.cloud, self._workspace).host
-        return {name: host.service(self.service(name).ecs_service).grace_period_seconds for name in BOTH}
+        return {name: host.service(self.service(name).ecs_service).grace_period_seconds for name in self.plan.services}
 
 
 def no_hook(hook: Hook, told: Mapping[str, str], timeout: float) -> tuple[int, str]:

@@ -6,7 +6,7 @@ from lgtm_deploy.core.ports import Answer
 from lgtm_deploy.core.stack import Health
 from lgtm_deploy.steps.await_tasks import wrong_with
 
-HEALTH = Health(path="/tempo/ready", body="ready")
+HEALTH = Health(path="/portal/ready", body="ready")
 
 
 @pytest.mark.parametrize(

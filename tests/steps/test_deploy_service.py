@@ -36,7 +36,7 @@ def test_what_was_deployed_longer_ago_than_ecs_tells_of_comes_back(tmp_path: Pat
     world = Simulation(tmp_path, pinned_tag=pinned_tag)
     forget(world)
     before = world.paths(), digests(world), world.grace()
-    del world.cloud.rules["/tempo"]
+    del world.cloud.rules["/portal"]
 
     run = world.apply()
 
@@ -75,21 +75,21 @@ def test_a_lost_answer_starts_no_second_deployment_while_its_digest_is_not_told_
 @pytest.mark.parametrize("status", ["ROLLBACK_FAILED", "STOPPED"])
 def test_what_ecs_has_back_in_name_only_is_deployed_again(tmp_path: Path, status: DeploymentStatus) -> None:
     world = Simulation(tmp_path)
-    tempo = world.running("tempo")
+    portal = world.running("portal")
     ports = fake_ports(world.stack, world.cloud, tmp_path)
     step = DeployService(world.stack, ports)
     digest = next(iter(world.cloud.pushed))
-    reference = ports.registry.reference(world.service("tempo").repository, digest)
-    inputs = Inputs(service="tempo", digest=digest, reference=reference)
+    reference = ports.registry.reference(world.service("portal").repository, digest)
+    inputs = Inputs(service="portal", digest=digest, reference=reference)
     seen = step.observe(inputs)
     step.apply(inputs, seen, lambda _: None)
-    world.cloud.deploy(tempo, tempo.revisions[0]).finish(status, world.clock.monotonic())
+    world.cloud.deploy(portal, portal.revisions[0]).finish(status, world.clock.monotonic())
     assert isinstance(step.restored(inputs, seen), Shut)
 
     step.compensate(inputs, seen, lambda _: None)
     step.compensate(inputs, seen, lambda _: None)
 
-    assert len(tempo.deployments) == 4, "the first, the new one, ECS's own way back, and one more"
+    assert len(portal.deployments) == 4, "the first, the new one, ECS's own way back, and one more"
     world.cloud.advance(300)
     assert isinstance(step.restored(inputs, seen), Open)
 
@@ -98,11 +98,11 @@ def test_what_ecs_has_back_in_name_only_is_deployed_again(tmp_path: Path, status
 def test_an_image_whose_deployment_came_to_nothing_is_deployed_again(tmp_path: Path, pinned_tag: str) -> None:
     world = Simulation(tmp_path, pinned_tag=pinned_tag)
     assert world.apply().verdict == "deployed"
-    tempo = world.running("tempo")
-    tempo.deployments[-1].status = "STOPPED"
+    portal = world.running("portal")
+    portal.deployments[-1].status = "STOPPED"
 
     run = world.apply()
 
     assert (run.verdict, run.reason) == ("deployed", "")
-    assert tempo.deployments[-1].status == "SUCCESSFUL"
+    assert portal.deployments[-1].status == "SUCCESSFUL"
     assert world.apply().verdict == "unchanged"

@@ -28,7 +28,7 @@ def after(kind: type, step: str) -> When:
 
 
 BEFORE_PUSH = after(StepSucceeded, "handover")
-BEFORE_FLIP = after(StepSucceeded, "await-tasks[tempo]")
+BEFORE_FLIP = after(StepSucceeded, "await-tasks[portal]")
 IN_FLIP = after(StepObserved, "flip")
 AFTER_FLIP = after(StepSucceeded, "flip")
 
@@ -100,7 +100,7 @@ def test_a_saved_plan_that_is_not_there_is_made_again(machines: Machines, when: 
     assert run.verdict == "deployed", run.reason
     assert machines.told(StepOutdated)[:1] == ["terraform-plan"]
     assert machines.told(StepStarted).count("terraform-plan") == 2
-    assert machines.world.paths() == {"tempo": "/tempo/ready", "pyroscope": "/pyroscope/ready"}
+    assert machines.world.paths() == {"portal": "/portal/ready", "pyroscope": "/pyroscope/ready"}
     assert machines.world.cloud.called("infrastructure.apply") == 1
 
 
@@ -120,14 +120,14 @@ def test_an_image_that_is_another_one_by_now_is_tried_out_before_it_is_pushed(ma
     machines.world.cloud.images.clear()
     services = machines.world.stack.services
     machines.world.stack = replace(
-        machines.world.stack, services={**services, "tempo": replace(services["tempo"], version="2.3.0")}
+        machines.world.stack, services={**services, "portal": replace(services["portal"], version="2.3.0")}
     )
 
     run = machines.resume()
 
     assert run.verdict == "deployed", run.reason
-    assert machines.told(StepStarted).count("probe-image[tempo]") == 2
-    assert run.steps["probe-image[tempo]"].inputs["image"] == run.steps["push[tempo]"].inputs["image"]
+    assert machines.told(StepStarted).count("probe-image[portal]") == 2
+    assert run.steps["probe-image[portal]"].inputs["image"] == run.steps["push[portal]"].inputs["image"]
 
 
 def test_images_that_were_pushed_are_not_built_again(machines: Machines) -> None:

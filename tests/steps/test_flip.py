@@ -16,11 +16,11 @@ def root(world: Simulation) -> FakeRoot:
 
 
 def elsewhere(world: Simulation) -> None:
-    root(world).paths[world.service("tempo").target_group] = "/elsewhere"
+    root(world).paths[world.service("portal").target_group] = "/elsewhere"
 
 
 def forgotten(world: Simulation) -> None:
-    root(world).paths[world.service("tempo").target_group] = "/ready"
+    root(world).paths[world.service("portal").target_group] = "/ready"
 
 
 def all_forgotten(world: Simulation) -> None:
@@ -36,8 +36,11 @@ def bystander(world: Simulation) -> None:
 @pytest.mark.parametrize(
     ("committed", "reason"),
     [
-        (elsewhere, "tempo: Terraform would move lgtm-prod-tempo-tg to /elsewhere, and `health.path` of tempo is"),
-        (forgotten, "tempo: Terraform leaves lgtm-prod-tempo-tg on /ready, and `health.path` of tempo is /tempo/ready"),
+        (elsewhere, "portal: Terraform would move lgtm-prod-portal-tg to /elsewhere, and `health.path` of portal is"),
+        (
+            forgotten,
+            "portal: Terraform leaves lgtm-prod-portal-tg on /ready, and `health.path` of portal is /portal/ready",
+        ),
         (all_forgotten, "pyroscope: Terraform leaves lgtm-prod-pyroscope-tg on /ready"),
         (bystander, "Terraform would move lgtm-prod-mimir-tg to /mimir/ready as well, and nobody would wait for"),
     ],
@@ -59,13 +62,13 @@ def test_a_health_check_that_moves_otherwise_than_it_is_handed_over_is_refused_b
 def test_the_other_service_alone_is_handed_over_where_one_has_moved_already(tmp_path: Path) -> None:
     world = Simulation(tmp_path)
     assert world.apply().verdict == "deployed"
-    tempo = world.running("tempo")
-    world.cloud.deploy(tempo, tempo.revisions[0])
-    group = world.cloud.groups[world.service("tempo").target_group]
+    portal = world.running("portal")
+    world.cloud.deploy(portal, portal.revisions[0])
+    group = world.cloud.groups[world.service("portal").target_group]
     group.health_check = type(group.health_check)(**{**vars(group.health_check), "path": "/ready"})
     world.cloud.advance(300)
 
     run = world.apply()
 
     assert (run.verdict, run.reason) == ("deployed", "")
-    assert world.paths() == {"tempo": "/tempo/ready", "pyroscope": "/pyroscope/ready"}
+    assert world.paths() == {"portal": "/portal/ready", "pyroscope": "/pyroscope/ready"}

@@ -51,7 +51,7 @@ def slow(world: Simulation) -> None:
 def test_after_the_flip_the_image_and_the_check_come_back_without_a_gap(world: Simulation) -> None:
     before = world.paths(), world.tags(), world.grace()
     slow(world)
-    del world.cloud.rules["/tempo"]
+    del world.cloud.rules["/portal"]
     watch = Watch(world)
 
     run = world.apply()
@@ -72,7 +72,7 @@ def test_where_thresholds_leave_no_margin_they_are_raised_on_the_way_back_too(
         check = replace(group.health_check, healthy_threshold=healthy, unhealthy_threshold=unhealthy)
         group.health_check = root.committed[group.name] = check
     slow(world)
-    del world.cloud.rules["/tempo"]
+    del world.cloud.rules["/portal"]
     watch = Watch(world)
 
     run = world.apply()
@@ -86,12 +86,12 @@ def test_where_thresholds_leave_no_margin_they_are_raised_on_the_way_back_too(
 
 
 def test_a_check_stays_where_it_is_when_the_earlier_image_cannot_come_back(world: Simulation) -> None:
-    del world.cloud.rules["/tempo"]
+    del world.cloud.rules["/portal"]
     gone = PermanentError("The earlier task definition is gone.")
     sent: list[str] = []
 
     def refuse_the_way_back() -> None:
-        if not sent and world.paths() == {"tempo": "/tempo/ready", "pyroscope": "/pyroscope/ready"}:
+        if not sent and world.paths() == {"portal": "/portal/ready", "pyroscope": "/pyroscope/ready"}:
             told = [type(event) for event in world.events]
             if RollbackStarted in told:
                 sent.append("refused")
@@ -102,7 +102,7 @@ def test_a_check_stays_where_it_is_when_the_earlier_image_cannot_come_back(world
     run = world.apply()
 
     assert run.verdict == "rollback-failed"
-    assert world.paths() == {"tempo": "/tempo/ready", "pyroscope": "/pyroscope/ready"}
+    assert world.paths() == {"portal": "/portal/ready", "pyroscope": "/pyroscope/ready"}
     assert "flip: left as it is: deploy[" in run.reason
 
 
@@ -131,10 +131,10 @@ def test_a_deployed_run_is_undone_without_a_gap(world: Simulation) -> None:
 def test_a_run_is_not_undone_once_somebody_else_has_deployed(world: Simulation) -> None:
     world.apply()
     host = fake_ports(world.stack, world.cloud, Path()).host
-    theirs = host.update(world.service("tempo").ecs_service, force=True)
+    theirs = host.update(world.service("portal").ecs_service, force=True)
     before = world.paths(), world.tags(), world.grace()
 
-    with pytest.raises(RefusedError, match="tempo was deployed by somebody else since") as refused:
+    with pytest.raises(RefusedError, match="portal was deployed by somebody else since") as refused:
         undone(world)
 
     assert theirs.rpartition("/")[2] in str(refused.value)

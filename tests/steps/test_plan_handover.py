@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from lgtm_deploy.config import stack_file
 from lgtm_deploy.core.contract import Contract, Reply, Trial
 from lgtm_deploy.core.gate import Open, Shut
 from lgtm_deploy.core.handover import HANDOVER_WINDOW
@@ -14,14 +13,14 @@ from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.core.touched import Touched
 from lgtm_deploy.fakes import FakeCloud, fake_ports, lay
 from lgtm_deploy.steps.plan_handover import Inputs, Outputs, PlanHandover, Seen
-from tests.steps.simulation import BOTH, EXAMPLE
+from tests.steps.simulation import BOTH, two_moving
 
 DOCUMENTED = ("direct", "grace-hold")
 
 
 @pytest.fixture(scope="module")
 def stack() -> Stack:
-    return stack_file.load(EXAMPLE, "prod")
+    return two_moving()
 
 
 @pytest.fixture
@@ -64,16 +63,16 @@ def judged(stack: Stack, cloud: FakeCloud, contracts: Mapping[str, Contract] | N
 
 
 def test_it_reads_what_the_handover_depends_on(stack: Stack, cloud: FakeCloud) -> None:
-    tempo = cloud.services["lgtm-prod-tempo"]
-    tempo.desired, tempo.grace_period, tempo.maximum_percent = 3, 40, 150
+    portal = cloud.services["lgtm-prod-portal"]
+    portal.desired, portal.grace_period, portal.maximum_percent = 3, 40, 150
     cloud.advance(3600)
 
     _, seen = looked(stack, cloud)
 
     [facts, _] = seen.facts
     assert (facts.desired, facts.grace_period, facts.maximum_percent, facts.breaker) == (3, 40, 150, True)
-    assert facts.check == cloud.groups["lgtm-prod-tempo-tg"].health_check
-    assert facts.deregistration_delay == cloud.groups["lgtm-prod-tempo-tg"].deregistration_delay
+    assert facts.check == cloud.groups["lgtm-prod-portal-tg"].health_check
+    assert facts.deregistration_delay == cloud.groups["lgtm-prod-portal-tg"].deregistration_delay
     assert facts.oldest_age >= 3600
     assert facts.start_seconds == 1.0
 
@@ -86,7 +85,7 @@ def test_the_documented_change_is_held_and_a_person_is_told_why(stack: Stack, cl
     assert gate.outputs.sequences == dict.fromkeys(BOTH, "grace-hold")
     assert gate.outputs.windows == dict.fromkeys(BOTH, HANDOVER_WINDOW)
     assert gate.outputs.variables == {}
-    assert "tempo sequence: grace-hold, because neither image passes on the other's path" in gate.outputs.told
+    assert "portal sequence: grace-hold, because neither image passes on the other's path" in gate.outputs.told
     assert "pyroscope targets without health: 0 s" in gate.outputs.told
 
 
@@ -107,11 +106,11 @@ def test_what_is_not_safe_is_refused_for_every_service_at_once(stack: Stack, clo
 
 
 def test_a_check_that_moved_since_the_images_were_tried_is_refused(stack: Stack, cloud: FakeCloud) -> None:
-    group = cloud.groups["lgtm-prod-tempo-tg"]
+    group = cloud.groups["lgtm-prod-portal-tg"]
     group.health_check = replace(group.health_check, path="/other")
 
     gate = judged(stack, cloud)
 
     assert isinstance(gate, Shut)
     assert gate.kind == "refused"
-    assert "tempo: the load balancer checks /other, and checked /ready" in gate.reason
+    assert "portal: the load balancer checks /other, and checked /ready" in gate.reason

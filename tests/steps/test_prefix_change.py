@@ -41,9 +41,27 @@ def test_both_services_end_on_the_new_path_by_digest_and_unheld(world: Simulatio
     run = world.apply()
 
     assert (run.verdict, run.reason) == ("deployed", "")
-    assert world.paths() == {"tempo": "/tempo/ready", "pyroscope": "/pyroscope/ready"}
+    assert world.paths() == {"portal": "/portal/ready", "pyroscope": "/pyroscope/ready"}
     assert all("@sha256:" in reference for reference in world.tags().values())
     assert world.grace() == dict.fromkeys(BOTH, 0)
+
+
+def test_tempo_rolls_directly_beside_a_pyroscope_that_is_held_in_one_run(tmp_path: Path) -> None:
+    world = Simulation(tmp_path, whole=True)
+
+    run = world.apply()
+
+    assert (run.verdict, run.reason) == ("deployed", "")
+    handover = run.steps["handover"].outputs
+    assert handover["sequences"] == {"tempo": "direct", "pyroscope": "grace-hold"}
+    assert world.paths() == {"tempo": "/ready", "pyroscope": "/pyroscope/ready"}
+    assert all("@sha256:" in reference for reference in world.tags().values())
+    assert world.grace() == {"tempo": 0, "pyroscope": 0}
+    held = {name: run.steps[f"hold[{name}]"].status for name in ("tempo", "pyroscope")}
+    assert held == {"tempo": "unchanged", "pyroscope": "succeeded"}
+    assert world.cloud.called("infrastructure.apply") == 1
+    [changed] = run.steps["flip"].inputs["changes"]
+    assert "lgtm-prod-pyroscope-tg" in changed
 
 
 def test_images_come_before_the_load_balancer(world: Simulation) -> None:
@@ -82,7 +100,7 @@ def test_a_grafana_that_crashes_takes_everything_back(untried: Simulation) -> No
 
 
 def test_a_plan_that_leaves_grafana_behind_is_refused(tmp_path: Path) -> None:
-    world = Simulation(tmp_path)
+    world = Simulation(tmp_path, whole=True)
     text = plan_file.find("prefix-change", tmp_path).read_text(encoding="utf-8")
     alone = tmp_path / "alone.yaml"
     alone.write_text(text.replace("coupled: [grafana]", "coupled: []"), encoding="utf-8")
@@ -106,7 +124,7 @@ def test_a_second_run_is_unchanged_and_makes_nothing(world: Simulation) -> None:
     assert run.verdict == "unchanged"
     assert not ahead.changes
     assert {call: world.cloud.called(call) for call in before} == before
-    assert StepUnchanged in {type(event) for event in world.events if event.step == "deploy[tempo]"}
+    assert StepUnchanged in {type(event) for event in world.events if event.step == "deploy[portal]"}
 
 
 def test_looking_ahead_changes_nothing_outside(world: Simulation) -> None:
@@ -115,7 +133,7 @@ def test_looking_ahead_changes_nothing_outside(world: Simulation) -> None:
     ahead = world.look_ahead()
 
     assert [line.step for line in ahead.lines if line.step.startswith(("push", "flip"))] == [
-        "push[tempo]",
+        "push[portal]",
         "push[pyroscope]",
         "flip",
     ]
@@ -129,13 +147,13 @@ CRASHING = Contract(exit_code=2, start_seconds=10.0, log=("starting", "field pre
 
 def test_an_image_that_crashes_goes_back_with_its_exit_code_and_last_words(untried: Simulation) -> None:
     before = everything(untried)
-    made_of(untried, "tempo", Source(contract=CRASHING))
+    made_of(untried, "portal", Source(contract=CRASHING))
 
     run = untried.apply()
 
     assert run.verdict == "rolled-back"
     assert run.reason == (
-        "await-tasks[tempo]: tempo: container tempo exited with code 2: last log lines: starting | field prefix not "
+        "await-tasks[portal]: portal: container portal exited with code 2: last log lines: starting | field prefix not "
         "found; it ended 2 times"
     )
     assert everything(untried) == before
@@ -144,12 +162,12 @@ def test_an_image_that_crashes_goes_back_with_its_exit_code_and_last_words(untri
 
 def test_an_image_that_does_not_answer_on_the_new_path_never_reaches_the_flip(untried: Simulation) -> None:
     before = everything(untried)
-    made_of(untried, "tempo", Source(contract=Contract(answers={"/other": "x"})))
+    made_of(untried, "portal", Source(contract=Contract(answers={"/other": "x"})))
 
     run = untried.apply()
 
     assert run.verdict == "rolled-back"
-    assert "/tempo/ready answers 404" in run.reason
+    assert "/portal/ready answers 404" in run.reason
     assert untried.cloud.called("infrastructure.apply") == 0
     assert everything(untried) == before
 
@@ -159,11 +177,11 @@ def test_an_image_that_does_not_answer_on_the_new_path_never_reaches_the_flip(un
     [
         (
             Contract(exit_code=2, log=("starting", "field prefix not found")),
-            "tempo's new image: exits with code 2: last log lines: starting | field prefix not found.",
+            "portal's new image: exits with code 2: last log lines: starting | field prefix not found.",
         ),
         (
             Contract(answers={"/other": "x"}),
-            "is not ready after 10 s: /ready answers 404 (404 page not found), /tempo/ready answers 404",
+            "is not ready after 10 s: /ready answers 404 (404 page not found), /portal/ready answers 404",
         ),
     ],
 )
@@ -171,7 +189,7 @@ def test_an_image_that_cannot_work_is_refused_before_anything_is_changed(
     world: Simulation, contract: Contract, reason: str
 ) -> None:
     before = everything(world)
-    made_of(world, "tempo", Source(contract=contract))
+    made_of(world, "portal", Source(contract=contract))
 
     run = world.apply()
 
@@ -183,12 +201,12 @@ def test_an_image_that_cannot_work_is_refused_before_anything_is_changed(
 
 def test_a_change_that_users_do_not_see_goes_back(world: Simulation) -> None:
     before = everything(world)
-    del world.cloud.rules["/tempo"]
+    del world.cloud.rules["/portal"]
 
     run = world.apply()
 
     assert run.verdict == "rolled-back"
-    assert "/tempo/api/echo answers 404, not 200" in run.reason
+    assert "/portal/echo answers 404, not 200" in run.reason
     assert everything(world) == before
 
 
@@ -199,12 +217,12 @@ def test_without_rollback_what_is_left_is_listed(world: Simulation) -> None:
 
     assert run.verdict == "halted"
     assert "flip: It broke." in run.reason
-    assert "deploy[tempo]" in run.reason
+    assert "deploy[portal]" in run.reason
     assert world.paths() == dict.fromkeys(BOTH, "/ready")
 
 
 def no_repository(world: Simulation) -> None:
-    del world.cloud.repositories["lgtm-tempo"]
+    del world.cloud.repositories["lgtm-portal"]
 
 
 def no_way_in(world: Simulation) -> None:
@@ -212,7 +230,7 @@ def no_way_in(world: Simulation) -> None:
 
 
 def no_build(world: Simulation) -> None:
-    made_of(world, "tempo", Source(build_error="RUN make: exit code 1"))
+    made_of(world, "portal", Source(build_error="RUN make: exit code 1"))
 
 
 def no_root(world: Simulation) -> None:
@@ -221,22 +239,22 @@ def no_root(world: Simulation) -> None:
 
 
 def no_service(world: Simulation) -> None:
-    del world.cloud.services[world.service("tempo").ecs_service]
+    del world.cloud.services[world.service("portal").ecs_service]
 
 
 def no_target_group(world: Simulation) -> None:
-    del world.cloud.groups[world.service("tempo").target_group]
+    del world.cloud.groups[world.service("portal").target_group]
 
 
 @pytest.mark.parametrize(
     ("broken", "reason"),
     [
-        (no_repository, "lgtm-tempo"),
+        (no_repository, "lgtm-portal"),
         (no_way_in, "cannot be reached from here"),
         (no_build, "RUN make: exit code 1"),
         (no_root, "Error: Invalid reference"),
-        (no_service, "lgtm-prod-tempo"),
-        (no_target_group, "lgtm-prod-tempo-tg"),
+        (no_service, "lgtm-prod-portal"),
+        (no_target_group, "lgtm-prod-portal-tg"),
     ],
 )
 def test_what_is_missing_refuses_the_run_before_anything_is_changed(
@@ -291,7 +309,7 @@ def test_whichever_change_breaks_the_start_state_comes_back(world: Simulation, c
 
 def test_somebody_elses_deployment_is_told_and_left_alone(world: Simulation) -> None:
     host = fake_ports(world.stack, world.cloud, Path()).host
-    service = world.service("tempo").ecs_service
+    service = world.service("portal").ecs_service
     theirs: list[str] = []
 
     def deploy_too() -> None:
@@ -304,7 +322,7 @@ def test_somebody_elses_deployment_is_told_and_left_alone(world: Simulation) -> 
     run = world.apply()
 
     assert run.verdict == "superseded"
-    assert "tempo: the deployment was stopped" in run.reason
+    assert "portal: the deployment was stopped" in run.reason
     assert host.service(service).deployment == theirs[-1]
 
 

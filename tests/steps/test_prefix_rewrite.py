@@ -46,7 +46,7 @@ def as_it_runs(service: Service) -> Service:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Simulation:
-    return Simulation(tmp_path, plan="prefix-rewrite", changed=as_it_runs)
+    return Simulation(tmp_path, plan="prefix-rewrite", whole=True, changed=as_it_runs)
 
 
 def alb(world: Simulation) -> FakeRoot:
@@ -71,7 +71,7 @@ def test_without_anything_committed_nothing_changes(world: Simulation) -> None:
 
 
 def test_a_plan_that_also_moves_a_health_check_is_refused_before_anything_changes(tmp_path: Path) -> None:
-    world = Simulation(tmp_path, plan="prefix-rewrite")
+    world = Simulation(tmp_path, plan="prefix-rewrite", whole=True)
     alb(world).also.append(rule())
 
     run = world.apply()

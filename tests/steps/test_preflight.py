@@ -83,7 +83,14 @@ def test_the_example_may_begin_and_is_told_what_was_looked_at(here: Here) -> Non
 
     assert outputs.task_probe == "direct"
     told = "\n".join(outputs.told)
-    for word in ("tempo, pyroscope, grafana", "2 reached", "permissions: all", "/ready -> /tempo/ready", "gone: "):
+    for word in (
+        "tempo, pyroscope, grafana",
+        "2 reached",
+        "permissions: all",
+        "/ready -> /pyroscope/ready",
+        "/api/search -> /tempo/api/search",
+        "gone: ",
+    ):
         assert word in told
     assert f"{DATA_SOURCES}:29" in told
 
@@ -178,11 +185,11 @@ def another_services_group(here: Here) -> None:
 
 
 def inner_group(here: Here, path: str = "/ready", **changes: Any) -> None:
-    """Tempo's tasks are in a second target group, as behind an internal load balancer."""
-    check = replace(here.cloud.groups[here.service("tempo").target_group].health_check, path=path)
-    group = FakeTargetGroup(name="tempo-inner-tg", account=here.cloud.account, health_check=check, **changes)
+    """Pyroscope's tasks are in a second target group, as behind an internal load balancer."""
+    check = replace(here.cloud.groups[here.service("pyroscope").target_group].health_check, path=path)
+    group = FakeTargetGroup(name="pyroscope-inner-tg", account=here.cloud.account, health_check=check, **changes)
     here.cloud.groups[group.name] = group
-    here.cloud.services[here.service("tempo").ecs_service].groups.append(group)
+    here.cloud.services[here.service("pyroscope").ecs_service].groups.append(group)
 
 
 def nobody(here: Here) -> None:
@@ -212,7 +219,7 @@ CASES: list[tuple[Callable[[Here], None], tuple[str, ...]]] = [
         another_services_group,
         ("registers its tasks in lgtm-prod-tempo-tg and not in lgtm-prod-loki-tg", "Correct `tar"),
     ),
-    (inner_group, ("tempo-inner-tg", "checks /ready, which is not there after the change", "a path that stays")),
+    (inner_group, ("pyroscope-inner-tg", "checks /ready, which is not there after the change", "a path that stays")),
     (nobody, ("tempo runs no task", "lgtm-prod-tempo is 0", "Scale it up")),
     (instances, ("lgtm-prod-tempo-tg registers targets of type 'instance'", "target type ip")),
     (moved_check, ("lgtm-prod-grafana-tg checks /api/health", "/grafana/api/health")),
@@ -239,16 +246,18 @@ def test_a_further_target_group_that_asks_for_something_else_refuses_nothing(
 
     told = "\n".join(here.outputs().told)
 
-    assert ("tempo-inner-tg checks tempo in a way that is not tried out here" in told) is ("path" not in changes)
+    assert ("pyroscope-inner-tg checks pyroscope in a way that is not tried out here" in told) is (
+        "path" not in changes
+    )
 
 
 @pytest.mark.parametrize(("skip", "refused"), [("", False), ("it takes an hour", True)])
 def test_a_further_check_of_which_the_stack_file_says_nothing_is_left_to_the_trial(
     here: Here, skip: str, refused: bool
 ) -> None:
-    tempo = here.service("tempo")
-    moves = tuple(path for path in tempo.paths.moves if path != "/ready")
-    here.with_service("tempo", paths=replace(tempo.paths, moves=moves), rehearsal=replace(tempo.rehearsal, skip=skip))
+    service = here.service("pyroscope")
+    paths = replace(service.paths, moves=tuple(path for path in service.paths.moves if path != "/ready"))
+    here.with_service("pyroscope", paths=paths, rehearsal=replace(service.rehearsal, skip=skip))
     inner_group(here)
 
     assert isinstance(here.gate(), Shut) is refused
@@ -377,10 +386,10 @@ def test_an_untagged_image_that_stays_is_only_told(here: Here) -> None:
 
 
 def test_a_health_check_in_the_dockerfile_is_found_in_its_own_image(here: Here) -> None:
-    dockerfile = here.folder / "dockerfiles/tempo/Dockerfile"
-    dockerfile.write_text(dockerfile.read_text() + "HEALTHCHECK CMD ask http://localhost:3200/ready\n")
+    dockerfile = here.folder / "dockerfiles/pyroscope/Dockerfile"
+    dockerfile.write_text(dockerfile.read_text() + "HEALTHCHECK CMD ask http://localhost:4040/ready\n")
 
-    assert "dockerfiles/tempo/Dockerfile:6 says http://localhost:3200/ready" in here.refusal()
+    assert "dockerfiles/pyroscope/Dockerfile:6 says http://localhost:4040/ready" in here.refusal()
 
 
 def test_terraform_files_are_read_and_prose_is_not(here: Here) -> None:

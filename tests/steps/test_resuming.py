@@ -14,7 +14,7 @@ from lgtm_deploy.engine.ledger import Ledger
 from tests.steps.simulation import BOTH, SimulatedStop, Simulation, no_hook
 from tests.steps.test_going_back import Watch
 
-NEW = {"tempo": "/tempo/ready", "pyroscope": "/pyroscope/ready"}
+NEW = {"portal": "/portal/ready", "pyroscope": "/pyroscope/ready"}
 
 
 class Stopped:
@@ -49,12 +49,12 @@ class Stopped:
 def ecs_goes_back(world: Simulation) -> None:
     """The hold is over long since, and new tasks were stopped until the circuit breaker tripped."""
     world.cloud.advance(20_000)
-    assert world.running("tempo").deployments[-1].status == "ROLLBACK_SUCCESSFUL"
+    assert world.running("portal").deployments[-1].status == "ROLLBACK_SUCCESSFUL"
 
 
 def somebody_deploys(world: Simulation) -> None:
-    tempo = world.running("tempo")
-    world.cloud.deploy(tempo, tempo.revisions[0])
+    portal = world.running("portal")
+    world.cloud.deploy(portal, portal.revisions[0])
     world.cloud.advance(120)
 
 

@@ -88,19 +88,19 @@ def test_grace_hold_moves_the_check_while_the_deployments_are_under_way(tmp_path
     assert (run.verdict, run.reason) == ("deployed", "")
     assert sequence(world) == "grace-hold"
     assert (watch.dark, watch.failed) == ([], 0)
-    assert watch.moves("tempo") == [("/ready", "200", 4), ("/tempo/ready", "200", 4)]
+    assert watch.moves("portal") == [("/ready", "200", 4), ("/portal/ready", "200", 4)]
 
 
 def test_thresholds_without_a_margin_are_raised_with_the_flip_and_brought_back_after_it(tmp_path: Path) -> None:
     world, watch = world_of(tmp_path, "prefix-change")
     thresholds(world, healthy=3, unhealthy=2)
-    watch.checks["tempo"].clear()
+    watch.checks["portal"].clear()
 
     run = world.apply()
 
     assert (run.verdict, run.reason) == ("deployed", "")
     assert (watch.dark, watch.failed) == ([], 0)
-    assert watch.moves("tempo") == [("/ready", "200", 2), ("/tempo/ready", "200", 5), ("/tempo/ready", "200", 2)]
+    assert watch.moves("portal") == [("/ready", "200", 2), ("/portal/ready", "200", 5), ("/portal/ready", "200", 2)]
     assert world.grace() == dict.fromkeys(BOTH, 0)
 
 
@@ -125,7 +125,7 @@ def test_direct_waits_for_the_deployments_before_the_check_moves(tmp_path: Path,
     assert sequence(world) == "direct"
     assert (watch.dark, watch.failed) == ([], 0)
     # No hold, and the flip comes last.
-    assert order(world, "hold[tempo]", "deploy[tempo]", "early-flip", "flip") == ["deploy[tempo]", "flip"]
+    assert order(world, "hold[portal]", "deploy[portal]", "early-flip", "flip") == ["deploy[portal]", "flip"]
     finished = {name: world.running(name).deployments[-1].finished for name in BOTH}
     flipped = next(event.at for event in world.events if isinstance(event, StepStarted) and event.step == "flip")
     assert all(each is not None and world.clock.at(each) <= flipped for each in finished.values())
@@ -133,15 +133,15 @@ def test_direct_waits_for_the_deployments_before_the_check_moves(tmp_path: Path,
 
 def test_flip_first_moves_the_check_before_the_images(tmp_path: Path) -> None:
     world, watch = world_of(tmp_path, "prefix-change-any-order")
-    today(world, answers_too("/tempo/ready", "/pyroscope/ready"))
+    today(world, answers_too("/portal/ready", "/pyroscope/ready"))
 
     run = world.apply()
 
     assert (run.verdict, run.reason) == ("deployed", "")
     assert sequence(world) == "flip-first"
     assert (watch.dark, watch.failed) == ([], 0)
-    assert order(world, "hold[tempo]", "early-flip", "deploy[tempo]", "flip") == ["early-flip", "deploy[tempo]"]
-    assert watch.moves("tempo") == [("/ready", "200", 4), ("/tempo/ready", "200", 4)]
+    assert order(world, "hold[portal]", "early-flip", "deploy[portal]", "flip") == ["early-flip", "deploy[portal]"]
+    assert watch.moves("portal") == [("/ready", "200", 4), ("/portal/ready", "200", 4)]
 
 
 def test_expand_contract_widens_the_matcher_on_the_new_path_until_the_old_images_are_gone(tmp_path: Path) -> None:
@@ -152,21 +152,21 @@ def test_expand_contract_widens_the_matcher_on_the_new_path_until_the_old_images
     assert (run.verdict, run.reason) == ("deployed", "")
     assert sequence(world) == "expand-contract"
     assert (watch.dark, watch.failed) == ([], 0)
-    assert order(world, "hold[tempo]", "early-flip", "deploy[tempo]", "flip", "settle") == [
+    assert order(world, "hold[portal]", "early-flip", "deploy[portal]", "flip", "settle") == [
         "early-flip",
-        "deploy[tempo]",
+        "deploy[portal]",
         "settle",
     ]
-    assert watch.moves("tempo") == [
+    assert watch.moves("portal") == [
         ("/ready", "200", 4),
-        ("/tempo/ready", "200,404", 4),
-        ("/tempo/ready", "200", 4),
+        ("/portal/ready", "200,404", 4),
+        ("/portal/ready", "200", 4),
     ]
 
 
 def test_a_plan_that_only_permits_images_first_holds_where_another_would_flip(tmp_path: Path) -> None:
     world, watch = world_of(tmp_path, "prefix-change")
-    today(world, answers_too("/tempo/ready", "/pyroscope/ready"))
+    today(world, answers_too("/portal/ready", "/pyroscope/ready"))
 
     assert world.apply().verdict == "deployed"
     assert sequence(world) == "grace-hold"
@@ -181,7 +181,7 @@ def test_an_image_that_gets_ready_slowly_is_held_in_an_ordinary_deployment_too(t
 
     assert (run.verdict, run.reason) == ("deployed", "")
     assert sequence(world) == "direct"
-    assert order(world, "hold[tempo]", "deploy[tempo]", "flip") == ["hold[tempo]", "deploy[tempo]", "flip"]
+    assert order(world, "hold[portal]", "deploy[portal]", "flip") == ["hold[portal]", "deploy[portal]", "flip"]
     assert (watch.dark, watch.failed) == ([], 0)
     assert world.grace() == dict.fromkeys(BOTH, 0)
 
@@ -194,7 +194,7 @@ def test_what_no_sequence_can_carry_is_refused_before_anything_changes(tmp_path:
     run = world.apply()
 
     assert run.verdict == "refused"
-    assert "tempo: ECS may run 1 task(s) at 100-100 %" in run.reason
+    assert "portal: ECS may run 1 task(s) at 100-100 %" in run.reason
     assert not any(world.cloud.called(call) for call in MUTATIONS)
 
 
@@ -204,9 +204,9 @@ def test_the_preview_tells_the_handover(tmp_path: Path) -> None:
     ahead = world.look_ahead()
 
     told = {finding.step: finding.lines for finding in ahead.findings}["handover"]
-    assert "tempo sequence: grace-hold, because neither image passes on the other's path" in told
-    [hold] = [line.change for line in ahead.lines if line.step == "hold[tempo]"]
-    assert hold.startswith("hold tempo's grace period: 0 s -> ")
+    assert "portal sequence: grace-hold, because neither image passes on the other's path" in told
+    [hold] = [line.change for line in ahead.lines if line.step == "hold[portal]"]
+    assert hold.startswith("hold portal's grace period: 0 s -> ")
 
 
 def test_the_two_plans_differ_only_in_what_they_permit_and_in_the_early_flip(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.fakes import Contract, FakeShadowTargets, Source
 from lgtm_deploy.fakes.script import When
 from lgtm_deploy.fakes.targets import FIVE_SECONDS
-from tests.steps.simulation import BOTH, EXAMPLE, Simulation, stack_file
+from tests.steps.simulation import BOTH, Simulation, two_moving
 
 LOST = InDoubtError("The answer was lost.")
 BUSY = TransientError("The rule is still there.")
@@ -46,7 +46,7 @@ def test_the_load_balancer_asks_and_no_task_is_asked_directly(world: Outside) ->
     run = world.apply()
 
     assert (run.verdict, run.reason) == ("deployed", "")
-    assert world.paths() == {"tempo": "/tempo/ready", "pyroscope": "/pyroscope/ready"}
+    assert world.paths() == {"portal": "/portal/ready", "pyroscope": "/pyroscope/ready"}
     assert world.cloud.called("shadow.ask") > 0
     assert world.cloud.called("task_probe.ask") == 0
     assert left(world) == []
@@ -84,18 +84,18 @@ def test_a_second_run_is_unchanged_and_the_target_group_itself_tells(world: Outs
 
 
 def test_a_task_that_does_not_answer_on_the_new_path_is_seen_and_nothing_is_left(world: Outside) -> None:
-    made_of(world, "tempo", Contract(answers={"/other": "x"}))
+    made_of(world, "portal", Contract(answers={"/other": "x"}))
 
     run = world.apply()
 
     assert run.verdict == "rolled-back"
-    assert "/tempo/ready answers 404" in run.reason
+    assert "/portal/ready answers 404" in run.reason
     assert world.cloud.called("infrastructure.apply") == 0
     assert left(world) == []
 
 
 def test_an_image_that_crashes_leaves_nothing(world: Outside) -> None:
-    made_of(world, "tempo", Contract(exit_code=2, log=("no_such_key",)))
+    made_of(world, "portal", Contract(exit_code=2, log=("no_such_key",)))
 
     run = world.apply()
 
@@ -117,17 +117,17 @@ def test_whatever_breaks_nothing_is_left(world: Outside, call: str, when: When, 
 
 
 def test_somebody_elses_deployment_ends_the_run_and_nothing_is_left(world: Outside) -> None:
-    host = world.job().steps["deploy[tempo]"].ports.host
+    host = world.job().steps["deploy[portal]"].ports.host
 
     def deploy_too() -> None:
         # Tempo's own: it is made once Tempo's deployment is under way.
-        if shadow_name(world.stack, "tempo") in world.cloud.shadows and not theirs:
+        if shadow_name(world.stack, "portal") in world.cloud.shadows and not theirs:
             theirs.append("once")
-            host.update(world.service("tempo").ecs_service, force=True)
+            host.update(world.service("portal").ecs_service, force=True)
 
     theirs: list[str] = []
     world.clock.meanwhile = deploy_too
-    made_of(world, "tempo", Contract(answers={"/other": "x"}))
+    made_of(world, "portal", Contract(answers={"/other": "x"}))
 
     assert world.apply().verdict == "superseded"
     assert left(world) == []
@@ -167,14 +167,14 @@ def test_what_an_earlier_run_has_left_goes_too(tmp_path: Path, task_probe: str) 
 
 
 def test_the_name_is_the_same_in_every_run_short_and_of_one_service_only() -> None:
-    stack = stack_file.load(EXAMPLE, "prod")
+    stack = two_moving()
     long = replace(stack, environment=replace(stack.environment, name="a_very.long/environment-name-indeed"))
-    names = [shadow_name(each, service) for each in (stack, long) for service in ("tempo", "pyroscope", "tempo_")]
+    names = [shadow_name(each, service) for each in (stack, long) for service in ("portal", "pyroscope", "portal_")]
 
     assert len(set(names)) == len(names)
     assert all(len(name) <= 32 and name.replace("-", "").isalnum() and name[0] != "-" != name[-1] for name in names)
-    assert shadow_name(stack, "tempo") == names[0]
-    assert shadow_name(other_stack(stack), "tempo") != names[0]
+    assert shadow_name(stack, "portal") == names[0]
+    assert shadow_name(other_stack(stack), "portal") != names[0]
 
 
 def other_stack(stack: Stack) -> Stack:
@@ -183,16 +183,16 @@ def other_stack(stack: Stack) -> Stack:
 
 def test_it_asks_briskly_and_strictly_within_what_aws_allows() -> None:
     slow = replace(FIVE_SECONDS, interval=30, timeout=29, matcher="200,404", healthy_threshold=5)
-    check = shadow_check(slow, "/tempo/ready")
+    check = shadow_check(slow, "/portal/ready")
 
-    assert (check.path, check.matcher, check.interval, check.timeout) == ("/tempo/ready", "200", 10, 9)
+    assert (check.path, check.matcher, check.interval, check.timeout) == ("/portal/ready", "200", 10, 9)
     assert (check.healthy_threshold, check.unhealthy_threshold) == (2, 2)
     assert shadow_check(replace(FIVE_SECONDS, interval=2, timeout=1), "/").interval == 5
 
 
 def test_after_the_flip_everything_comes_back(world: Outside) -> None:
     before = world.paths(), world.tags(), world.grace()
-    del world.cloud.rules["/tempo"]
+    del world.cloud.rules["/portal"]
 
     run = world.apply()
 

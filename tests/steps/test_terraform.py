@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from lgtm_deploy.config import stack_file
 from lgtm_deploy.core.errors import PermanentError, RefusedError, TransientError
 from lgtm_deploy.core.gate import Open, Waiting
 from lgtm_deploy.core.guard import Allowance
@@ -19,16 +18,16 @@ from lgtm_deploy.fakes import FakeCloud, fake_ports, lay
 from lgtm_deploy.steps.terraform_apply import ApplyInputs, TerraformApply
 from lgtm_deploy.steps.terraform_plan import PlanInputs, PlanOutputs, ReplanInputs, TerraformPlan, TerraformReplan
 from lgtm_deploy.steps.terraform_settle import SettleInputs, TerraformSettle
-from tests.steps.simulation import EXAMPLE
+from tests.steps.simulation import two_moving
 
 TYPE = "aws_lb_target_group"
-GROUP = "lgtm-prod-tempo-tg"
+GROUP = "lgtm-prod-portal-tg"
 ADDRESS = f'{TYPE}.this["{GROUP}"]'
 PATH = (Allowance(type=TYPE, attributes=("health_check.path", "health_check.matcher")),)
 WINDOW = (
     Allowance(type=TYPE, attributes=("health_check.path", "health_check.matcher", "health_check.unhealthy_threshold")),
 )
-RAISED = {"tempo_unhealthy_threshold": "7"}
+RAISED = {"portal_unhealthy_threshold": "7"}
 TOPIC: Mapping[str, Any] = {
     "address": "aws_sns_topic.alarms",
     "mode": "managed",
@@ -43,10 +42,10 @@ def quiet(_line: str) -> None:
 
 
 class Place:
-    """The example in the cloud in memory, and its load balancer's root."""
+    """The stack in the cloud in memory, and its load balancer's root."""
 
     def __init__(self, workspace: Path) -> None:
-        self.stack: Stack = stack_file.load(EXAMPLE, "prod")
+        self.stack: Stack = two_moving()
         self.cloud: FakeCloud = lay(self.stack)
         self.ports: Ports = fake_ports(self.stack, self.cloud, workspace)
         self.root = self.cloud.roots[(self.stack.directory / self.stack.root("alb").root).resolve()]
@@ -89,7 +88,7 @@ def place(tmp_path: Path) -> Place:
 def test_a_plan_says_exactly_what_it_touches(place: Place) -> None:
     planned = place.plan()
 
-    assert [each.name for each in planned.touched] == [f'{TYPE}.this["lgtm-prod-pyroscope-tg"]', ADDRESS]
+    assert [each.name for each in planned.touched] == [ADDRESS, f'{TYPE}.this["lgtm-prod-pyroscope-tg"]']
     assert {each.attributes for each in planned.touched} == {("health_check.path",)}
     assert "document" not in str(planned)
 
@@ -206,24 +205,24 @@ def settled(place: Place, touched: tuple[Touched, ...], variables: Mapping[str, 
 def test_what_was_raised_for_the_window_comes_back_and_the_path_stays(place: Place) -> None:
     window = place.plan(WINDOW, **RAISED)
     place.apply(window, variables=RAISED)
-    assert place.check == ("/tempo/ready", "200", 7)
+    assert place.check == ("/portal/ready", "200", 7)
 
     step, inputs, seen = settled(place, window.touched, RAISED)
 
-    assert place.check == ("/tempo/ready", "200", 4)
+    assert place.check == ("/portal/ready", "200", 4)
     again = step.recall(step.observe(inputs), seen)
     assert isinstance(step.propose(inputs, again), Nothing)
 
 
 def test_a_matcher_that_was_widened_is_narrow_again(place: Place) -> None:
-    wide = {"tempo_health_check_matcher": "200,404"}
+    wide = {"portal_health_check_matcher": "200,404"}
     window = place.plan(PATH, **wide)
     place.apply(window, variables=wide)
-    assert place.check == ("/tempo/ready", "200,404", 4)
+    assert place.check == ("/portal/ready", "200,404", 4)
 
     settled(place, window.touched, wide)
 
-    assert place.check == ("/tempo/ready", "200", 4)
+    assert place.check == ("/portal/ready", "200", 4)
 
 
 def test_without_a_window_there_is_nothing_to_settle(place: Place) -> None:
@@ -253,14 +252,14 @@ def test_settling_changes_nothing_but_what_the_window_did(place: Place, committe
         settled(place, window.touched, RAISED)
 
     assert line in refused.value.message
-    assert place.check == ("/tempo/ready", "200", 7)
+    assert place.check == ("/portal/ready", "200", 7)
 
 
 def test_path_matcher_and_threshold_are_recorded_and_come_back(place: Place) -> None:
-    variables = {**RAISED, "tempo_health_check_matcher": "200,404"}
+    variables = {**RAISED, "portal_health_check_matcher": "200,404"}
     window = place.plan(WINDOW, **variables)
     step, inputs, seen = place.apply(window, variables=variables)
-    assert place.check == ("/tempo/ready", "200,404", 7)
+    assert place.check == ("/portal/ready", "200,404", 7)
     assert isinstance(step.restored(inputs, seen), Waiting)
 
     step.compensate(inputs, seen, quiet)
@@ -275,7 +274,7 @@ def test_a_settled_window_can_be_opened_again_on_the_way_back(place: Place) -> N
     settle, inputs, seen = settled(place, window.touched, RAISED)
 
     settle.compensate(inputs, seen, quiet)
-    assert place.check == ("/tempo/ready", "200", 7)
+    assert place.check == ("/portal/ready", "200", 7)
     assert isinstance(settle.restored(inputs, seen), Open)
     flip.compensate(flipped, at_flip, quiet)
     assert place.check == ("/ready", "200", 4)

@@ -20,10 +20,10 @@ from tests.steps.test_terraform import GROUP, TOPIC, Place, quiet
 
 EARLIER = "cafe" * 10
 RULE: dict[str, Any] = {
-    "address": "aws_lb_listener_rule.tempo",
+    "address": "aws_lb_listener_rule.portal",
     "mode": "managed",
     "type": "aws_lb_listener_rule",
-    "name": "tempo",
+    "name": "portal",
     "change": {"actions": ["update"], "before": {"priority": 30}, "after": {"priority": 31}},
 }
 
@@ -144,16 +144,16 @@ def test_at_last_the_load_balancer_is_brought_back_and_the_drift_is_told(
 def test_what_the_load_balancer_cannot_tell_is_looked_for_in_the_state_and_told_to_be_left(place: Place) -> None:
     changed = Changed(place, earlier="")
     rule = Touched(
-        type=RULE["type"], name=RULE["address"], attributes=("priority",), before={"priority": "30"}, named="tempo"
+        type=RULE["type"], name=RULE["address"], attributes=("priority",), before={"priority": "30"}, named="portal"
     )
     changed.inputs = replace(changed.inputs, touched=(*changed.inputs.touched, rule))
     place.root.also.append({**RULE, "change": {"actions": ["no-op"], "before": {"priority": 31}, "after": {}}})
 
-    assert "left as it is: aws_lb_listener_rule.tempo" in changed.refused()
+    assert "left as it is: aws_lb_listener_rule.portal" in changed.refused()
     still = changed.step.restored(changed.inputs, changed.seen)
 
     assert place.check[0] == "/ready"
-    assert still == Waiting(reason="aws_lb_listener_rule.tempo: priority is 31, it was 30")
+    assert still == Waiting(reason="aws_lb_listener_rule.portal: priority is 31, it was 30")
 
 
 @pytest.mark.parametrize("error", [TransientError("Rate exceeded."), DeadlineError("still locked by ci@runner-4")])
@@ -173,7 +173,7 @@ def test_a_second_request_to_stop_is_heeded_on_every_way(place: Place) -> None:
 
     with pytest.raises(InterruptedRunError):
         changed.back()
-    assert place.check[0] == "/tempo/ready"
+    assert place.check[0] == "/portal/ready"
 
 
 def test_what_is_applied_says_its_revision(place: Place) -> None:
@@ -193,7 +193,7 @@ def undeclared(service: Service) -> Service:
 
 def failing_after_the_flip(workspace: Path) -> Simulation:
     simulation = Simulation(workspace, changed=undeclared)
-    del simulation.cloud.rules["/tempo"]
+    del simulation.cloud.rules["/portal"]
     return simulation
 
 

@@ -58,7 +58,7 @@ def world(tmp_path: Path) -> Simulation:
     text = (PLANS / "prefix-change.yaml").read_text(encoding="utf-8")
     (tmp_path / "plans").mkdir()
     (tmp_path / "plans" / "verified.yaml").write_text(re.sub("(?m)^name: .*$", "name: verified", text) + STEPS)
-    world = Simulation(tmp_path, plan=str(tmp_path / "plans" / "verified.yaml"))
+    world = Simulation(tmp_path, plan=str(tmp_path / "plans" / "verified.yaml"), whole=True)
     world.cloud.web.update({path: answering(world, path) for path in SOUND})
     return world
 
@@ -78,7 +78,7 @@ def test_what_the_run_broke_elsewhere_brings_it_back(world: Simulation) -> None:
     """The gate waits until its deadline, and then the run goes back, with the reason."""
 
     def broken(question: Question) -> Reply:
-        gone = world.paths()["tempo"].startswith("/tempo")
+        gone = world.paths()["pyroscope"].startswith("/pyroscope")
         return Reply(status=500, body="boom") if gone else Reply(status=200, body=LIST)
 
     world.cloud.web["/loki/api/v1/labels"] = broken

@@ -21,15 +21,17 @@ from lgtm_deploy.core.ports import Ports
 from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.core.verify.finding import Finding
 from lgtm_deploy.fakes import fake_ports, lay
-from lgtm_deploy.sandbox.standins import grafana, loki, mimir, pyroscope, tempo
-from lgtm_deploy.sandbox.standins.catalogue import PROGRAMS, PrefixBehaviour
-from lgtm_deploy.sandbox.standins.listener import Request, Response, Routes, _Exchange, _Server
-from lgtm_deploy.sandbox.standins.program import Start
+from lgtm_deploy.sandbox.standins import grafana
+from lgtm_deploy.sandbox.standins.catalogue import PROGRAMS
+from lgtm_deploy.sandbox.standins.listener import Answer, HttpExchange, HttpServer, Request, Response
+from lgtm_deploy.sandbox.standins.standin import StandIn
 from lgtm_deploy.steps.verification import Login, Verification
 from lgtm_deploy.steps.verification.writing import write
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "lgtm-stack"
-DEFINITIONS = {each.__name__.rpartition(".")[2]: each.DEFINITION for each in (grafana, loki, mimir, pyroscope, tempo)}
+SERVICES = ("loki", "mimir", "pyroscope", "tempo")
+# No delay of the recordings is waited for.
+FACTOR = 1e9
 LOGIN = Login(headers={"Authorization": "Basic YWRtaW46YWRtaW4="})
 RULES = {
     "/api/v1/push": "mimir",
@@ -48,7 +50,6 @@ class Raw(Exception):  # noqa: N818 - no error: an answer that is none
         self.content, self.seconds, self.reset = content, seconds, reset
 
 
-Answer = Callable[[Request], Response]
 Breakage = Callable[[Request, Answer], Response]
 
 
@@ -64,8 +65,8 @@ class Loopback:
     url: str = ""
     breakage: Breakage = sound
     ahead: float = 0.0
-    """So many seconds its clock is ahead."""
-    programs: Mapping[str, tuple[Routes, ...]] = field(default_factory=dict)
+    """Seconds by which its clock is ahead."""
+    programs: Mapping[str, tuple[Answer, ...]] = field(default_factory=dict)
 
     def answer(self, request: Request) -> Response:
         """As the load balancer would send it on, unless something is broken."""
@@ -73,26 +74,23 @@ class Loopback:
 
     def _sound(self, request: Request) -> Response:
         if request.path.startswith("/otlp/"):
-            return self.programs["tempo"][1].answer(replace(request, path=request.path.removeprefix("/otlp")))
+            return self.programs["tempo"][1](replace(request, path=request.path.removeprefix("/otlp")))
         name = next((name for path, name in RULES.items() if request.path.startswith(path)), "grafana")
-        return self.programs[name][0].answer(request)
+        return self.programs[name][0](request)
 
 
-def started(behaviours: Mapping[str, PrefixBehaviour] | None = None) -> dict[str, tuple[Routes, ...]]:
-    """The routes of all programs with the example's own configuration, after the change."""
-    found = {}
-    for name, definition in DEFINITIONS.items():
+def started(versions: Mapping[str, str] | None = None) -> dict[str, tuple[Answer, ...]]:
+    """Return what answers for each program with the example's own configuration, or in another version."""
+    found: dict[str, tuple[Answer, ...]] = {"grafana": (grafana.start(PROGRAMS["grafana"].versions[-1])[1],)}
+    stack = yaml.safe_load((EXAMPLE / "lgtm-deploy.yaml").read_text())["services"]
+    for name in SERVICES:
         file = EXAMPLE / "dockerfiles" / name / "config" / f"{name}-config.yaml"
-        config: dict[str, Any] = yaml.safe_load(file.read_text()) if file.exists() else {}
-        version, usual = list(PROGRAMS[name].versions.items())[-1]
-        version = "2.3.1" if name == "tempo" else version
-        usual = PrefixBehaviour.MOVES_ALL if name == "tempo" else usual
-        start = Start(version=version, prefix_behaviour=(behaviours or {}).get(name, usual), config=config)
-        found[name] = tuple(listener.routes for listener in definition.start(start).listeners)
-    for name in ("tempo", "pyroscope"):
-        for _ in range(2):
+        version = (versions or {}).get(name, stack[name]["version"])
+        standin = StandIn(name, version, yaml.safe_load(file.read_text()), factor=FACTOR)
+        found[name] = tuple(listener.answer for listener in standin.listeners)
+        for path in (f"/{name}/ready", "/ready", f"/{name}/ready", "/ready"):
             # The first probe of readiness starts its clock.
-            found[name][0].answer(Request(method="GET", path=f"/{name}/ready"))
+            found[name][0](Request(method="GET", path=path))
     return found
 
 
@@ -100,12 +98,12 @@ def started(behaviours: Mapping[str, PrefixBehaviour] | None = None) -> dict[str
 def on_loopback(stack: Loopback, tls: ssl.SSLContext | None = None) -> Iterator[Loopback]:
     """Serves the stack on a port of its own."""
 
-    class Exchange(_Exchange):
-        table = stack  # type: ignore[assignment]
+    class Exchange(HttpExchange):
+        table = stack
 
         def _answer(self) -> None:
             try:
-                response = self.table.answer(self._request())
+                response = self.table.answer(self.read())
             except Raw as raw:
                 self.close_connection = True
                 time.sleep(raw.seconds)
@@ -114,7 +112,7 @@ def on_loopback(stack: Loopback, tls: ssl.SSLContext | None = None) -> Iterator[
                 else:
                     self.wfile.write(raw.content)
                 return
-            self._send(response)
+            self.send(response)
 
         def date_time_string(self, timestamp: float | None = None) -> str:
             at = datetime.fromtimestamp(time.time() + stack.ahead, UTC)
@@ -122,7 +120,7 @@ def on_loopback(stack: Loopback, tls: ssl.SSLContext | None = None) -> Iterator[
 
         do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = _answer  # noqa: N815
 
-    server = _Server(("127.0.0.1", 0), Exchange)
+    server = HttpServer(("127.0.0.1", 0), Exchange)
     server.daemon_threads = True
     if tls:
         server.socket = tls.wrap_socket(server.socket, server_side=True)

@@ -1,7 +1,7 @@
 """How a service is carried from one health-check path to another without a gap: which sequence, for how long, and what
 would happen otherwise."""
 
-from lgtm_deploy.core.handover.causes import cause_of_silence
+from lgtm_deploy.core.handover.causes import cause_under_prefix
 from lgtm_deploy.core.handover.decision import Decision, decide
 from lgtm_deploy.core.handover.facts import Facts
 from lgtm_deploy.core.handover.flip import astray
@@ -20,7 +20,7 @@ __all__ = [
     "Refusal",
     "Way",
     "astray",
-    "cause_of_silence",
+    "cause_under_prefix",
     "decide",
     "flip_before_images",
     "hold_seconds",

@@ -1,42 +1,61 @@
-"""Why does an image answer nothing at all?"""
+"""Known causes of wrong answers under a prefix, and what to do instead.
 
-from collections.abc import Iterable
+The advice depends on the program and on its version.
+"""
+
+from collections.abc import Iterable, Sequence
 
 from lgtm_deploy.core.contract import Reply
 from lgtm_deploy.core.stack import Service
+from lgtm_deploy.core.verify.reads import kind_of
+from lgtm_deploy.core.versions import numbers
 
-NOT_FOUND = 404
-# Since 2.4.0 Tempo serves only the prefixed sub-router and registers its routes on the other one (read in its source
-# at 2.4.0 to 2.9.0, and executed: every path answers 404 but `<prefix>/metrics`).
-_TEMPO_BROKEN_SINCE = (2, 4)
+NOT_FOUND, UNIMPLEMENTED = 404, 501
+# Tempo: with `server.http_path_prefix` the query frontend asks the queriers where they do not listen, on every release
+# from 1.5 on (recordings tempo-*-path-prefix; the releases between by their source). From 2.4 on it registers its
+# routes on a router that it does not serve then: only `<prefix>/metrics` answers.
+_TEMPO_SILENT_SINCE = (2, 4)
+# Tempo 2.3.1 says so on search, and on a trace by its id (recording tempo-2.3.1-path-prefix).
+_TEMPO_ASTRAY = ("upstream: (404)", "wiretype end group")
+# Pyroscope 1.13.5 asks itself without the prefix; 2.0.4 works under it (recordings pyroscope-*-path-prefix).
+_PYROSCOPE_WORKS_SINCE = (2, 0)
+_PYROSCOPE_ASTRAY = "404 Not Found"
 
 
-def cause_of_silence(service: Service, replies: Iterable[Reply]) -> str:
-    """Why no route answers, and which plan to use instead; empty where nothing is known.
-
-    Tempo from 2.4 on serves no route with `server.http_path_prefix`: `http_api_prefix` is the setting that works, and
-    leaves the health check where it is.
-    """
-    asked = [reply for reply in replies if reply.path.partition("?")[0] != f"{service.prefix}/metrics"]
-    if not service.prefix or not asked or any(reply.status != NOT_FOUND for reply in asked):
+def cause_under_prefix(service: Service, replies: Iterable[Reply]) -> str:
+    """Return why the service's answers are wrong under its prefix, and what to do; empty where nothing is known."""
+    if not service.prefix:
         return ""
-    if not _is_tempo(service) or _numbers(service.version) < _TEMPO_BROKEN_SINCE:
+    asked = [reply for reply in replies if reply.path.partition("?")[0] != f"{service.prefix}/metrics"]
+    match kind_of(service):
+        case "tempo":
+            return _of_tempo(service, asked)
+        case "pyroscope":
+            return _of_pyroscope(service, asked)
+    return ""
+
+
+def _of_tempo(service: Service, replies: Sequence[Reply]) -> str:
+    version = numbers(service.version)
+    if any(sign in reply.body for reply in replies if reply.is_broken for sign in _TEMPO_ASTRAY):
+        why = "Tempo's parts do not find each other under this prefix"
+    elif replies and all(reply.status == NOT_FOUND for reply in replies) and version >= _TEMPO_SILENT_SINCE:
+        why = f"Tempo {service.version} serves no route but {service.prefix}/metrics"
+    else:
         return ""
     return (
-        f"Tempo {service.version} serves no route but {service.prefix}/metrics with http_path_prefix (so do all from "
-        "2.4 on): use plan `prefix-change-api`, with http_api_prefix."
+        f"{why}: no release from 1.5 on can read with `server.http_path_prefix`. Set the top-level "
+        f"`http_api_prefix: {service.prefix}` instead, and leave the health check on /ready."
     )
 
 
-def _is_tempo(service: Service) -> bool:
-    return any("tempo" in name for name in (service.name, service.repository, service.context))
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    """The leading numbers of a version such as `v2.9.0-rc1`."""
-    numbers: list[int] = []
-    for part in version.removeprefix("v").partition("-")[0].split("."):
-        if not part.isdigit():
-            break
-        numbers.append(int(part))
-    return tuple(numbers)
+def _of_pyroscope(service: Service, replies: Sequence[Reply]) -> str:
+    hangs = any(reply.waited for reply in replies if reply.path.startswith(f"{service.prefix}/"))
+    astray = any(reply.status in (NOT_FOUND, UNIMPLEMENTED) and _PYROSCOPE_ASTRAY in reply.body for reply in replies)
+    version = numbers(service.version)
+    if version and version < _PYROSCOPE_WORKS_SINCE and (hangs or astray):
+        return (
+            f"Pyroscope {service.version} asks itself without the prefix: profiles are refused and queries hang. Use "
+            "2.0.4, whose parts follow `server.http_path_prefix`, or leave the prefix out."
+        )
+    return "Pyroscope's parts do not find each other under this prefix." if astray else ""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lgtm_deploy.core.contract import Reply
-from lgtm_deploy.core.handover.causes import cause_of_silence
+from lgtm_deploy.core.handover.causes import cause_under_prefix
 from lgtm_deploy.core.handover.checks import LARGEST_THRESHOLD, SAFE_LEAD, TIGHT_LEAD, lead, longest_gap
 from lgtm_deploy.core.handover.facts import Facts
 from lgtm_deploy.core.handover.hold import kills_before_ready
@@ -134,7 +134,7 @@ def _grace_hold(facts: Facts) -> Way | Refusal:
 
 def _unhealthy(facts: Facts) -> Refusal:
     contract, reply = facts.contract, facts.new_on_new
-    cause = cause_of_silence(facts.service, contract.new.replies)
+    cause = cause_under_prefix(facts.service, contract.new.replies)
     return Refusal(
         reason=f"{facts.service.name}: the new image {spell(reply)} on {contract.new_path}, where its health will be "
         f"checked{'' if cause else ': no sequence can work'}" + (f": {cause}" if cause else "."),

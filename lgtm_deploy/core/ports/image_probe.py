@@ -41,7 +41,7 @@ class ContainerSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Ended:
-    """How a container ended. `log` are its last lines, oldest first."""
+    """How a container ended. `log` are the last lines of its log, as many as are needed to explain it, oldest first."""
 
     exit_code: int
     out_of_memory: bool = False
@@ -56,12 +56,19 @@ class RunningImage(Protocol):
         """The names of the environment variables that it has, those of the image itself included."""
         ...
 
-    def ask(self, path: str, *, send: str = "", tenant: str = "") -> Answer:
-        """GET, or POST of the JSON in `send`; redirects are not followed. Raises TransientError: nothing answers."""
+    def ask(self, path: str, *, method: str = "GET", send: str = "", tenant: str = "") -> Answer:
+        """Ask with `send` as the JSON body, where there is one; redirects are not followed. Threads may share it.
+
+        Raises TransientError when nothing answers, TimedOutError when no complete answer comes in time.
+        """
         ...
 
     def ended(self) -> Ended | None:
         """How it ended, or None while it runs. Raises MissingToolError when this machine cannot run it at all."""
+        ...
+
+    def log(self) -> tuple[str, ...]:
+        """Return the last lines of its log, as many as are needed to explain it, oldest first."""
         ...
 
 

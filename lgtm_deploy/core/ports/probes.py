@@ -32,6 +32,9 @@ class TaskProbe(Protocol):
 class StackProbe(Protocol):
     """Asks the stack as a user does: through the load balancer, with the tenant's header."""
 
-    def ask(self, path: str) -> Answer:
-        """GET; redirects are not followed. Raises TransientError when nothing answers."""
+    def ask(self, path: str, *, method: str = "GET", send: str = "") -> Answer:
+        """Ask with `send` as the JSON body, where there is one; redirects are not followed.
+
+        Raises TransientError when nothing answers, TimedOutError when no complete answer comes in time.
+        """
         ...

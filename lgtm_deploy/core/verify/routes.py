@@ -1,12 +1,12 @@
 """Are the paths that a change moves, keeps or drops where the stack file says that they are?"""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from lgtm_deploy.core.listener_rules import matches
+from lgtm_deploy.core.methods import is_connect, takes_post
 from lgtm_deploy.core.ports import ListenerRule
 from lgtm_deploy.core.ports.web import Question, Reply
 from lgtm_deploy.core.routes import Routes
@@ -15,9 +15,6 @@ from lgtm_deploy.core.verify.check import JSON, Check, Place
 from lgtm_deploy.core.verify.finding import Judgement
 from lgtm_deploy.core.verify.troubles import said, wrong_with
 
-# A Connect method, such as /querier.v1.QuerierService/LabelNames: it takes POST only.
-_METHOD = re.compile(r"/[\w.]+\.v\d+\.\w+/\w+$")
-_POSTED = re.compile(r"/(ingest|push)$")
 # The route is there, and this is not how one asks it; or it asks for a tenant or for time.
 _THERE = (
     HTTPStatus.BAD_REQUEST,
@@ -93,8 +90,8 @@ def _taken(rules: Sequence[ListenerRule], path: str) -> Sequence[str]:
 
 def probe_of(place: Place, path: str) -> Question:
     """A request that shows whether the route is there, and changes nothing: /ingest without a name is refused."""
-    if _METHOD.search(path) or _POSTED.search(path):
-        return place.post(path, b"{}" if _METHOD.search(path) else b"", JSON)
+    if takes_post(path):
+        return place.post(path, b"{}" if is_connect(path) else b"", JSON)
     return place.get(path)
 
 

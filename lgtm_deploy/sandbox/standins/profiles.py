@@ -18,10 +18,11 @@ _TYPES = {
     "alloc_space": "memory:alloc_space:bytes::",
     "wall": "wall:wall:nanoseconds:cpu:nanoseconds",
 }
-# Without a `service_name` in the query 2.0.4 sees a profile once its segment is compacted: 50 s after the first of
-# dozens of writes those that are 30 s old (pyroscope-2.0.4-plain: not in `SelectMergeStacktraces, {} hour, after
-# writing`, but in `render, bare`); with two writes not in 90 s (pyroscope-2.0.4-tenants).
-COMPACTED_WRITES, FIRST_SECONDS, EACH_SECONDS = 17, 50.0, 30.0
+# Without a `service_name` in the query 2.0.4 sees a profile once its segment is compacted: with dozens of writes, 50 s
+# after the first and 8 s after the last of them, those that are 30 s old (pyroscope-2.0.4-plain, -plain-single-tenant:
+# not in `SelectMergeStacktraces, {} hour, after writing`, but in `render, bare`); with two writes not in 90 s
+# (pyroscope-2.0.4-tenants).
+COMPACTED_WRITES, FIRST_SECONDS, LAST_SECONDS, EACH_SECONDS = 17, 50.0, 8.0, 30.0
 
 Stacks = dict[tuple[str, ...], int]
 
@@ -113,7 +114,9 @@ class ProfileStore:
         mine = [each for each in self._profiles if each.tenant in tenants]
         # `ProfileTypes, hour, after writing` sees what `LabelNames, hour, after writing` does not.
         if self._segments and not named and method != "ProfileTypes":
-            compacted = len(mine) >= COMPACTED_WRITES and mine[0].at + FIRST_SECONDS <= at
+            compacted = len(mine) >= COMPACTED_WRITES and at >= max(
+                mine[0].at + FIRST_SECONDS, mine[-1].at + LAST_SECONDS
+            )
             mine = [each for each in mine if compacted and each.at + EACH_SECONDS <= at]
         start, end = span
         return [

@@ -6,6 +6,7 @@ The tests put them to `lgtm-deploy`; `make night` puts them to a script too, as 
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import yaml
@@ -19,10 +20,13 @@ Commit = Callable[[Checkout], None]
 OLD_TAG, NEW_TAG = "20260101", "20260116"
 # What Pyroscope 1.13.5 answers without a prefix, and nothing answers with it.
 BARE_PATHS = ("/ingest", "/querier.v1.*")
-LABEL_NAMES = "/querier.v1.QuerierService/LabelNames"
+PROFILE_TYPES = "/querier.v1.QuerierService/ProfileTypes"
 
 _STACK_FILE = "lgtm-deploy.yaml"
+_VARIABLES = "terraform/environments/sandbox/common.tfvars"
+_MOVED_CHECK = "path: /tempo/ready\n      body: ready\n      variable"
 _MIMIR = "dockerfiles/mimir/config/mimir-config.yaml"
+_TEMPO = "dockerfiles/tempo/config/tempo-config.yaml"
 _PYROSCOPE = "dockerfiles/pyroscope/config/pyroscope-config.yaml"
 
 
@@ -51,8 +55,20 @@ def flip_first(checkout: Checkout) -> None:
     _plans(checkout).joinpath("flip-first.yaml").write_text(yaml.safe_dump(plan, sort_keys=False), encoding="utf-8")
 
 
-def tempo_2_9(checkout: Checkout) -> None:
-    checkout.edit(_STACK_FILE, 'version: "2.3.1"', 'version: "2.9.0"')
+def tempo_under_path_prefix(checkout: Checkout, version: str) -> None:
+    """The change as it was planned: `server.http_path_prefix`, and a health check that moves with it."""
+    checkout.edit(_STACK_FILE, 'version: "2.9.0"', f'version: "{version}"')
+    checkout.edit(_STACK_FILE, "path: /ready\n      body: ready\n      variable", _MOVED_CHECK)
+    checkout.edit(_STACK_FILE, "moves: [/api/echo,", "moves: [/ready, /metrics, /api/echo,")
+    checkout.edit(_VARIABLES, 'tempo_health_check_path     = "/ready"', 'tempo_health_check_path     = "/tempo/ready"')
+    file = checkout.folder / _TEMPO
+    config = yaml.safe_load(file.read_text(encoding="utf-8"))
+    config["server"]["http_path_prefix"] = config.pop("http_api_prefix")
+    if version.startswith("3."):
+        # 3.x refuses these blocks of a 2.x configuration.
+        for gone in ("ingester", "compactor"):
+            del config[gone]
+    file.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
 
 
 def runtime_config_on_s3(checkout: Checkout) -> None:
@@ -75,7 +91,7 @@ def pinned_tag(checkout: Checkout) -> None:
 
 
 def one_variable_for_both(checkout: Checkout) -> None:
-    checkout.edit(_STACK_FILE, 'version: "2.3.1"', f'version: "2.9.0-{NEW_TAG}"')
+    checkout.edit(_STACK_FILE, 'version: "2.9.0"', f'version: "2.9.0-{NEW_TAG}"')
 
 
 def pyroscope_1(checkout: Checkout) -> None:
@@ -96,12 +112,16 @@ FLIP_FIRST = Case(
     plan="flip-first",
 )
 IMAGES_FIRST = Case(id="N1", change="images first, as documented", commit=nothing_more)
-TEMPO_2_9 = Case(
-    id="N2",
-    change="Tempo 2.9.0 with server.http_path_prefix",
-    commit=tempo_2_9,
-    names=("tempo", "/tempo/ready", "404", "prefix-change-api"),
-    services=("tempo",),
+TEMPO_PATH_PREFIX = tuple(
+    Case(
+        id="N2",
+        change=f"Tempo {version} with server.http_path_prefix",
+        commit=partial(tempo_under_path_prefix, version=version),
+        names=("tempo", answer, "http_api_prefix"),
+        services=("tempo",),
+    )
+    # 2.3.1 is ready and cannot read; later versions answer on no path but /tempo/metrics.
+    for version, answer in (("2.3.1", "500"), ("2.9.0", "404"), ("3.0.3", "404"))
 )
 RUNTIME_CONFIG = Case(
     id="N3",
@@ -127,7 +147,7 @@ STORAGE_S3_PREFIX = Case(
 )
 SLOW_START = Case(
     id="N5",
-    change="grace period 0, ready 15 s after the first probe",
+    change="grace period 0, ready 47 s after the first probe",
     commit=nothing_more,
     services=("pyroscope",),
 )
@@ -150,7 +170,7 @@ FALSE_GREEN = Case(
     id="N8",
     change="Pyroscope 1.13.5 under the prefix",
     commit=pyroscope_1,
-    names=("pyroscope", f"/pyroscope{LABEL_NAMES}", "404"),
+    names=("pyroscope", f"/pyroscope{PROFILE_TYPES}", "does not answer within"),
     services=("pyroscope",),
 )
 BARE_RULES = Case(

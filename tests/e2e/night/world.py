@@ -7,18 +7,14 @@ from typing import Any
 import docker
 
 from lgtm_deploy.core.stack import Stack
-from lgtm_deploy.sandbox.base_image import build_base_images
 from lgtm_deploy.sandbox.clients import client
 from lgtm_deploy.sandbox.connection import Connection
 from lgtm_deploy.sandbox.home import Home
-from lgtm_deploy.sandbox.removal import HOME_LABEL
+from lgtm_deploy.sandbox.images import build_standins
 from lgtm_deploy.sandbox.settled import wait_settled
 
 # Base images that the example does not name.
-VERSIONS = {"tempo": "2.9.0", "pyroscope": "1.13.5"}
-
-# Beyond the time that a slow task needs, in seconds: today's own deployment is not what is on trial.
-_LONG_ENOUGH = 60
+VERSIONS = (("tempo", "2.3.1"), ("tempo", "3.0.3"), ("pyroscope", "1.13.5"))
 
 _KEPT = (
     "family",
@@ -47,16 +43,13 @@ class World:
         """Makes the base images of that night, where they are missing."""
         engine = docker.DockerClient(base_url=self._connection.docker_host)
         try:
-            build_base_images(
-                engine, label=f"{HOME_LABEL}={home.identity}", versions=VERSIONS, registry=home.base_registry
-            )
+            build_standins(home, engine, list(VERSIONS.items()), self._connection.choice.factor, lambda _text: None)
         finally:
             engine.close()
 
-    def slow_start(self, name: str, seconds: float) -> None:
-        """Gives the service's tasks an environment in which readiness takes that long, and deploys them."""
-        self.set_grace_period(name, int(seconds) + _LONG_ENOUGH)
-        self._revise(name, environment={"STANDIN_READY_SECONDS": f"{seconds:g}"})
+    def slow_start(self, name: str) -> None:
+        """Deploys the service's tasks with an environment in which their delays are those of the real server."""
+        self._revise(name, environment={"STANDIN_FACTOR": "1"})
 
     def pin(self, name: str, tag: str) -> None:
         """Tags the image that runs, and deploys a task definition that names it by that tag, unless it does already."""
@@ -94,10 +87,10 @@ class World:
         return str(found[0]["imageDigest"])
 
     @contextmanager
-    def rules(self, name: str, paths: tuple[str, ...]) -> Iterator[None]:
+    def rules(self, name: str, paths: tuple[str, ...], *, first_priority: int = 400) -> Iterator[None]:
         """Listener rules that lead these paths to the service, unless there are some."""
         missing = [path for path in paths if path not in self._routed(name)]
-        made = [self._add_rule(name, 400 + number, path) for number, path in enumerate(missing)]
+        made = [self._add_rule(name, first_priority + number, path) for number, path in enumerate(missing)]
         try:
             yield
         finally:

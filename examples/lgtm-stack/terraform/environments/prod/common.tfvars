@@ -24,7 +24,7 @@ health_check = {
 deregistration_delay              = 120
 health_check_grace_period_seconds = 0
 
-tempo_health_check_path     = "/tempo/ready"
+tempo_health_check_path     = "/ready"
 pyroscope_health_check_path = "/pyroscope/ready"
 
 task_sizes = {

@@ -22,15 +22,12 @@ health_check = {
   unhealthy_threshold = 4
 }
 deregistration_delay              = 5
-health_check_grace_period_seconds = 15
+# Pyroscope is ready after 47 s.
+health_check_grace_period_seconds = 120
 
-tempo_health_check_path     = "/tempo/ready"
+tempo_health_check_path     = "/ready"
 pyroscope_health_check_path = "/pyroscope/ready"
 
 container_environment = {
-  grafana   = { GF_SECURITY_ADMIN_PASSWORD = "admin" }
-  loki      = { STANDIN_READY_SECONDS = "2" }
-  mimir     = { STANDIN_READY_SECONDS = "2" }
-  tempo     = { STANDIN_READY_SECONDS = "2", STANDIN_SEARCH_SECONDS = "2" }
-  pyroscope = { STANDIN_READY_SECONDS = "2" }
+  grafana = { GF_SECURITY_ADMIN_PASSWORD = "admin" }
 }

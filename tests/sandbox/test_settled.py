@@ -1,0 +1,98 @@
+"""How long a sandbox that comes up is waited for, and what is told of a service that cannot."""
+
+from pathlib import Path
+
+import pytest
+
+from lgtm_deploy.core.stack import Environment, Health, Service, Stack
+from lgtm_deploy.fakes import Contract, FakeCloud, fake_ports, lay
+from lgtm_deploy.sandbox.settled import Advance, Stage, Standing
+from lgtm_deploy.sandbox.start_failure import StartFailures
+
+TEMPO = Service(
+    name="tempo",
+    context="dockerfiles/tempo",
+    repository="lgtm-tempo",
+    ecs_service="lgtm-sandbox-tempo",
+    container="tempo",
+    port=3200,
+    target_group="tempo-tg",
+    health=Health(path="/ready", body="ready"),
+)
+CAUSE = 'level=error msg="error running Tempo" err="field ingestor not found in type app.Config"'
+
+
+def standings(*stages: Stage) -> list[Standing]:
+    return [Standing(stage=stage) for stage in stages]
+
+
+def test_services_that_come_further_are_waited_for_however_long_it_takes() -> None:
+    advance = Advance(300)
+    for minute, stage in enumerate(Stage):
+        assert not advance.has_stalled(standings(stage, Stage.RUNNING), minute * 299.0)
+
+
+def test_services_that_come_no_further_are_given_up() -> None:
+    advance = Advance(300)
+    assert not advance.has_stalled(standings(Stage.RUNNING), 0.0)
+    assert not advance.has_stalled(standings(Stage.RUNNING), 300.0)
+    assert advance.has_stalled(standings(Stage.RUNNING), 301.0)
+
+
+def test_a_service_that_starts_again_and_again_comes_no_further() -> None:
+    advance = Advance(300)
+    found = [advance.has_stalled(standings(Stage(1 + each % 2)), each * 40.0) for each in range(10)]
+    assert found == [False] * 9 + [True]
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    environment = Environment(name="sandbox", region="eu-west-1", account="123456789012", cluster="lgtm")
+    return Stack(name="lgtm", directory=tmp_path, services={"tempo": TEMPO}, environment=environment)
+
+
+@pytest.fixture
+def cloud(stack: Stack) -> FakeCloud:
+    return lay(stack)
+
+
+@pytest.fixture
+def failures(stack: Stack, cloud: FakeCloud, tmp_path: Path) -> StartFailures:
+    return StartFailures(stack, fake_ports(stack, cloud, tmp_path / "run"), tmp_path / "logs")
+
+
+def deploy(cloud: FakeCloud, contract: Contract) -> None:
+    cloud.put_image(TEMPO.repository, "new", contract)
+    service = cloud.services[TEMPO.ecs_service]
+    image = f"{cloud.address_of(TEMPO.repository)}:new"
+    cloud.deploy(service, cloud.register(service, {TEMPO.container: image}))
+
+
+def test_a_container_that_exits_again_and_again_is_explained_at_once_with_its_log(
+    cloud: FakeCloud, failures: StartFailures, tmp_path: Path
+) -> None:
+    deploy(cloud, Contract(exit_code=1, log=("starting", CAUSE)))
+    for _ in range(3):
+        # It starts, ends, and is started again, each a second later.
+        cloud.advance(1)
+
+    why = failures.of("tempo", is_final=False)
+
+    log = tmp_path / "logs" / "tempo.log"
+    assert why.startswith("tempo: container tempo exited with code 1")
+    assert CAUSE in why
+    assert why.endswith(f". Its log: {log}")
+    assert log.read_text() == f"starting\n{CAUSE}\n"
+
+
+def test_a_service_that_takes_its_time_is_not_explained_before_it_is_given_up(
+    cloud: FakeCloud, failures: StartFailures, tmp_path: Path
+) -> None:
+    deploy(cloud, Contract(ready_seconds=60, log=("waiting for 15s after being ready",)))
+    cloud.advance(2)
+
+    assert failures.of("tempo", is_final=False) == ""
+    assert failures.of("tempo", is_final=True) == (
+        f"tempo is not up: its task runs and is not healthy. Its log: {tmp_path / 'logs' / 'tempo.log'}"
+    )
+    assert (tmp_path / "logs" / "tempo.log").read_text() == "waiting for 15s after being ready\n"
