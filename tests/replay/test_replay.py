@@ -48,7 +48,7 @@ def recording() -> Json:
         "exchanges": [
             exchange("echo", 17.0, "/api/echo", "echo\n"),
             exchange("search", 17.1, "/api/search?limit=1", SEARCH),
-            exchange("tags", 17.2, "/api/v2/search/tags", '{"scopes":[{"name":"span","tags":["run"]}]}'),
+            exchange("tags", 17.2, "/api/not-asked-by-the-product", '{"scopes":[{"name":"span","tags":["run"]}]}'),
             exchange("version", 17.3, "/status/version", "tempo, version 2.9.0\n"),
             exchange("a hang", 17.4, "/api/hang", "", status=0, error="TimeoutError: timed out", headers={}),
         ],
