@@ -4,7 +4,7 @@ SHELL := /bin/bash
 judges_seconds := tests/e2e/test_prediction.py tests/e2e/test_prefix_change.py
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help setup demo test long e2e warm timed shared bench night torture soak lint type imports fmt check clean
+.PHONY: help setup demo test long e2e warm timed shared replay bench night torture soak lint type imports fmt check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -17,6 +17,7 @@ demo: setup ## the main job on the local AWS: prefix-change, from 404 to 200; le
 
 test: ## everything: check, then the tests on the local AWS, and beside them what takes long
 	@$(MAKE) --no-print-directory --jobs 2 check warm
+	@$(MAKE) --no-print-directory replay
 	@$(MAKE) --no-print-directory timed
 	@$(MAKE) --no-print-directory --jobs 2 shared long
 
@@ -43,6 +44,10 @@ timed: setup
 shared: setup
 	@scripts/setup tests
 	pytest -q -n 2 --dist loadfile --durations=15 -m "sandbox or e2e" $(addprefix --ignore=,$(judges_seconds))
+
+replay: ## compare the stand-ins with recordings of the real servers (RECORDINGS=DIR for others than the project's)
+	@scripts/setup python
+	@python -m bench.replay $(if $(RECORDINGS),--recordings $(RECORDINGS)) $(ARGS)
 
 bench: setup ## start-up, the engine beside others (peers are installed for it), and the release beside a script
 	@scripts/bench
