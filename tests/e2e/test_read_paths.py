@@ -33,9 +33,7 @@ def one_path_answers_500(checkout: Checkout) -> None:
     shutil.copy2(BROKEN_READ, checkout.folder / TEMPO)
     checkout.edit(f"{TEMPO}/config/tempo-config.yaml", "http_listen_port: 3200", "http_listen_port: 3201")
     dockerfile = checkout.folder / TEMPO / "Dockerfile"
-    added = (
-        'COPY broken_read.py /broken_read.py\nENTRYPOINT ["/opt/standin/bin/python3", "-IS", "/broken_read.py"]\n'
-    )
+    added = 'COPY broken_read.py /broken_read.py\nENTRYPOINT ["/opt/standin/bin/python3", "-IS", "/broken_read.py"]\n'
     dockerfile.write_text(dockerfile.read_text(encoding="utf-8") + added, encoding="utf-8")
 
 

@@ -14,7 +14,7 @@ def raw(port: int, request: bytes) -> bytes:
 
 
 def tempo(start, port, other_port):
-    otlp = f'multitenancy_enabled: false\ndistributor: {{receivers: {{otlp: {{protocols: {{http: {{endpoint: "0.0.0.0:{other_port}"}}}}}}}}}}'
+    otlp = f'distributor: {{receivers: {{otlp: {{protocols: {{http: {{endpoint: "0.0.0.0:{other_port}"}}}}}}}}}}'
     return start("tempo", "2.3.1", f"server: {{http_listen_port: {port}}}\n{otlp}\n")
 
 

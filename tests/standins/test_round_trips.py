@@ -118,7 +118,7 @@ def test_a_label_value_keeps_its_quotes() -> None:
 
 
 def test_two_tenants_are_read_together_by_those_servers_that_join_them() -> None:
-    server, search = tempo("2.9.0")
+    server, _ = tempo("2.9.0")
     assert server.ask(f"/api/traces/{RUN}", tenant="demo|another").status == 200
     older, _ = tempo("2.3.1")
     assert older.ask(f"/api/traces/{RUN}", tenant="demo|another").status == 404
@@ -133,14 +133,14 @@ def test_without_multitenancy_everybody_reads_all() -> None:
 
 
 @pytest.mark.parametrize(
-    ("service", "version", "config", "path", "status", "words"),
+    ("service", "version", "config", "path"),
     [
-        ("tempo", "2.9.0", TENANTS, "/api/search", 401, "no org id"),
-        ("loki", "3.5.1", "", "/loki/api/v1/labels", 401, "no org id"),
-        ("mimir", "2.16.0", "", "/prometheus/api/v1/labels", 401, "no org id"),
-        ("pyroscope", "2.0.4", TENANTS, "/pyroscope/render?query=x", 401, "no org id"),
+        ("tempo", "2.9.0", TENANTS, "/api/search"),
+        ("loki", "3.5.1", "", "/loki/api/v1/labels"),
+        ("mimir", "2.16.0", "", "/prometheus/api/v1/labels"),
+        ("pyroscope", "2.0.4", TENANTS, "/pyroscope/render?query=x"),
     ],
 )
-def test_a_tenant_is_needed(service, version, config, path, status, words) -> None:
+def test_a_tenant_is_needed(service, version, config, path) -> None:
     answer = InProcess(service, version, config).ask(path, tenant=None)
-    assert (answer.status, words in answer.body.decode()) == (status, True)
+    assert (answer.status, "no org id" in answer.body.decode()) == (401, True)

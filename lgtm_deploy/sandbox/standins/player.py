@@ -54,7 +54,8 @@ class Player:
         takes = self._ranked(self._takes.get(asked.key(), []), asked, view)
         if takes:
             best = takes[0]
-            if view is None or not best.good or _alike(view, best.view):
+            same = view is None or _status(best.view) == view.status
+            if view is None or (same and (not best.good or _alike(view, best.view))):
                 return self._played(best, asked)
             return self._filled(view, asked)
         similar = self._ranked(self._routes.get(asked.route(), []), asked, view)
@@ -62,7 +63,7 @@ class Player:
             return self._played(refused, asked)
         if view is None:
             return self._played(similar[0], asked) if similar else self._unknown(asked)
-        # A request that the store answered in the recording too, where the server did not, stays unanswered:
+        # A request that the store understood in the recording too, where the server failed, fails:
         # tempo-2.3.1-path-prefix, pyroscope-1.13.5-path-prefix.
         broken = [each for each in similar if each.prefixed == bool(self._settings.path_prefix)]
         broken = [each for each in broken if each.view is not None and each.view.status < 300]  # noqa: PLR2004
@@ -73,15 +74,24 @@ class Player:
 
     def _refused(self, asked: Asked) -> Take | None:
         """Return a recorded answer to the same kind of tenant on a sibling of the path."""
-        beside = asked.request.path.rsplit("/", 1)[0]
-        mine = [each for each in self._methods.get(asked.place(), []) if each.asked.audience == "one"]
+        if asked.audience == "empty" and (nobody := self._routes.get((*asked.route()[:-1], "none"))):
+            return nobody[0]
+        mine = self._routes.get((*asked.route()[:-1], "one"), [])
         if mine and all(each.view is None for each in mine):
             # Not data: pages are shown to everybody (`GET /metrics`, asked by `demo` only).
             return None
-        for key, takes in self._routes.items():
-            if key[0] == asked.request.method and key[3] == asked.audience and key[2].rsplit("/", 1)[0] == beside:
-                return takes[0]
-        return None
+        return next(iter(self._beside(asked)), None)
+
+    def _beside(self, asked: Asked, status: int = 0) -> list[Take]:
+        """Return recorded answers to the method on siblings of the path: to the kind of tenant, or with a status."""
+        beside = asked.request.path.rsplit("/", 1)[0]
+        return [
+            take
+            for (method, _, path, audience), takes in self._routes.items()
+            for take in takes
+            if (method, path.rsplit("/", 1)[0]) == (asked.request.method, beside)
+            and (take.response.status == status if status else audience == asked.audience)
+        ]
 
     def _unknown(self, asked: Asked) -> Response:
         other = self._methods.get(asked.place(), [])
@@ -100,6 +110,11 @@ class Player:
             found = missing and asked.request.path.startswith("/api/")
             return self._played(missing[0], asked) if found else NOT_FOUND
         if not same:
+            # Pages take any method, once they take two (tempo-2.9.0-wrong-methods: `DELETE /api/echo`).
+            page = [each for each in other if each.asked.request.method == "POST" and each.good and each.view is None]
+            # A sibling tells how a method is refused (`GET /querier.v1.QuerierService/LabelNames, demo`: `allow`).
+            if found := page or self._beside(asked, 405):
+                return self._played(found[0], asked)
             return self._settings.adapt(asked.request.path, Response(status=405, kind=""), prefixed=False)
         return text("The recordings hold no such request.\n", 501)
 
@@ -111,6 +126,7 @@ class Player:
             recorded = take.asked.text()
             return (
                 take.prefixed != bool(self._settings.path_prefix),
+                _status(view) != _status(take.view),
                 not _alike(view, take.view),
                 take.asked.early != asked.early,
                 take.tenants != self._settings.tenants,
@@ -198,6 +214,10 @@ def _take(
         moved=bool(settings.api_prefix),
         tenants=settings.tenants,
     )
+
+
+def _status(view: Response | None) -> int:
+    return view.status if view else 0
 
 
 def _alike(one: Response | None, other: Response | None) -> bool:
