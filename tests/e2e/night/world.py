@@ -43,7 +43,7 @@ class World:
         """Makes the base images of that night, where they are missing."""
         engine = docker.DockerClient(base_url=self._connection.docker_host)
         try:
-            build_standins(home, engine, list(VERSIONS.items()), self._connection.choice.factor, lambda _text: None)
+            build_standins(home, engine, VERSIONS, self._connection.choice.factor, lambda _text: None)
         finally:
             engine.close()
 
