@@ -167,18 +167,19 @@ def test_wall_time_stays_close_to_what_the_cloud_itself_needed(release: Release)
         first(records, "deployment", to="SUCCESSFUL", **coupled)["at"]
         - first(records, "deployment", to="PENDING", **coupled)["at"]
     )
-    chains = []
+    # Tempo's deployment is complete before the health check moves, Pyroscope's after it.
+    before = []
     for service in SERVICES:
         name = f"lgtm-sandbox-{service}"
         started = first(records, "deployment", service=name, to="PENDING")["at"]
         running = first(records, "task", service=name, to="RUNNING")["at"]
         complete = first(records, "deployment", service=name, to="SUCCESSFUL")["at"]
-        flipped = max(each["at"] for each in release.checkout.requests(release.began, "ModifyTargetGroup"))
-        pushed = took(f"push[{service}]")
         ready = READY[service] / release.checkout.connection.choice.factor
-        after = max(complete - flipped, followed)
-        chains.append(prepared + pushed + (running - started) + ready + took("flip") + after)
-    assert release.said.finished["seconds"] <= 1.15 * max(chains)
+        rolled = complete - started if service == "tempo" else running - started + ready
+        before.append(took(f"push[{service}]") + rolled)
+    flipped = max(each["at"] for each in release.checkout.requests(release.began, "ModifyTargetGroup"))
+    moved = first(records, "deployment", service="lgtm-sandbox-pyroscope", to="SUCCESSFUL")["at"] - flipped
+    assert release.said.finished["seconds"] <= 1.15 * (prepared + max(before) + took("flip") + max(moved, followed))
 
 
 def test_show_prints_the_timeline_and_its_critical_path(release: Release) -> None:

@@ -19,7 +19,7 @@ from tests.e2e.night.cases import Case
 from tests.e2e.night.seen import ROW, Seen, as_properties, look, meet
 from tests.e2e.night.world import World
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 # The script's waiter took ten minutes to say nothing. Alone it takes a quarter of this; other tests run beside it.
 SECONDS_TO_VERDICT = 120.0

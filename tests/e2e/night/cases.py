@@ -79,6 +79,8 @@ def runtime_config_on_s3(checkout: Checkout) -> None:
 
 
 def storage_prefix(checkout: Checkout) -> None:
+    """2.0.4 knows this setting, 1.13.5 does not."""
+    pyroscope_1(checkout)
     checkout.edit(_PYROSCOPE, "storage:\n", "storage:\n  prefix: profiles\n")
 
 
@@ -127,20 +129,20 @@ RUNTIME_CONFIG = Case(
     id="N3",
     change="Mimir with runtime_config.file: s3://...",
     commit=runtime_config_on_s3,
-    names=("mimir", "exits with code 1", "s3:/lgtm-sandbox-mimir/runtime.yaml"),
+    names=("mimir", "exits with code 1", "s3://lgtm-sandbox-mimir/runtime.yaml"),
     plan="mimir-config",
     services=("mimir",),
 )
 STORAGE_PREFIX = Case(
     id="N4",
-    change="Pyroscope with storage.prefix",
+    change="Pyroscope 1.13.5 with storage.prefix",
     commit=storage_prefix,
     names=("pyroscope", "exits with code 1", "field prefix not found in type phlare.StorageConfig"),
     services=("pyroscope",),
 )
 STORAGE_S3_PREFIX = Case(
     id="N4",
-    change="Pyroscope with storage.s3.prefix",
+    change="Pyroscope 2.0.4 with storage.s3.prefix",
     commit=storage_s3_prefix,
     names=("pyroscope", "exits with code 1", "field prefix not found in type s3.Config"),
     services=("pyroscope",),
