@@ -209,10 +209,10 @@ def test_a_dockerfile_that_takes_no_registry_gets_its_stand_in_under_the_vendors
 def test_an_image_that_the_sandbox_pulled_gives_its_name_to_a_stand_in(
     home: Home, stack: Stack, own: Engine, client: docker.DockerClient, registry: Registry
 ) -> None:
+    write(stack.directory, "tempo", f"FROM {TEMPO}\n")
     assert origins(chosen(home, stack, own, Images.AUTO))["tempo"] == "vendor image"
     client.images.remove(LOKI, force=True)
     registry.images = {}
-    write(stack.directory, "tempo", f"FROM {TEMPO}\n")
     choice = chosen(home, stack, own, Images.AUTO)
     arguments = standin_arguments(home, stack, files(stack), choice, own_engine=True)
 

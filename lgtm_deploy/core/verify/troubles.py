@@ -207,7 +207,7 @@ _MEANINGS: Mapping[int, tuple[str, str]] = {
 
 
 def prefix_todo(service: str, setting: str = "") -> str:
-    """Return what to do about a service that does not serve its prefix; `setting` is the one that it takes, if known."""
+    """Return the advice for a service that does not serve its prefix; `setting` is the one that it takes, if known."""
     how = f"`{setting}`; " if setting else ""
     return (
         f"Give {titled(service)} its prefix ({how}`lgtm-deploy plan prefix-change`), or let the load balancer rewrite "
