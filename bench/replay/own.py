@@ -23,6 +23,7 @@ import cramjam
 
 from bench.replay.recording import Exchange, Recording
 from bench.replay.times import binary_offsets, offsets
+from lgtm_deploy.adapters.gateway import Gateway
 from lgtm_deploy.adapters.http import HttpAsker, HttpStackProbe
 from lgtm_deploy.adapters.web import HttpWeb
 from lgtm_deploy.config import stack_file
@@ -155,7 +156,7 @@ def _sent(stack: Stack, service: Service) -> Iterator[tuple[Json, float, bool]]:
             fake_ports(stack, cloud, Path(folder)),
             web=HttpWeb(),
             image_probe=_Images(cloud, main.url),
-            stack_probe=HttpStackProbe(lambda: main.url, tenant=environment.tenant),
+            stack_probe=HttpStackProbe(Gateway(lambda: main.url)),
         )
         _verify(stack, service, ports, cloud)
         _try_out(stack, service, ports, cloud)

@@ -162,6 +162,15 @@ def test_a_pyroscope_that_hangs_is_failed_in_time_with_the_path_and_the_seconds(
     assert "read back" not in found
 
 
+def test_a_first_query_that_is_not_answered_in_time_is_asked_again() -> None:
+    trip = writes.pyroscope(Place(service="pyroscope", url=URL, tenant="demo"), RUN, 0)
+    hung = NoReply(trouble="timeout", detail="too slow")
+
+    assert may_come(trip, hung)
+    assert trip.readings[0].within > 2 * trip.readings[0].question.seconds
+    assert judge_reading(trip, trip.readings[0], hung, 30.0, skewed=False).level == "failed"
+
+
 @pytest.mark.parametrize("version", ["2.3.1", "2.9.0", "3.0.3"])
 def test_a_trace_that_is_not_there_yet_is_waited_for(version: str) -> None:
     unknown = "GET /api/traces/0123456789abcdef0123456789abcdef, demo"

@@ -98,6 +98,7 @@ def course_of(recordings: list[Recording], config: Mapping[str, Any], *, private
 
 def refusal(recordings: list[Recording], file: str, reason: str) -> list[str]:
     """Return the last words of a server that refuses its configuration."""
+    found = [f"{file}: {reason}"]
     for each in recordings:
         recorded = str(each.source["flags"][0]).partition("=")[2]
         lines = [str(line) for line in each.source.get("log_tail") or ()]
@@ -106,11 +107,12 @@ def refusal(recordings: list[Recording], file: str, reason: str) -> list[str]:
             continue
         before, _, after = lines[at].partition(f"{recorded}: ")
         words, yaml, _ = after.partition("yaml: ")
+        # Words between the file and the reason: `Error parsing config file: ` (mimir-2.16.0-unknown-key). They are not
+        # there before a reason that is not YAML's own (loki-3.5.1-bad-value).
+        found = [*lines[:at], f"{before}{file}: {words if yaml and reason.startswith(yaml) else ''}{reason}"]
         if yaml:
-            # Words between the file and the reason: `Error parsing config file: ` (mimir-2.16.0-unknown-key). They are
-            # not there before a reason that is not YAML's own (loki-3.5.1-bad-value).
-            return [*lines[:at], f"{before}{file}: {words if reason.startswith(yaml) else ''}{reason}"]
-    return [f"{file}: {reason}"]
+            break
+    return found
 
 
 def _of(recording: Recording, named: Mapping[str, Recording]) -> Course:
@@ -135,9 +137,11 @@ def _of(recording: Recording, named: Mapping[str, Recording]) -> Course:
             course.starting.append((until, body))
     course.ready = next((_ready(body, named) for _, status, body in heard if status == 200), None)  # noqa: PLR2004
     # How long a server takes that was not asked for more than its readiness: the late-probe files.
-    stop = (source if course.instead else (named.get("late-probe") or recording).source).get("stop") or {}
-    if isinstance(stop.get("exit_code"), int):
-        course.stop_code, course.stop_after = stop["exit_code"], float(stop["after_s"])
+    usual = [each.source for each in named.values() if _is_usual(each)]
+    usual.sort(key=lambda each: (len(each["exchanges"]), each["config_name"] != "late-probe"), reverse=True)
+    for each in [source] if course.instead else usual:
+        if isinstance((each.get("stop") or {}).get("exit_code"), int):
+            course.stop_code, course.stop_after = each["stop"]["exit_code"], float(each["stop"]["after_s"])
     return course
 
 

@@ -128,14 +128,14 @@ class Player:
                 take.prefixed != bool(self._settings.path_prefix),
                 _status(view) != _status(take.view),
                 not _alike(view, take.view),
+                take.asked.headers() != asked.headers(),
+                set(take.asked.request.query) != set(asked.request.query),
+                bool(take.asked.request.body) != bool(asked.request.body),
                 take.asked.early != asked.early,
                 take.tenants != self._settings.tenants,
                 take.moved != bool(self._settings.api_prefix),
                 take.asked.request.header(TENANT_HEADER) != tenant,
                 ids(recorded) != literal,
-                take.asked.headers() != asked.headers(),
-                set(take.asked.request.query) != set(asked.request.query),
-                bool(take.asked.request.body) != bool(asked.request.body),
                 _distance(mine, asked.now, times(recorded), take.asked.now),
             )
 
