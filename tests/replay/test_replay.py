@@ -221,6 +221,13 @@ def test_a_recording_of_which_nothing_is_compared_fails(tmp_path: Path, played: 
     assert report.faults()[0].startswith("tempo: nothing was compared (")
 
 
+def test_a_recording_without_questions_fails(played: Callable[..., Report]) -> None:
+    def change(data: Json) -> None:
+        data.update(first_ready_answers=[], exchanges=[])
+
+    assert played(change).faults()[0].startswith("tempo: nothing was compared (it cannot be played: ")
+
+
 def test_a_folder_without_recordings_fails(tmp_path: Path) -> None:
     assert replay(Options(folder=tmp_path)).faults() == ["there is no recording"]
 
