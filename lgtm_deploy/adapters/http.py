@@ -3,13 +3,16 @@
 import queue
 import re
 import socket
+import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import httpx
 
+from lgtm_deploy.adapters.gateway import Gateway
 from lgtm_deploy.core.errors import PermanentError, TimedOutError, TransientError
 from lgtm_deploy.core.ports import Answer
 
@@ -34,8 +37,7 @@ class HttpAsker:
 
         Raises TransientError when nothing answers, TimedOutError when no complete answer comes in time.
         """
-        headers = {TENANT_HEADER: tenant} if tenant else {}
-        return _ask(self._client, method, self._url + path, headers, send)
+        return _ask(self._client, method, self._url + path, headers=_as_tenant(tenant), send=send)
 
     def close(self) -> None:
         """Lets go of its connections."""
@@ -64,41 +66,54 @@ class HttpTaskProbe:
 
 
 class HttpStackProbe:
-    """Asks the stack through its load balancer, with the tenant's header. `url` is asked once, when it is needed."""
+    """Asks the stack through its load balancer, with the configured headers. Its URL is looked up when it is needed."""
 
-    def __init__(self, url: Callable[[], str], *, tenant: str) -> None:
-        self._find_url = url
-        self._url = ""
-        self._headers = {TENANT_HEADER: tenant} if tenant else {}
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
         self._client: httpx.Client | None = None
 
-    def ask(self, path: str, *, method: str = "GET", send: str = "") -> Answer:
+    def ask(self, path: str, *, method: str = "GET", send: str = "", tenant: str = "", service: str = "") -> Answer:
         """Ask with `send` as the JSON body, where there is one; redirects are not followed.
 
         Raises TransientError when nothing answers, TimedOutError when no complete answer comes in time.
         """
+        url = self._gateway.url + path
         if self._client is None:
-            self._url = self._find_url().rstrip("/")
-            self._client = _client(trust_env=not _is_loopback(self._url))
-        return _ask(self._client, method, self._url + path, self._headers, send)
+            self._client = _client(trust_env=not _is_loopback(url), verify=self._gateway.tls())
+        headers = {**self._gateway.headers(url, service), **_as_tenant(tenant)}
+        characters = BODY_CHARACTERS + self._gateway.longest_secret
+        answer = self._gateway.masked(
+            _ask(self._client, method, url, headers=headers, send=send, characters=characters)
+        )
+        return replace(answer, body=(answer.body or "")[:BODY_CHARACTERS])
 
 
-def _client(*, trust_env: bool) -> httpx.Client:
+def _as_tenant(tenant: str) -> Mapping[str, str]:
+    return {TENANT_HEADER: tenant} if tenant else {}
+
+
+def _client(*, trust_env: bool, verify: ssl.SSLContext | bool = True) -> httpx.Client:
     timeout = httpx.Timeout(TOTAL_SECONDS, connect=CONNECT_SECONDS)
     # Each question on a connection of its own: one kept alive says nothing of whether a new one would be taken.
     limits = httpx.Limits(max_keepalive_connections=0)
-    return httpx.Client(timeout=timeout, follow_redirects=False, trust_env=trust_env, limits=limits)
+    return httpx.Client(timeout=timeout, follow_redirects=False, trust_env=trust_env, limits=limits, verify=verify)
 
 
 def _ask(
-    client: httpx.Client, method: str, url: str, headers: Mapping[str, str] | None = None, send: str = ""
+    client: httpx.Client,
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    send: str = "",
+    characters: int = BODY_CHARACTERS,
 ) -> Answer:
     """An answer in time. httpx bounds each part of a request alone, and the system's look-up of a name not at all."""
     told: queue.SimpleQueue[Answer | Exception] = queue.SimpleQueue()
 
     def ask() -> None:
         try:
-            told.put(_asked(client, method, url, headers or {}, send))
+            told.put(_asked(client, method, url, headers=headers or {}, send=send, characters=characters))
         except Exception as error:
             told.put(error)
 
@@ -118,12 +133,14 @@ def _late(url: str) -> TimedOutError:
     )
 
 
-def _asked(client: httpx.Client, method: str, url: str, headers: Mapping[str, str], send: str) -> Answer:
+def _asked(
+    client: httpx.Client, method: str, url: str, *, headers: Mapping[str, str], send: str, characters: int
+) -> Answer:
     started = time.monotonic()
     typed = {"Content-Type": "application/json"} if send else {}
     try:
         with client.stream(method, url, headers={**headers, **typed}, content=send or None) as response:
-            body = _beginning(response, started + TOTAL_SECONDS)
+            body = _beginning(response, started + TOTAL_SECONDS, characters)
             return Answer(
                 status=response.status_code,
                 body=body,
@@ -138,15 +155,15 @@ def _asked(client: httpx.Client, method: str, url: str, headers: Mapping[str, st
         raise TransientError(f"{url} does not answer: {_reason(error)}.") from error
 
 
-def _beginning(response: httpx.Response, deadline: float) -> str:
+def _beginning(response: httpx.Response, deadline: float, characters: int) -> str:
     text = ""
     for piece in response.iter_text():
         text += piece
-        if len(text) >= BODY_CHARACTERS:
+        if len(text) >= characters:
             break
         if time.monotonic() > deadline:
             raise httpx.ReadTimeout("the answer did not end", request=response.request)
-    return text[:BODY_CHARACTERS]
+    return text[:characters]
 
 
 def _reason(error: httpx.HTTPError) -> str:

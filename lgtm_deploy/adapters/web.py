@@ -14,6 +14,7 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 
 from lgtm_deploy import __version__
+from lgtm_deploy.adapters.gateway import Gateway
 from lgtm_deploy.core.ports import NoReply, Question, Reply
 from lgtm_deploy.core.ports.web import Trouble, url_fault
 
@@ -24,15 +25,22 @@ _MOVED = (301, 302, 303, 307, 308)
 
 
 class HttpWeb:
-    """Asks on fresh connections. Proxies of the environment are used for names, not for bare or loopback addresses."""
+    """Asks on fresh connections. Proxies of the environment are used for names, not for bare or loopback addresses.
 
-    def __init__(self) -> None:
+    `gateway` adds the configured headers to requests to the stack, which a header of the question's own replaces.
+    """
+
+    def __init__(self, gateway: Gateway | None = None) -> None:
+        self._gateway = gateway or Gateway()
         self._lock = threading.Lock()
         self._clients: dict[bool, httpx.Client] = {}
 
     def ask(self, question: Question) -> Reply | NoReply:
         """Follows redirects of a GET on the same host, also from http to https. Never raises for what the other side
         does."""
+        return self._gateway.masked(self._answer(question))
+
+    def _answer(self, question: Question) -> Reply | NoReply:
         if fault := url_fault(question.url):
             return NoReply(trouble="bad-url", detail=fault)
         # Making a client takes a while, which is not the other side's.
@@ -70,7 +78,7 @@ class HttpWeb:
         request = self._client(question.url).build_request(
             question.method,
             question.url,
-            headers=dict(question.headers),
+            headers=self._all_headers(question),
             content=question.body or None,
             timeout=httpx.Timeout(left, connect=min(left, CONNECT_SECONDS)),
             extensions={"trace": trace},
@@ -89,12 +97,18 @@ class HttpWeb:
             whole=len(body) <= BODY_BYTES,
         )
 
+    def _all_headers(self, question: Question) -> httpx.Headers:
+        headers = httpx.Headers(dict(self._gateway.headers(question.url, question.service)))
+        headers.update(dict(question.headers))
+        return headers
+
     def _client(self, url: str) -> httpx.Client:
         proxied = not _is_bare(urlsplit(url).hostname or "")
         with self._lock:
             if proxied not in self._clients:
                 self._clients[proxied] = httpx.Client(
                     trust_env=proxied,
+                    verify=self._gateway.tls(),
                     follow_redirects=False,
                     limits=httpx.Limits(max_keepalive_connections=0),
                     headers={"User-Agent": f"lgtm-deploy/{__version__}"},

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import httpx
 
+from lgtm_deploy.adapters.gateway import tls
 from lgtm_deploy.core.plan import Webhook
 from lgtm_deploy.core.ports import Progress
 
@@ -44,7 +45,9 @@ def post(hook: Webhook, told: Mapping[str, str], timeout: float, progress: Progr
 def _sent(url: str, body: Mapping[str, str], timeout: float) -> tuple[int, str]:
     try:
         with (
-            httpx.Client(timeout=httpx.Timeout(timeout, connect=min(timeout, _CONNECT_SECONDS))) as client,
+            httpx.Client(
+                timeout=httpx.Timeout(timeout, connect=min(timeout, _CONNECT_SECONDS)), verify=tls()
+            ) as client,
             client.stream("POST", url, json=body) as answer,
         ):
             return (0, "") if answer.is_success else (1, f"answered {answer.status_code}")

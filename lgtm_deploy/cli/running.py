@@ -109,7 +109,7 @@ def _run(settings: Settings, subject: "_Subject", wanted: Wanted, run: Run) -> R
     wiring.guard_account(stack, seen.caller)
     workspace = wiring.Workspace(stack, run.id)
     world = wiring.ports(stack, seen, workspace.path)
-    masks = wiring.masks(subject.plan, wanted.variables)
+    masks = wiring.masks(stack, subject.plan, wanted.variables)
     screen = Screen(settings, world.clock)
     stop = Stop()
     ledger: Ledger | None = None
@@ -204,7 +204,7 @@ def foresee_plan(
     workspace = wiring.Workspace(stack, run.id)
     world = wiring.ports(stack, seen, workspace.path)
     wanted = Wanted(variables=variables, parallelism=10, seconds=plan.timeout, ask=False, roll_back=False)
-    masks = wiring.masks(plan, variables)
+    masks = wiring.masks(stack, plan, variables)
     stop = Stop()
     screen = Screen(settings, world.clock)
     listeners: list[Listener] = [] if screen.for_programs else [screen]

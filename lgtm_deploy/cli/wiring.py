@@ -8,15 +8,20 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lgtm_deploy.core.errors import UsageError
 from lgtm_deploy.core.masks import Masks
 from lgtm_deploy.core.permit import Permit
 from lgtm_deploy.core.plan import Plan
 from lgtm_deploy.core.ports import Balancer, Caller, Journal, Ports, Revision, RolloutView, ServiceHost
+from lgtm_deploy.core.request_headers import RequestHeaders
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.private import make_private
+
+if TYPE_CHECKING:
+    from lgtm_deploy.adapters.gateway import Gateway
 
 SANDBOX = "sandbox"
 # Enough to find the last one that changed anything, nearly always; and more runs than anybody has.
@@ -131,6 +136,7 @@ def ports(stack: Stack, seen: Sights, workspace: Path) -> Ports:
     from lgtm_deploy.storage.process import Process, has_ended
 
     environment = stack.environment
+    way = gateway(stack, seen)
     clock = SystemClock()
     aws = Aws(region=environment.region, endpoint_url=environment.endpoint, permit=seen.permit)
     engine = connect()
@@ -156,15 +162,25 @@ def ports(stack: Stack, seen: Sights, workspace: Path) -> Ports:
         shadow=ElbShadowTargets(
             aws, seen.balancer, {"lgtm-deploy.run": workspace.name, "lgtm-deploy.by": caller_name()}
         ),
-        stack_probe=HttpStackProbe(
-            lambda: environment.url or seen.balancer.address(environment.load_balancer), tenant=environment.tenant
-        ),
-        web=HttpWeb(),
+        stack_probe=HttpStackProbe(way),
+        web=HttpWeb(way),
         source=GitSource(stack.directory, os.environ),
         applied=_EarlierRuns(stack, workspace.name),
         caller=seen.caller,
         clock=clock,
         workspace=workspace,
+    )
+
+
+def gateway(stack: Stack, seen: Sights) -> "Gateway":
+    """How the stack is asked through its load balancer. Raises UsageError: a header's variable is not set."""
+    from lgtm_deploy.adapters.gateway import Gateway
+
+    environment = stack.environment
+    return Gateway(
+        lambda: environment.url or seen.balancer.address(environment.load_balancer),
+        RequestHeaders.of(stack, os.environ),
+        stack.directory / environment.ca_bundle if environment.ca_bundle else None,
     )
 
 
@@ -202,9 +218,13 @@ def new_run_id() -> str:
     return secrets.token_hex(4)
 
 
-def masks(plan: Plan, variables: Mapping[str, str]) -> Masks:
-    """What stands for the plan's secret variables wherever a run is told."""
-    return Masks(values={name: variables[name] for name in plan.secrets}, salt=secrets.token_hex(16))
+def masks(stack: Stack, plan: Plan, variables: Mapping[str, str]) -> Masks:
+    """What stands for the plan's secret variables, and for those of request headers, wherever a run is told."""
+    return Masks(
+        values={name: variables[name] for name in plan.secrets},
+        headers=RequestHeaders.of(stack, os.environ).secrets,
+        salt=secrets.token_hex(16),
+    )
 
 
 def caller_name() -> str:

@@ -17,6 +17,9 @@ StateLocation = Annotated[
     str, Field(pattern=r"^(local|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9!_.*'()-]+)*/?)$")
 ]
 Seconds = Annotated[float, Field(gt=0, le=86400)]
+# RFC 9110, 5.6.2: a token.
+HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
+HeaderText = Annotated[str, Field(pattern=r"^[\x20-\x7e]*$")]
 EnvironmentVariable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 DocumentT = TypeVar("DocumentT", bound="Document")
 
@@ -78,6 +81,21 @@ class RehearsalDocument(Document):
         return Rehearsal(**dict(self))
 
 
+class FromEnvironment(Document):
+    """A value that an environment variable holds."""
+
+    env: EnvironmentVariable
+
+
+HeadersDocument = Annotated[
+    dict[HeaderName, HeaderText | FromEnvironment],
+    Field(
+        description="Request headers, such as the login of a gateway. A secret value is `{env: VARIABLE}`: the "
+        "environment variable that holds it."
+    ),
+]
+
+
 class ServiceDocument(Document):
     """One service."""
 
@@ -99,6 +117,10 @@ class ServiceDocument(Document):
     rehearsal: RehearsalDocument = RehearsalDocument()
     hosts: list[str] = []
     pinned_tag: str = ""
+    tenant: Annotated[
+        str | None, Field(description="The tenant of this service; `none` or empty: it keeps no tenants apart.")
+    ] = None
+    headers: HeadersDocument = {}
 
 
 class RootDocument(Document):
@@ -120,6 +142,10 @@ class EnvironmentDocument(Document):
     endpoint: str = ""
     url: str = ""
     tenant: str = ""
+    headers: HeadersDocument = {}
+    ca_bundle: Annotated[
+        str, Field(description="A file of certificates to trust besides the system's, relative to the stack file.")
+    ] = ""
     traces: Annotated[str, Field(pattern=r"^(direct|https?://\S+)?$")] = ""
     state: StateLocation = "local"
     task_probe: Literal["auto", "direct", "shadow"] = "auto"

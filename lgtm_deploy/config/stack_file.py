@@ -3,12 +3,26 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from lgtm_deploy.config.documents import EnvironmentDocument, ServiceDocument, StackDocument, checked
+from lgtm_deploy.config.documents import (
+    EnvironmentDocument,
+    FromEnvironment,
+    HeadersDocument,
+    ServiceDocument,
+    StackDocument,
+    checked,
+)
 from lgtm_deploy.config.source import Source, read
 from lgtm_deploy.core.errors import UsageError
 from lgtm_deploy.core.reference import Scope, UnknownYetError, resolve
-from lgtm_deploy.core.stack import Environment, Service, Stack, TerraformRoot
+from lgtm_deploy.core.stack import Environment, Header, Service, Stack, TerraformRoot
 
+NO_TENANT = "none"
+# Header -> what to do instead.
+_OWN_HEADERS = {
+    "x-scope-orgid": "Set `tenant` of the environment or of the service.",
+    **dict.fromkeys(("host", "content-length", "content-type", "connection", "transfer-encoding"), "Leave it out."),
+}
+_SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
 FILE_NAME = "lgtm-deploy.yaml"
 
 
@@ -85,6 +99,8 @@ def _service(source: Source, environment: str, name: str, document: ServiceDocum
         rehearsal=document.rehearsal.value(),
         hosts=tuple(document.hosts),
         pinned_tag=filled("pinned_tag", document.pinned_tag),
+        tenant=_tenant(document),
+        headers=_headers(source, ("services", name, "headers"), document.headers),
     )
 
 
@@ -111,13 +127,57 @@ def _environment(source: Source, name: str, document: EnvironmentDocument, direc
         load_balancer=document.load_balancer,
         endpoint=document.endpoint,
         url=document.url,
-        tenant=document.tenant,
+        tenant="" if document.tenant == NO_TENANT else document.tenant,
+        headers=_headers(source, ("environments", name, "headers"), document.headers),
+        ca_bundle=_bundle(source, ("environments", name, "ca_bundle"), document.ca_bundle, directory),
         traces=document.traces,
         state=document.state,
         task_probe=document.task_probe,
         build_args=document.build_args,
         terraform=roots,
     )
+
+
+def _tenant(document: ServiceDocument) -> str | None:
+    """Return the tenant of a service; None: the file does not name one; empty: the service keeps no tenants apart."""
+    if "tenant" not in document.model_fields_set:
+        return None
+    return "" if document.tenant in (None, NO_TENANT) else document.tenant
+
+
+def _headers(source: Source, path: tuple[str, ...], document: HeadersDocument) -> tuple[Header, ...]:
+    """Return the headers. Raises UsageError for one that lgtm-deploy sets, and for a login that is written down."""
+    known: set[str] = set()
+    found: list[Header] = []
+    for name, value in document.items():
+        where, low = (*path, name), name.lower()
+        if low in _OWN_HEADERS:
+            raise source.fault(where, f"lgtm-deploy sets {name} itself", _OWN_HEADERS[low])
+        if low in known:
+            raise source.fault(where, f"{name} is there twice: case does not matter in the name of a header")
+        known.add(low)
+        if isinstance(value, FromEnvironment):
+            found.append(Header(name=name, variable=value.env))
+            continue
+        if low in _SECRET_HEADERS:
+            advice = f"Write `{name}: {{env: VARIABLE}}`, and set that environment variable."
+            raise source.fault(where, f"a value of {name} is secret and does not belong in this file", advice)
+        found.append(Header(name=name, value=value))
+    return tuple(found)
+
+
+def _bundle(source: Source, path: tuple[str, ...], text: str, directory: Path) -> str:
+    """Return the path of the certificates. Raises UsageError where there is no file, or no certificate in it."""
+    if not text:
+        return ""
+    import ssl  # noqa: PLC0415 - few stack files need it
+
+    _there(source, path, text, directory, directory)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=directory / text)
+    except (OSError, ValueError) as error:
+        raise source.fault(path, f"{text} holds no certificate in PEM format") from error
+    return text
 
 
 def _filled(source: Source, environment: str, path: tuple[str, ...], text: str) -> str:

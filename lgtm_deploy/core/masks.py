@@ -32,18 +32,20 @@ _NAMES = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class Masks:
-    """`values` are those of a run's secret variables, by name; `salt` is for their fingerprints."""
+    """`values` are those of a run's secret variables, by name; `salt` is for their fingerprints. `headers` are the
+    secret values of request headers, by the environment variable that holds them."""
 
     values: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     salt: str = ""
 
     def masked(self, value: ValueT) -> ValueT:
         """The same with a mask for every secret value in it, however it is spelled."""
-        return _changed(value, self._mask) if self.values else value
+        return _changed(value, self._mask) if self._spelled else value
 
     def unmasked(self, value: ValueT) -> ValueT:
         """The same with the values back where their masks were."""
-        return _changed(value, self._unmask) if self.values else value
+        return _changed(value, self._unmask) if self._spelled else value
 
     def remembered(self, variables: Mapping[str, str]) -> dict[str, str]:
         """What a journal may have of variables: of a secret one a fingerprint."""
@@ -57,7 +59,7 @@ class Masks:
         try:
             yield
         except BaseException as error:
-            if self.values:
+            if self._spelled:
                 # Whatever an error is made of, it is the one that is raised.
                 with suppress(Exception):
                     self._mask_error(error, set())
@@ -84,6 +86,9 @@ class Masks:
         for name, value in self.values.items():
             for number, text in enumerate(_all_of(value)):
                 found[f"${{{{ vars.{name}{f', part {number}' if number else ''} }}}}"] = text
+        for name, value in self.headers.items():
+            for number, text in enumerate(_all_of(value)):
+                found[f"${{{{ headers.{name}{f', part {number}' if number else ''} }}}}"] = text
         return found
 
     @cached_property

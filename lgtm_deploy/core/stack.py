@@ -54,6 +54,15 @@ class Probe:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Header:
+    """A request header: its `value`, or the environment `variable` that holds it."""
+
+    name: str
+    value: str = ""
+    variable: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Rehearsal:
     """How the service's image is tried out before it is pushed.
 
@@ -76,6 +85,8 @@ class Service:
     `probes` are asked through the load balancer, `expects` of the image itself while it is tried out.
     `hosts` are the names that other services reach it by; its own name always counts.
     `kind` is the program that `verify` asks: grafana, mimir, loki, tempo, pyroscope or other; empty: as its name says.
+    `tenant` is the tenant that it is asked as; None: that of the environment; empty: it keeps no tenants apart.
+    `headers` are sent with requests to it through the load balancer, besides those of the environment.
     """
 
     name: str = ""
@@ -97,6 +108,8 @@ class Service:
     rehearsal: Rehearsal = field(default_factory=Rehearsal)
     hosts: tuple[str, ...] = ()
     pinned_tag: str = ""
+    tenant: str | None = None
+    headers: tuple[Header, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +133,8 @@ class Environment:
     target group, or whichever works.
     `traces` is where spans are written to by OTLP over HTTP: a URL, or `direct` for port 4318 of Tempo's own tasks;
     empty: nowhere from here.
+    `headers` are sent with requests to `url`, such as the login of a gateway.
+    `ca_bundle` is a file of certificates, relative to the stack file, that are trusted besides the system's own.
     `state` is where runs are remembered and the lock is: `local`, or `s3://bucket/prefix` for everybody.
     """
 
@@ -131,6 +146,8 @@ class Environment:
     endpoint: str = ""
     url: str = ""
     tenant: str = ""
+    headers: tuple[Header, ...] = ()
+    ca_bundle: str = ""
     traces: str = ""
     state: str = "local"
     task_probe: Literal["auto", "direct", "shadow"] = "auto"
@@ -156,6 +173,10 @@ class Stack:
         except KeyError:
             known = ", ".join(sorted(self.services))
             raise UsageError(f"The stack has no service '{name}'.", resolution=f"It has: {known}.") from None
+
+    def tenant_of(self, service: Service) -> str:
+        """Return the tenant that a service is asked as; empty: it keeps no tenants apart."""
+        return self.environment.tenant if service.tenant is None else service.tenant
 
     def root(self, name: str) -> TerraformRoot:
         """The Terraform root of that name. Raises UsageError when the environment has none."""

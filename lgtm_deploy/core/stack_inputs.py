@@ -24,12 +24,14 @@ _ONLY_FORWARDS = frozenset(
         "expects",
         "rehearsal",
         "hosts",
+        "tenant",
+        "headers",
     }
 )
 # Of an environment: where it is asked, and where its runs are remembered, are other questions than what it is.
-_ELSEWHERE = frozenset({"name", "endpoint", "url", "state", "traces"})
+_ELSEWHERE = frozenset({"name", "endpoint", "url", "state", "traces", "headers", "ca_bundle"})
 # What a person writes into these may be secret.
-_DIGESTED = frozenset({"build_args", "environment", "send"})
+_DIGESTED = frozenset({"build_args", "environment", "send", "headers"})
 # A value that is longer is told by its digest, too.
 _LONGEST = 120
 

@@ -40,7 +40,7 @@ class FakeStackProbe:
     def __init__(self, cloud: FakeCloud) -> None:
         self._cloud = cloud
 
-    def ask(self, path: str, *, method: str = "GET", send: str = "") -> Answer:
+    def ask(self, path: str, *, method: str = "GET", send: str = "", **_: str) -> Answer:
         """What a healthy target answers; any target when none is healthy (AWS: ELB user guide, fail-open)."""
 
         def look() -> Answer:

@@ -149,7 +149,7 @@ class ProbeImage(Action[Inputs, Seen, Outputs]):
             health=service.health,
             matcher=seen.matcher,
             timeout=seen.timeout,
-            tenant=environment.tenant,
+            tenant=self.stack.tenant_of(service),
             within=service.rehearsal.ready_within,
             patience=PATIENCE,
         )

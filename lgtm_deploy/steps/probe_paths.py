@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from lgtm_deploy.core.errors import TransientError
 from lgtm_deploy.core.gate import Gate, Open, Waiting
 from lgtm_deploy.core.ports import Answer
-from lgtm_deploy.core.stack import Probe
+from lgtm_deploy.core.stack import Probe, Service
 from lgtm_deploy.core.step import Look
 
 
@@ -38,9 +38,10 @@ class ProbePaths(Look[Inputs, Seen, Outputs]):
 
     def look(self, inputs: Inputs) -> Seen:
         """Never raises for a probe that got nothing. It asks no further then: each that hangs takes its time."""
+        service = self.stack.service(inputs.service)
         answers: list[Answer | str] = []
-        for probe in self.stack.service(inputs.service).probes:
-            answers.append(self._ask(probe))
+        for probe in service.probes:
+            answers.append(self._ask(service, probe))
             if isinstance(answers[-1], str):
                 break
         return Seen(answers=tuple(answers))
@@ -57,9 +58,12 @@ class ProbePaths(Look[Inputs, Seen, Outputs]):
                 return Waiting(reason=f"{probe.path} answers without '{probe.body}'{_body(answer)}")
         return Open(outputs=Outputs(paths=tuple(probe.path for probe in probes)))
 
-    def _ask(self, probe: Probe) -> Answer | str:
+    def _ask(self, service: Service, probe: Probe) -> Answer | str:
+        tenant = self.stack.tenant_of(service)
         try:
-            return self.ports.stack_probe.ask(probe.path, method=probe.verb, send=probe.send)
+            return self.ports.stack_probe.ask(
+                probe.path, method=probe.verb, send=probe.send, tenant=tenant, service=service.name
+            )
         except TransientError as error:
             return str(error)
 

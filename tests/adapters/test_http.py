@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from lgtm_deploy.adapters import http
+from lgtm_deploy.adapters.gateway import Gateway
 from lgtm_deploy.adapters.http import HttpAsker, HttpStackProbe, HttpTaskProbe
 from lgtm_deploy.core.errors import TimedOutError, TransientError
 
@@ -184,9 +185,9 @@ def test_the_stack_is_asked_with_the_tenants_header_and_its_url_is_found_once() 
             found.append("once")
             return f"http://127.0.0.1:{port}/"
 
-        probe = HttpStackProbe(url, tenant="team-a")
+        probe = HttpStackProbe(Gateway(url))
         assert not found
-        bodies = [probe.ask("/tempo/api/echo").body for _ in range(2)]
+        bodies = [probe.ask("/tempo/api/echo", tenant="team-a").body for _ in range(2)]
 
     assert bodies == ["echo", "echo"]
     assert found == ["once"]

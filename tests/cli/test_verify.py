@@ -2,8 +2,11 @@
 
 import json
 import socket
+import threading
 import xml.etree.ElementTree as Xml
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -99,6 +102,62 @@ def test_a_stack_that_is_not_there_fails_with_its_cause(
     asked = [each for each in told["findings"] if each["asked"].startswith("GET ")]
     assert {each["got"].partition(":")[0] for each in asked} == {got}
     assert all(each["means"] and each["todo"] for each in asked)
+
+
+def with_headers(folder: Path, url: str, environment: dict[str, str], *words: str) -> Said:
+    """`verify` of a stack behind a gateway that wants a login."""
+    headers = "    headers: {Authorization: {env: GATEWAY_AUTH}}\n"
+    lay_stack(folder, STACK.replace("    cluster: lgtm\n", f"    cluster: lgtm\n    url: {url}\n{headers}"))
+    known = {"AWS_EC2_METADATA_DISABLED": "true", **environment}
+    return lgtm_deploy("verify", *words, folder=folder, environment=known)
+
+
+@contextmanager
+def gateway() -> Iterator[tuple[str, list[str]]]:
+    """A server that refuses everything, and quotes the login that it was sent."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            login = self.headers.get("Authorization", "")
+            asked.append(login)
+            body = f"no entry for {login}".encode()
+            self.send_response(401)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", asked
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def test_a_header_whose_variable_is_not_set_is_refused(tmp_path: Path, nobody: str) -> None:
+    said = with_headers(tmp_path, nobody, {})
+
+    assert said.code == 2
+    assert "needs the environment variable GATEWAY_AUTH, which is not set" in said.complaint
+    assert said.out == ""
+
+
+@pytest.mark.parametrize("form", ["table", "json", "junit", "markdown"])
+def test_the_login_of_a_gateway_is_sent_and_shown_nowhere(tmp_path: Path, form: str) -> None:
+    with gateway() as (url, asked):
+        said = with_headers(tmp_path, url, {"GATEWAY_AUTH": "Basic b2YtbjpvYm9keQ=="}, "--format", form)
+
+    assert said.code == 1
+    assert set(asked) == {"Basic b2YtbjpvYm9keQ=="}
+    assert "b2YtbjpvYm9keQ" not in said.out + said.err
+    assert "GATEWAY_AUTH" in said.out
 
 
 def test_a_report_for_ci_counts_what_failed(tmp_path: Path, world: str, nobody: str) -> None:

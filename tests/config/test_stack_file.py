@@ -6,7 +6,11 @@ import pytest
 
 from lgtm_deploy.config import stack_file
 from lgtm_deploy.core.errors import UsageError
+from lgtm_deploy.core.stack import Header
+from tests.adapters.certificates import authority_file
 from tests.config.files import STACK, lay_stack, place
+
+CLUSTER = "    cluster: lgtm\n"
 
 
 def test_a_stack_is_read_for_one_environment(tmp_path: Path) -> None:
@@ -58,6 +62,21 @@ def test_an_unknown_environment_is_answered_with_the_known_ones(tmp_path: Path) 
         ("root: terraform/alb", "root: terraform/lab", "18:9", "there is no terraform/lab in"),
         ("root: terraform/alb", "root: ../alb", "18:9", "'../alb' leads out of the stack's folder"),
         ("[terraform/common.tfvars]", "[terraform/x.tfvars]", "19:21", "there is no terraform/x.tfvars in"),
+        (CLUSTER, f"{CLUSTER}    ca_bundle: ca.pem\n", "16:5", "there is no ca.pem in"),
+        (CLUSTER, f"{CLUSTER}    ca_bundle: ../ca.pem\n", "16:5", "'../ca.pem' leads out of the stack's folder"),
+        (CLUSTER, f"{CLUSTER}    ca_bundle: terraform/common.tfvars\n", "16:5", "common.tfvars holds no certificate"),
+        (CLUSTER, f"{CLUSTER}    ca_bundle: terraform\n", "16:5", "terraform holds no certificate"),
+        (
+            CLUSTER,
+            f"{CLUSTER}    headers: {{Authorization: Basic eDp5}}\n",
+            "16:15",
+            "a value of Authorization is secret and does not belong in this file",
+        ),
+        (CLUSTER, f"{CLUSTER}    headers: {{X-Scope-OrgID: a}}\n", "16:15", "lgtm-deploy sets X-Scope-OrgID itself"),
+        (CLUSTER, f"{CLUSTER}    headers: {{X-A: b, x-a: c}}\n", "16:23", "x-a is there twice"),
+        (CLUSTER, f"{CLUSTER}    headers: {{X-A: {{envv: B}}}}\n", "16:15", "'envv' is not a key that belongs here"),
+        (CLUSTER, f'{CLUSTER}    headers: {{"X A": b}}\n', "16:15", "should match pattern"),
+        ("port: 3200", 'port: 3200\n    headers: {X-A: "b\\n"}', "9:15", "should match pattern"),
     ],
 )
 def test_a_fault_is_pointed_at(tmp_path: Path, old: str, new: str, where: str, message: str) -> None:
@@ -69,6 +88,42 @@ def test_a_fault_is_pointed_at(tmp_path: Path, old: str, new: str, where: str, m
     assert message in str(caught.value)
     assert place(caught) == where
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("written", ["none", '""', ""])
+def test_a_service_may_keep_no_tenants_apart_in_a_stack_that_has_them(tmp_path: Path, written: str) -> None:
+    text = STACK.replace(CLUSTER, f"{CLUSTER}    tenant: demo\n").replace(
+        "port: 3200", f"port: 3200\n    tenant: {written}"
+    )
+    stack = stack_file.load(lay_stack(tmp_path, text), "prod")
+
+    assert stack.environment.tenant == "demo"
+    assert stack.tenant_of(stack.service("tempo")) == ""
+
+
+def test_a_service_has_the_tenant_of_its_environment_or_one_of_its_own(tmp_path: Path) -> None:
+    text = STACK.replace(CLUSTER, f"{CLUSTER}    tenant: demo\n")
+    stack = stack_file.load(lay_stack(tmp_path, text), "prod")
+    own = stack_file.load(lay_stack(tmp_path, text.replace("port: 3200", "port: 3200\n    tenant: traces")), "prod")
+
+    assert stack.tenant_of(stack.service("tempo")) == "demo"
+    assert own.tenant_of(own.service("tempo")) == "traces"
+
+
+def test_headers_and_certificates_are_read(tmp_path: Path) -> None:
+    authority_file(tmp_path)
+    headers = "    headers: {Authorization: {env: GATEWAY_AUTH}, X-Team: platform}\n"
+    text = STACK.replace(CLUSTER, f"{CLUSTER}{headers}    ca_bundle: authority.pem\n").replace(
+        "port: 3200", "port: 3200\n    headers: {X-Team: traces}"
+    )
+    stack = stack_file.load(lay_stack(tmp_path, text), "prod")
+
+    assert stack.environment.headers == (
+        Header(name="Authorization", variable="GATEWAY_AUTH"),
+        Header(name="X-Team", value="platform"),
+    )
+    assert stack.service("tempo").headers == (Header(name="X-Team", value="traces"),)
+    assert stack.environment.ca_bundle == "authority.pem"
 
 
 @pytest.mark.parametrize(

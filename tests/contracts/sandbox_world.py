@@ -17,6 +17,7 @@ from lgtm_deploy.adapters.ecr import EcrRegistry
 from lgtm_deploy.adapters.ecs import EcsHost, EcsRollouts
 from lgtm_deploy.adapters.elb import ElbBalancer
 from lgtm_deploy.adapters.elb_shadow import ElbShadowTargets
+from lgtm_deploy.adapters.gateway import Gateway
 from lgtm_deploy.adapters.http import HttpStackProbe, HttpTaskProbe
 from lgtm_deploy.adapters.logs import CloudWatchLogs
 from lgtm_deploy.adapters.sts import StsCaller
@@ -47,7 +48,7 @@ class SandboxWorld:
         self.task_probe = HttpTaskProbe()
         self.shadow = ElbShadowTargets(aws, self.balancer, {"lgtm-deploy.run": "contract"})
         self.url = f"http://127.0.0.1:{cloud.alb_port}"
-        self.stack_probe = HttpStackProbe(lambda: self.url, tenant="contracts")
+        self.stack_probe = HttpStackProbe(Gateway(lambda: self.url))
         self.web = HttpWeb()
         self.caller = StsCaller(aws)
 

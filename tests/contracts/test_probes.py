@@ -28,7 +28,7 @@ def test_a_port_where_nobody_is_does_not_answer(world: World) -> None:
 
 def test_the_stack_answers_through_the_balancer(world: World) -> None:
     served = world.serve()
-    answer = world.stack_probe.ask(served.path)
+    answer = world.stack_probe.ask(served.path, tenant="contracts")
 
     assert (answer.status, answer.body[: len(GOOD)]) == (200, GOOD)
 

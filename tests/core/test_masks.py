@@ -141,3 +141,13 @@ def test_what_a_run_is_found_by_again_holds_no_mask() -> None:
     told = masks.masked(began)
 
     assert (told.plan_file, told.stack_inputs) == (began.plan_file, began.stack_inputs)
+
+
+def test_the_value_of_a_request_header_is_masked_by_its_environment_variable() -> None:
+    masks = Masks(headers={"GATEWAY_AUTH": "Basic bm9ib2R5"})
+
+    assert masks.masked("sent Basic bm9ib2R5") == "sent ${{ headers.GATEWAY_AUTH }}"
+    assert masks.remembered({"GATEWAY_AUTH": "x"}) == {"GATEWAY_AUTH": "x"}
+    with pytest.raises(PermanentError) as caught, masks.over_errors():
+        raise PermanentError("sent Basic bm9ib2R5")
+    assert "bm9ib2R5" not in str(caught.value)

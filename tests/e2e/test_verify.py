@@ -53,9 +53,9 @@ def change(today: Checkout) -> Iterator[Change]:
     yield Change(checkout=today, before=before, applied=applied, after=verify(today, "--write"))
 
 
-def test_before_the_change_tempo_and_pyroscope_are_degraded_and_it_is_said_why(change: Change) -> None:
-    assert change.before.said.exit_code == 0, change.before.said.err
-    assert change.before.services == {**dict.fromkeys(UNCHANGED, "ok"), **dict.fromkeys(MOVED, "degraded")}
+def test_before_the_change_no_path_of_tempo_answers_and_some_of_pyroscope_do_and_it_is_said_why(change: Change) -> None:
+    assert change.before.said.exit_code == 1, change.before.said.err
+    assert change.before.services == {**dict.fromkeys(UNCHANGED, "ok"), "tempo": "failed", "pyroscope": "degraded"}
     echo = change.before.findings["tempo: echo"]
     assert (echo["asked"], echo["got"]) == ("GET /tempo/api/echo", "404 '404 page not found'")
     for name, program in (("tempo", "Tempo"), ("pyroscope", "Pyroscope")):

@@ -111,7 +111,7 @@ def test_an_upload_of_a_profile_names_itself_and_its_time() -> None:
     given = parse_qs(urlsplit(question.url).query)
 
     assert given == {
-        "name": [f'lgtm_deploy_verify.cpu{{run="{RUN}"}}'],
+        "name": [f"lgtm.verify.cpu{{run={RUN}}}"],
         "from": ["1699999990"],
         "until": ["1700000000"],
     }

@@ -30,11 +30,12 @@ class TaskProbe(Protocol):
 
 
 class StackProbe(Protocol):
-    """Asks the stack as a user does: through the load balancer, with the tenant's header."""
+    """Asks the stack as a user does: through the load balancer."""
 
-    def ask(self, path: str, *, method: str = "GET", send: str = "") -> Answer:
+    def ask(self, path: str, *, method: str = "GET", send: str = "", tenant: str = "", service: str = "") -> Answer:
         """Ask with `send` as the JSON body, where there is one; redirects are not followed.
 
-        Raises TransientError when nothing answers, TimedOutError when no complete answer comes in time.
+        It is asked as the tenant and with the request headers that are configured for the service. Raises
+        TransientError when nothing answers, TimedOutError when no complete answer comes in time.
         """
         ...

@@ -12,13 +12,17 @@ Trouble = Literal[
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """A request. It is given up after so many `seconds`, however slowly it is being answered."""
+    """A request. It is given up after so many `seconds`, however slowly it is being answered.
+
+    `service` is the service of the stack that is asked: its configured request headers are sent along.
+    """
 
     url: str
     method: str = "GET"
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     seconds: float = 10.0
+    service: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import Literal
 
 from lgtm_deploy.core.ports.web import NoReply, Question, Reply
@@ -51,7 +52,12 @@ class Place:
         """A request to a path, as the tenant."""
         tenant = {TENANT_HEADER: self.tenant} if self.tenant else {}
         return Question(
-            method=method, url=self.url + path, body=body, headers={**tenant, **(headers or {})}, seconds=self.seconds
+            method=method,
+            url=self.url + path,
+            body=body,
+            headers={**tenant, **(headers or {})},
+            seconds=self.seconds,
+            service=self.service,
         )
 
 
@@ -89,7 +95,10 @@ def judged(check: Check, heard: Heard) -> Finding:
         judgement = judge_silence(heard, check.question)
     else:
         judgement = _timed(check.judge(heard), heard) if check.timed else check.judge(heard)
-    return finding(check.service, check.name, judgement, asked=asked(check.question), seconds=heard.seconds)
+    status = heard.status if isinstance(heard, Reply) else 0
+    return finding(
+        check.service, check.name, judgement, asked=asked(check.question), status=status, seconds=heard.seconds
+    )
 
 
 def is_slow(heard: Heard) -> bool:
@@ -115,8 +124,12 @@ def summed_up(service: str, name: str, parts: list[Finding], fine: str) -> Findi
     level: Level = worst(each.level for each in parts)
     wrong = [each for each in parts if each.level == level]
     seconds = max((each.seconds for each in parts), default=0.0)
+    statuses = [each.status for each in parts if each.status]
+    status = next((each for each in statuses if each != HTTPStatus.NOT_FOUND), statuses[0] if statuses else 0)
     if level in ("ok", "not-configured") or not wrong:
-        return Finding(service=service, check=name, level=level, asked=fine, got="as declared", seconds=seconds)
+        return Finding(
+            service=service, check=name, level=level, asked=fine, got="as declared", status=status, seconds=seconds
+        )
     shown = "; ".join(f"{each.asked}: {each.got}" for each in wrong[:_SHOWN])
     more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
     first = wrong[0]
@@ -128,6 +141,7 @@ def summed_up(service: str, name: str, parts: list[Finding], fine: str) -> Findi
         got=f"{len(wrong)} of {len(parts)} not: {shown}{more}",
         means=first.means,
         todo=first.todo,
+        status=status,
         seconds=seconds,
     )
 

@@ -1,7 +1,8 @@
 """What a check found, in words that somebody can act on."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import Literal
 
 Level = Literal["ok", "degraded", "failed", "not-configured"]
@@ -25,7 +26,8 @@ class Judgement:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One check of one service. `asked` is the request in short; `seconds` is how long the check took."""
+    """One check of one service. `asked` is the request in short; `status` is that of the answer, 0 without one;
+    `seconds` is how long the check took."""
 
     service: str
     check: str
@@ -34,6 +36,7 @@ class Finding:
     got: str = ""
     means: str = ""
     todo: str = ""
+    status: int = 0
     seconds: float = 0.0
 
     @property
@@ -48,7 +51,9 @@ class Finding:
         return f"{self.id}: {said}" + (f" ({self.means})" if self.means else "")
 
 
-def finding(service: str, check: str, judgement: Judgement, *, asked: str = "", seconds: float = 0.0) -> Finding:
+def finding(
+    service: str, check: str, judgement: Judgement, *, asked: str = "", status: int = 0, seconds: float = 0.0
+) -> Finding:
     """The judgement as a finding of that check."""
     return Finding(
         service=service,
@@ -58,6 +63,7 @@ def finding(service: str, check: str, judgement: Judgement, *, asked: str = "", 
         got=judgement.got,
         means=judgement.means,
         todo=judgement.todo,
+        status=status,
         seconds=round(seconds, 3),
     )
 
@@ -65,6 +71,19 @@ def finding(service: str, check: str, judgement: Judgement, *, asked: str = "", 
 def worst(levels: Iterable[Level]) -> Level:
     """The worst of them; not-configured when there is none."""
     return max(levels, key=_WEIGHT.__getitem__, default="not-configured")
+
+
+def whole_api(findings: Sequence[Finding]) -> list[Finding]:
+    """Return the findings about one service. Where every answer is a 404, what was `degraded` is `failed`: a service
+    without any route does not do its job."""
+    if any(each.status not in (0, HTTPStatus.NOT_FOUND) for each in findings):
+        return list(findings)
+    return [
+        replace(each, level="failed", means=f"its whole API answers 404: {each.means}")
+        if each.status and each.level == "degraded"
+        else each
+        for each in findings
+    ]
 
 
 def is_worse(level: Level, than: Level) -> bool:

@@ -1,7 +1,8 @@
 """What is asked of Grafana."""
 
+from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urljoin, urlsplit
 
 from lgtm_deploy.core.ports.web import Reply
 from lgtm_deploy.core.verify.check import Check, Place
@@ -15,10 +16,14 @@ _NO_LOGIN = "Set LGTM_DEPLOY_GRAFANA_TOKEN, or LGTM_DEPLOY_GRAFANA_USER and LGTM
 
 
 def checks(place: Place) -> list[Check]:
-    """What anybody may ask."""
+    """What anybody may ask.
+
+    Grafana: "Configure Grafana", `serve_from_sub_path`: all of it is below the path of `root_url`, here the prefix.
+    """
+    health, login = place.get(place.prefix + HEALTH), place.get(f"{place.prefix}/login")
     return [
-        Check(service=place.service, name="health", question=place.get(HEALTH), judge=judge_health),
-        Check(service=place.service, name="login page", question=place.get("/login"), judge=judge_login),
+        Check(service=place.service, name="health", question=health, judge=judge_health),
+        Check(service=place.service, name="login page", question=login, judge=judge_login),
     ]
 
 
@@ -29,6 +34,13 @@ def judge_health(reply: Reply) -> Judgement:
     """
     content = parsed(reply)
     health: dict[str, Any] = content if isinstance(content, dict) else {}
+    if provider := _provider(reply):
+        return Judgement(
+            level="not-configured",
+            got=said(reply),
+            means=f"single sign-on at {provider} stands before Grafana: its health is not known",
+            todo="Set `headers` of the service to what passes the gateway, with a value from an environment variable.",
+        )
     if "database" not in health:
         wrong = wrong_with(reply, NAME)
         return wrong or Judgement(
@@ -46,7 +58,13 @@ def judge_health(reply: Reply) -> Judgement:
 
 
 def judge_login(reply: Reply) -> Judgement:
-    """The page on which people begin."""
+    """The page on which people begin.
+
+    Grafana: "Configure authentication", "Automatic OAuth login": where `auto_login` is set, /login leads to the
+    identity provider, for OAuth and for SAML.
+    """
+    if provider := _provider(reply):
+        return Judgement(level="ok", got=f"single sign-on at {provider}")
     wrong = wrong_with(reply, NAME, ours=True)
     if wrong:
         return wrong
@@ -60,8 +78,20 @@ def judge_login(reply: Reply) -> Judgement:
     return Judgement(level="ok", got="the login page")
 
 
+def _provider(reply: Reply) -> str:
+    """Return the host of the identity provider that the login page leads to; empty: it does not lead to one.
+
+    The URL has a client's ID (RFC 6749, 4.1.1) or a SAML request (SAML 2.0 bindings, 3.4.4.1).
+    """
+    moved = HTTPStatus.MULTIPLE_CHOICES <= reply.status < HTTPStatus.BAD_REQUEST
+    target = urljoin(reply.url, reply.headers.get("location", "")) if moved else reply.url
+    parts = urlsplit(target)
+    return parts.netloc if parse_qs(parts.query).keys() & {"client_id", "SAMLRequest"} else ""
+
+
 def source_list(place: Place, login: dict[str, str]) -> Check:
     """Asks which data sources there are."""
+    question = place.get(place.prefix + SOURCES, login)
 
     def judge(reply: Reply) -> Judgement:
         wrong = wrong_with(reply, NAME)
@@ -77,7 +107,7 @@ def source_list(place: Place, login: dict[str, str]) -> Check:
             return Judgement(level="ok", got=counted(content, "data sources"))
         return wrong or Judgement(level="failed", got=said(reply), means="it is no list", todo="Check its version.")
 
-    return Check(service=place.service, name="data sources", question=place.get(SOURCES, login), judge=judge)
+    return Check(service=place.service, name="data sources", question=question, judge=judge)
 
 
 def source_checks(place: Place, login: dict[str, str], listed: Reply) -> list[Check]:
@@ -89,7 +119,7 @@ def source_checks(place: Place, login: dict[str, str], listed: Reply) -> list[Ch
         Check(
             service=place.service,
             name=f"data source {uid}",
-            question=place.get(f"{SOURCES}/uid/{quote(uid, safe='')}/health", login),
+            question=place.get(f"{place.prefix}{SOURCES}/uid/{quote(uid, safe='')}/health", login),
             judge=_judge_source,
         )
         for uid in uids

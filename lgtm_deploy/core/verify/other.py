@@ -24,5 +24,6 @@ def _check(place: Place, probe: Probe) -> Check:
             todo=f"Look at {place.service}'s log.",
         )
 
-    question = place.post(probe.path, probe.send.encode(), JSON) if probe.send else place.get(probe.path)
+    typed = JSON if probe.send else {}
+    question = place.question(probe.verb, probe.path, body=probe.send.encode(), headers=typed)
     return Check(service=place.service, name=f"probe {probe.path}", question=question, judge=judge)

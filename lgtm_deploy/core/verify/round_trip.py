@@ -2,18 +2,18 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from lgtm_deploy.core.ports.web import NoReply, Question, Reply
 from lgtm_deploy.core.verify.check import Heard
 from lgtm_deploy.core.verify.finding import Judgement, Level
+from lgtm_deploy.core.verify.tempo import is_unknown_trace
 from lgtm_deploy.core.verify.troubles import judge_silence, said, titled, wrong_with
 
 # A tenant that nobody has.
 NOBODY = "lgtm-deploy-nobody"
 _TIME = re.compile(r"too (new|old|far)|out.of.(order|bounds)|in the future", re.IGNORECASE)
-_NO_ROUTE = "404 page not found"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,9 @@ def judge_write(trip: RoundTrip, reply: Reply) -> Judgement:
             todo="Compare the clock of this machine with that of the tasks' hosts.",
         )
     wrong = wrong_with(reply, trip.service, prefix=trip.prefix)
-    return wrong or Judgement(
+    if wrong:
+        return _without_route(wrong, reply)
+    return Judgement(
         level="failed",
         got=said(reply),
         means="it answers, but not as one who takes the record",
@@ -69,8 +71,7 @@ def may_come(trip: RoundTrip, heard: Heard) -> bool:
     if isinstance(heard, NoReply):
         return heard.trouble in ("refused", "closed", "truncated")
     if heard.status == HTTPStatus.NOT_FOUND:
-        # Tempo: a trace that is not there yet is a 404 with an empty body, a route that is not there is another.
-        return not heard.body.strip()
+        return is_unknown_trace(heard)
     return wrong_with(heard, trip.service) is None or heard.status >= HTTPStatus.TOO_MANY_REQUESTS
 
 
@@ -80,10 +81,10 @@ def judge_reading(trip: RoundTrip, reading: Reading, heard: Heard, waited: float
         return judge_silence(heard, reading.question)
     if reading.found(heard):
         return Judgement(level="ok", got=f"there after {waited:.1f} s")
-    if heard.status != HTTPStatus.NOT_FOUND or _NO_ROUTE in heard.body or heard.body.strip():
+    if not is_unknown_trace(heard):
         wrong = wrong_with(heard, trip.service, prefix=trip.prefix)
         if wrong:
-            return wrong
+            return _without_route(wrong, heard) if reading.needed else wrong
     if skewed:
         why = "this machine's clock and the stack's disagree: the record lies where nobody looks"
         todo = "Set this machine's clock (NTP)."
@@ -97,6 +98,11 @@ def judge_reading(trip: RoundTrip, reading: Reading, heard: Heard, waited: float
         todo = f"Look at {titled(trip.service)}'s log: its index may be behind."
     level: Level = "failed" if reading.needed else "degraded"
     return Judgement(level=level, got=f"not there after {waited:.1f} s: {said(heard)}", means=why, todo=todo)
+
+
+def _without_route(wrong: Judgement, reply: Reply) -> Judgement:
+    """Return what is wrong; a 404 is a failure here: the record is lost without this route."""
+    return replace(wrong, level="failed") if reply.status == HTTPStatus.NOT_FOUND else wrong
 
 
 def judge_other_tenant(trip: RoundTrip, reading: Reading, heard: Heard) -> Judgement:

@@ -13,6 +13,7 @@ from lgtm_deploy.core.routes import Routes
 from lgtm_deploy.core.stack import Service
 from lgtm_deploy.core.verify.check import JSON, Check, Place
 from lgtm_deploy.core.verify.finding import Judgement
+from lgtm_deploy.core.verify.tempo import is_unknown_trace
 from lgtm_deploy.core.verify.troubles import said, wrong_with
 
 # The route is there, and this is not how one asks it; or it asks for a tenant or for time.
@@ -97,7 +98,7 @@ def probe_of(place: Place, path: str) -> Question:
 
 def is_there(reply: Reply, service: str) -> bool:
     """Whether the service has a route for what was asked."""
-    return reply.status in _THERE or wrong_with(reply, service) is None
+    return reply.status in _THERE or is_unknown_trace(reply) or wrong_with(reply, service) is None
 
 
 def kept_check(place: Place, path: str) -> Check:

@@ -14,6 +14,7 @@ _BODY = 80
 _PROGRAMS = ("grafana", "mimir", "loki", "tempo", "pyroscope")
 _HTML = re.compile(r"^\s*(<!doctype html|<html)", re.IGNORECASE)
 _TITLE = re.compile(r"<title>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+_LOGIN = re.compile(r"/login(/[\w-]+)?$")
 # Go's http.NotFound: what these programs answer to a path that they have no route for.
 _NO_ROUTE = "404 page not found"
 # The load balancer answers so itself (AWS: ELB user guide, "Load balancer generates an HTTP error").
@@ -38,7 +39,8 @@ _SILENCE: Mapping[Trouble, tuple[str, str]] = {
     ),
     "tls": (
         "the certificate or the handshake is not accepted",
-        "Check the listener's certificate: its names, its dates, its chain; or whether `url` should be http://.",
+        "Check the listener's certificate: its names, its dates, its chain; whether `url` should be http://; or name "
+        "the authority that signed it in `ca_bundle` of the environment.",
     ),
     "timeout": (
         "a connection, but no complete answer in time",
@@ -128,7 +130,7 @@ def parsed(reply: Reply) -> Any | Judgement:
 
 def _from_somebody_else(reply: Reply) -> bool:
     """A page for people where a program was asked: Grafana takes whatever no rule of the load balancer took."""
-    if urlsplit(reply.url).path == "/login" or reply.headers.get("location", "").partition("?")[0].endswith("/login"):
+    if is_login(reply.url) or is_login(reply.headers.get("location", "")):
         return True
     if _HTML.match(reply.body):
         return not _from_balancer(reply)
@@ -136,12 +138,20 @@ def _from_somebody_else(reply: Reply) -> bool:
     return reply.status == HTTPStatus.NOT_FOUND and reply.body.lstrip().startswith('{"message":')
 
 
+def is_login(url: str) -> bool:
+    """Return whether a URL is Grafana's login page, or that of one of its providers, also below a sub-path.
+
+    Grafana: "Configure authentication", "Automatic OAuth login": the login page leads to the provider without asking.
+    """
+    return bool(_LOGIN.search(urlsplit(url).path))
+
+
 def _somebody_else(reply: Reply, service: str) -> Judgement:
     grafana = "grafana" in reply.body.lower() or '"message"' in reply.body or "/login" in reply.url
     answered = "Grafana answered" if grafana else "a web page answered"
     return Judgement(
         level="failed",
-        got=said(reply) + (" at /login" if urlsplit(reply.url).path == "/login" else ""),
+        got=said(reply) + (" at /login" if is_login(reply.url) else ""),
         means=f"{answered}, not {service}: no listener rule sends this path to {service}, so the default rule took it",
         todo=f"Check the load balancer's rules for {service}: their paths, their order, their target group.",
     )
@@ -159,6 +169,8 @@ def _by_status(reply: Reply, service: str, prefix: str) -> Judgement:
         todo = "See `lgtm-deploy status` and {service}'s log."
     elif "no org id" in reply.body:
         means, todo = _LOST_TENANT
+    elif "www-authenticate" in reply.headers:
+        means, todo = _NO_LOGIN
     else:
         means, todo = _MEANINGS.get(status) or _MEANINGS.get(status // 100 * 100, _MEANINGS[100])
     level: Level = "degraded" if status == HTTPStatus.TOO_MANY_REQUESTS else "failed"
@@ -168,6 +180,11 @@ def _by_status(reply: Reply, service: str, prefix: str) -> Judgement:
 _LOST_TENANT = (
     "the tenant's header did not reach {service}, or there is none",
     "Set `tenant` of the environment; if it is set, look at what stands in between and drops the header.",
+)
+# RFC 9110, 11.6.1: who asks for a login says so in this header.
+_NO_LOGIN = (
+    "a gateway before {service} asks for a login",
+    "Set `headers` of the environment or of the service, with a value from an environment variable.",
 )
 _REFUSED = (
     "the tenant that was sent is not accepted",
@@ -189,6 +206,10 @@ _MEANINGS: Mapping[int, tuple[str, str]] = {
 }
 
 
+# Recorded: tempo-2.9.0-api-prefix.json, tempo-2.9.0-path-prefix.json. The others follow `server.http_path_prefix`.
+_PREFIX_SETTINGS = {"Tempo": "http_api_prefix"}
+
+
 def _missing(reply: Reply, service: str, prefix: str) -> Judgement:
     if _NO_ROUTE in reply.body:
         why = (
@@ -198,19 +219,12 @@ def _missing(reply: Reply, service: str, prefix: str) -> Judgement:
             else f"the route does not exist in this {service}"
         )
         todo = (
-            f"Give {service} its prefix (`lgtm-deploy plan prefix-change`), or let the load balancer rewrite the path."
+            f"Give {service} its prefix (`{_PREFIX_SETTINGS.get(service, 'server.http_path_prefix')}`; `lgtm-deploy "
+            "plan prefix-change`), or let the load balancer rewrite the path."
             if prefix
             else f"Compare {service}'s version and configuration with the path."
         )
         return Judgement(level="degraded", got=said(reply), means=why, todo=todo)
-    if "404 Not Found" in reply.body:
-        # connect's words for a 404 that it got itself (run against Pyroscope 1.13.5 under a prefix).
-        return Judgement(
-            level="failed",
-            got=said(reply),
-            means=f"{service}'s own parts do not find each other: they ask without the prefix what is served under it",
-            todo=f"Take the prefix away again, or use a version of {service} whose parts follow it.",
-        )
     return Judgement(
         level="degraded",
         got=said(reply),

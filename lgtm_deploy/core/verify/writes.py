@@ -16,8 +16,9 @@ from lgtm_deploy.core.verify.troubles import parsed
 
 JOB = "lgtm-deploy-verify"
 METRIC = "lgtm_deploy_verify"
+PROFILED = "lgtm.verify"
 WITHIN = 8.0
-# Tempo: a trace is searchable once it was idle and cut (ingester.trace_idle_period, 10 s unless configured).
+# Tempo: a trace is searchable once it was idle and cut (ingester.trace_idle_period). Recorded: 5 to 19 s.
 SEARCH_WITHIN = 45.0
 # Prometheus: remote write 1.0, "Protocol".
 REMOTE_WRITE = {
@@ -32,7 +33,7 @@ Encode = Callable[[Mapping[str, str], float, float], bytes]
 def grafana(place: Place, login: Mapping[str, str], run: str, now: float) -> RoundTrip:
     """An annotation, found by its tag and removed again (Grafana: "Annotations API")."""
     body = {"text": f"{JOB} {run}", "tags": [JOB, run], "time": int(now * 1000)}
-    path = "/api/annotations"
+    path = f"{place.prefix}/api/annotations"
 
     def found(reply: Reply) -> bool:
         listed = parsed(reply)
@@ -40,7 +41,7 @@ def grafana(place: Place, login: Mapping[str, str], run: str, now: float) -> Rou
 
     return RoundTrip(
         service=place.service,
-        prefix="",
+        prefix=place.prefix,
         write=place.post(path, _json(body), {**JSON, **login}),
         accepted=lambda reply: reply.status == 200 and bool(_object(reply).get("id")),  # noqa: PLR2004 - HTTP OK
         readings=(
@@ -153,8 +154,13 @@ def tempo(place: Place, traces: Place, run: str, now: float) -> RoundTrip:
 
 
 def pyroscope(place: Place, run: str, now: float) -> RoundTrip:
-    """Folded stacks, found by their series (Pyroscope: "Server HTTP API", /ingest and QuerierService/Series)."""
-    name = f'{METRIC}.cpu{{run="{run}"}}'
+    """Folded stacks, found by their series (Pyroscope: "Server HTTP API", /ingest and QuerierService/Series).
+
+    Recorded (pyroscope-2.0.4-plain.json): /ingest stores a label value as it is sent, quotes included. What follows
+    the last dot of the name is the profile type. A query without `service_name` sees a profile only after compaction.
+    """
+    name = f"{PROFILED}.cpu{{run={run}}}"
+    matcher = f'{{service_name="{PROFILED}",run="{run}"}}'
     arguments = urlencode({"name": name, "from": int(now) - 10, "until": int(now)}, quote_via=quote)
 
     def found(reply: Reply) -> bool:
@@ -169,7 +175,7 @@ def pyroscope(place: Place, run: str, now: float) -> RoundTrip:
         readings=(
             Reading(
                 name="read back",
-                question=query(place, "Series", now, matchers=[f'{{run="{run}"}}'], labelNames=["run"]),
+                question=query(place, "Series", now, matchers=[matcher], labelNames=["run"]),
                 found=found,
                 within=WITHIN,
             ),

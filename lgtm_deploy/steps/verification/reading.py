@@ -10,11 +10,12 @@ from lgtm_deploy.core.errors import AccessError, NotFoundError, UsageError
 from lgtm_deploy.core.ports import Balancer, Clock, ListenerRule, Reply, RolloutView, ServiceHost, Tags, Web
 from lgtm_deploy.core.ports.web import url_fault
 from lgtm_deploy.core.stack import Service, Stack
-from lgtm_deploy.core.verify import grafana
+from lgtm_deploy.core.verify import grafana, tenancy
 from lgtm_deploy.core.verify.check import Check, Place, summed_up
 from lgtm_deploy.core.verify.clock import skew_finding
-from lgtm_deploy.core.verify.finding import Finding, Level
-from lgtm_deploy.core.verify.reads import kind_of, read_checks
+from lgtm_deploy.core.verify.explained import explained
+from lgtm_deploy.core.verify.finding import Finding, Level, by_service, whole_api
+from lgtm_deploy.core.verify.reads import kind_of, read_checks, unasked_tenancy
 from lgtm_deploy.core.verify.routes import Group, arrives_at, route_groups
 from lgtm_deploy.core.verify.running import Running, running_findings
 from lgtm_deploy.steps.verification.asking import Asker, each
@@ -103,7 +104,7 @@ class Verification:
 
     def place(self, service: Service, longest: float = math.inf) -> Place:
         """Where a service is asked; no request there takes more than `longest` seconds."""
-        return Place.of(service, self.url, self.stack.environment.tenant, min(self._seconds, longest))
+        return Place.of(service, self.url, self.stack.tenant_of(service), min(self._seconds, longest))
 
     def read(self, services: Sequence[Service]) -> list[Finding]:
         """All findings that need nothing to be written, by service in the order given.
@@ -111,22 +112,30 @@ class Verification:
         Raises NotFoundError (no load balancer) and TransientError (AWS does not answer).
         """
         works = [work for service in services for work in self._works(service)]
-        findings = [finding for found in each(lambda work: work(), works) for finding in found]
+        done = [finding for found in each(lambda work: work(), works) for finding in found]
+        findings = [finding for found in by_service(done).values() for finding in whole_api(found)]
         ahead = skew_finding(self.asker.skews)
         return [*findings, *([ahead] if ahead else [])]
 
     def _works(self, service: Service) -> list[Work]:
         place = self.place(service)
         checks = read_checks(service, place, self.ports.clock.now().timestamp())
-        works = [self._asking(check) for check in checks]
+        works: list[Work] = [
+            *(self._asking(service, check) for check in checks),
+            lambda: unasked_tenancy(service, place, tenancy.NAME),
+        ]
         if kind_of(service) == "grafana":
             works.append(lambda: self._data_sources(place))
         if self._aws:
             works += [lambda: self._running(service), lambda: self._routes(service, place)]
         return works
 
-    def _asking(self, check: Check) -> Work:
-        return lambda: [self.asker.check(check)]
+    def _asking(self, service: Service, check: Check) -> Work:
+        return lambda: [self._check(service, check)]
+
+    def _check(self, service: Service, check: Check) -> Finding:
+        found, heard = self.asker.hear(check)
+        return explained(service, found, check.question, heard)
 
     def _data_sources(self, place: Place) -> list[Finding]:
         if not self.login.headers:
@@ -183,7 +192,8 @@ class Verification:
                 )
             ]  # fmt: skip
         groups = route_groups(service, place, arrives_at(group.arn, rules, self.url))
-        return each(self._group, groups)
+        return each(lambda group: self._group(service, group), groups)
 
-    def _group(self, group: Group) -> Finding:
-        return summed_up(group.service, group.name, each(self.asker.check, group.checks), group.fine)
+    def _group(self, service: Service, group: Group) -> Finding:
+        found = each(lambda check: self._check(service, check), group.checks)
+        return summed_up(group.service, group.name, found, group.fine)

@@ -7,11 +7,12 @@ from lgtm_deploy.core.errors import AccessError, NotFoundError
 from lgtm_deploy.core.ports import NoReply, Question, Reply
 from lgtm_deploy.core.stack import Service
 from lgtm_deploy.core.verify import grafana as grafana_reads
-from lgtm_deploy.core.verify import writes
+from lgtm_deploy.core.verify import tenancy, writes
 from lgtm_deploy.core.verify.check import Check, Place, as_tenant, asked
 from lgtm_deploy.core.verify.clock import skew_finding
+from lgtm_deploy.core.verify.explained import explained
 from lgtm_deploy.core.verify.finding import Finding, Judgement, finding
-from lgtm_deploy.core.verify.reads import kind_of
+from lgtm_deploy.core.verify.reads import kind_of, unasked_tenancy
 from lgtm_deploy.core.verify.round_trip import (
     NOBODY,
     Reading,
@@ -50,6 +51,7 @@ class _Writing:
         self._clock = verification.ports.clock
         self._service = service
         self._run = run
+        self._place = verification.place(service)
 
     def findings(self) -> list[Finding]:
         trip = self._trip()
@@ -62,18 +64,20 @@ class _Writing:
             service=trip.service, name=name, question=trip.write, judge=lambda reply: judge_write(trip, reply)
         )
         written, heard = self._asker.hear(check)
+        written = explained(self._service, written, check.question, heard)
         if written.level == "failed" or not isinstance(heard, Reply) or not trip.accepted(heard):
             return [written]
         read = each(lambda reading: self._read(trip, reading), trip.readings)
         findings = [written, *read]
-        if trip.others and trip.write.headers and read[0].level == "ok":
+        if trip.others and self._place.tenant and read[0].level == "ok":
             findings.append(self._as_another(trip, trip.readings[0]))
+        findings += unasked_tenancy(self._service, self._place, tenancy.OTHER)
         if trip.removal:
             findings.append(self._removed(trip, trip.removal(heard)))
         return findings
 
     def _trip(self) -> RoundTrip | Finding | None:
-        place = self._verification.place(self._service)
+        place = self._place
         now = self._clock.now().timestamp()
         match kind_of(self._service):
             case "grafana":
@@ -124,13 +128,17 @@ class _Writing:
             pause = min(pause * 1.5, _LONGEST_PAUSE)
         skewed = skew_finding(self._asker.skews) is not None
         judgement = judge_reading(trip, reading, heard, waited, skewed=skewed)
-        return finding(trip.service, reading.name, judgement, asked=asked(reading.question), seconds=waited)
+        status = heard.status if isinstance(heard, Reply) else 0
+        found = finding(
+            trip.service, reading.name, judgement, asked=asked(reading.question), status=status, seconds=waited
+        )
+        return explained(self._service, found, reading.question, heard)
 
     def _as_another(self, trip: RoundTrip, reading: Reading) -> Finding:
         question = as_tenant(reading.question, NOBODY)
         heard = self._asker.ask(question)
         judgement = judge_other_tenant(trip, reading, heard)
-        return finding(trip.service, "other tenant", judgement, asked=asked(question), seconds=heard.seconds)
+        return finding(trip.service, tenancy.OTHER, judgement, asked=asked(question), seconds=heard.seconds)
 
     def _removed(self, trip: RoundTrip, question: Question) -> Finding:
         heard = self._asker.ask(question)

@@ -80,4 +80,4 @@ def test_every_round_trip_has_a_verdict_for_every_answer(reply: Reply) -> None:
 def test_whatever_is_listed_makes_checks_or_none(body: str) -> None:
     found = grafana.source_checks(PLACE, {}, Reply(status=200, body=body))
 
-    assert all(check.question.url.startswith("http://lb/api/datasources/uid/") for check in found)
+    assert all(check.question.url.startswith("http://lb/tempo/api/datasources/uid/") for check in found)

@@ -87,7 +87,7 @@ def test_what_is_wrong_is_never_taken_for_right(name: str, check: str, status: i
     ("status", "body", "headers", "cause"),
     [
         (404, NO_ROUTE, {}, "the load balancer forwards /tempo/* as it is, and this Tempo does not serve the prefix"),
-        (404, "unimplemented: 404 Not Found\n", {}, "own parts do not find each other"),
+        (401, "Unauthorized", {"www-authenticate": "Basic"}, "a gateway before Tempo asks for a login"),
         (404, '{"message":"Not found"}', {}, "Grafana answered, not Tempo: no listener rule sends this path to Tempo"),
         (401, "no org id\n", {}, "the tenant's header did not reach Tempo"),
         (401, "Unauthorized", {}, "the tenant that was sent is not accepted"),
