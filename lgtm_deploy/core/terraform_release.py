@@ -49,13 +49,14 @@ class Changed:
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
-    """What Terraform root `root` changes to release a service. An empty root: Terraform does not release it.
+    """What Terraform root `root` changes to release service `name`. An empty root: Terraform does not release it.
 
     `definition` and `service` are addresses. `arn` is the revision that the state has. `reference` is the image that
     the planned task definition names, and `tag` its tag. `replaces`: the task definition is replaced; `deploys`: the
     ECS service is given the new revision by Terraform itself. `start` is what a rollback returns to.
     """
 
+    name: str = ""
     root: str = ""
     definition: str = ""
     service: str = ""
@@ -153,6 +154,7 @@ def released(
     found = read(entry) if entry else None
     served = read(entries[address]) if address in entries else None
     return Release(
+        name=service.name,
         root=root,
         definition=definition,
         service=address,
@@ -171,9 +173,7 @@ def allowed(releases: Sequence[Release], *, held: bool = False) -> tuple[Allowan
     for each in releases:
         attributes = ("task_definition", _GRACE) if held else ("task_definition",)
         found.append(Allowance(type=DEFINITION, name=each.definition, actions=("replace",)))
-        found.append(
-            Allowance(type=SERVICE, name=each.service, attributes=attributes, later=("task_definition",))
-        )
+        found.append(Allowance(type=SERVICE, name=each.service, attributes=attributes, later=("task_definition",)))
     return tuple(found)
 
 
@@ -233,9 +233,7 @@ def _service_in(state: Mapping[str, Mapping[str, Any]], service: Service, cluste
 def _definition_of(state: Mapping[str, Mapping[str, Any]], address: str, service: Service, root: str) -> str:
     named = str(state[address].get("task_definition") or "")
     family = named.rpartition("/")[2].partition(":")[0]
-    found = [
-        each for each, known in state.items() if _type_of(each) == DEFINITION and known.get("family") == family
-    ]
+    found = [each for each, known in state.items() if _type_of(each) == DEFINITION and known.get("family") == family]
     if len(found) == 1:
         return found[0]
     raise RefusedError(
@@ -333,4 +331,3 @@ def _port(mapping: Any) -> Mapping[str, Any]:
     if known.get("protocol") == "tcp":
         known.pop("protocol")
     return {name: value for name, value in known.items() if value}
-

@@ -116,9 +116,7 @@ class FakeInfrastructure:
             raise PermanentError(found.error)
         return found
 
-    def _plan(
-        self, root: FakeRoot, variables: Mapping[str, str], out: Path, targets: Sequence[str]
-    ) -> PlannedChanges:
+    def _plan(self, root: FakeRoot, variables: Mapping[str, str], out: Path, targets: Sequence[str]) -> PlannedChanges:
         unknown = sorted(variables.keys() - root.variables.keys() - root.others.keys())
         if unknown:
             raise PermanentError(f"Value for undeclared variable: '{unknown[0]}'.")

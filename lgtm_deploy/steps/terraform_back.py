@@ -68,7 +68,7 @@ class WayBack:
 
     def _by_files(self, progress: Progress) -> None:
         name, start = self._before.root, self._before.start
-        with start_files(self._stack, self._ports, name, start, purpose="revision") as there:
+        with start_files(self._ports, name, start, purpose="revision") as there:
             progress(f"planning {name} as of {start.commit[:8] or start.at[:16]}")
             here, planned = plan_from(self._stack, self._ports, name, there, progress, purpose="revision")
             self._held_against(planned)

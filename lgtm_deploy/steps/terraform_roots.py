@@ -112,7 +112,7 @@ def _or_itself(there: Callable[[Path], Path], path: Path) -> Path:
 
 
 def start_files(
-    stack: Stack, ports: Ports, name: str, start: StartState, *, purpose: str
+    ports: Ports, name: str, start: StartState, *, purpose: str
 ) -> AbstractContextManager[Callable[[Path], Path]]:
     """Lay out the files of a start state beside the stack, until the context ends. Raises PermanentError."""
     into = ports.workspace / f"{name}.{purpose}"

@@ -34,7 +34,7 @@ def find_start(
         what = start.commit[:8] if start.commit else f"applied on {start.at[:16]}"
         progress(f"looking for the start state of {name}: {what} ({number} of {len(candidates)})")
         try:
-            with start_files(stack, ports, name, start, purpose="start") as there:
+            with start_files(ports, name, start, purpose="start") as there:
                 _, planned = plan_from(stack, ports, name, there, progress, purpose="start")
         except PermanentError:
             # It is not a root that can be planned today.
