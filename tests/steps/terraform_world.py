@@ -24,8 +24,8 @@ class TerraformWorld(Simulation):
     """Tempo and Pyroscope get a new image tag, and Grafana another data source URL and a new tag. The commit before
     that is the start state. `ignored`: services ignore changes of their task definition."""
 
-    def __init__(self, workspace: Path, *, ignored: bool = False, kept: bool = False) -> None:
-        super().__init__(workspace, changed=by_terraform)
+    def __init__(self, workspace: Path, *, ignored: bool = False, kept: bool = False, skip: str = "") -> None:
+        super().__init__(workspace, skip=skip, changed=by_terraform)
         self.ports: Ports = fake_ports(self.stack, self.cloud, workspace)
         self.folder = (self.stack.directory / self.stack.root(ROOT).root).resolve()
         self.root = self.cloud.roots[self.folder]
