@@ -16,11 +16,10 @@ from pathlib import Path
 
 from lgtm_deploy.core.errors import PermanentError
 from lgtm_deploy.core.ports import KeptFiles
-from lgtm_deploy.private import make_private
+from lgtm_deploy.private import OWN_FOLDER, make_private
 
 # As many applies of a root can be undone on this machine without version control.
 KEPT = 10
-FOLDER = ".lgtm-deploy"
 _LEFT_OUT = (".terraform", ".git", ".lgtm-deploy", ".terraform.tfstate.lock.info")
 _DIGITS = 16
 
@@ -33,7 +32,7 @@ class AppliedFilesFolder:
 
     def __init__(self, stack: Path, environment: str, *, kept_for: Path | None = None) -> None:
         self._stack = stack.resolve()
-        self._home = (kept_for or stack).resolve() / FOLDER
+        self._home = (kept_for or stack).resolve() / OWN_FOLDER
         self._folder = self._home / "applied" / environment
 
     def keep(self, root: str, sources: Sequence[Path]) -> None:
@@ -44,7 +43,7 @@ class AppliedFilesFolder:
         for file in sorted(files):
             digest.update(f"{os.path.relpath(file, self._stack)} {_sum(file)}\n".encode())
         name = digest.hexdigest()[:_DIGITS]
-        ignore_itself(self._home)
+        make_private(self._home)
         folder = self._folder / root
         make_private(folder)
         fresh = folder / f"{name}.new"
@@ -68,7 +67,7 @@ class AppliedFilesFolder:
         """Keep what `save_newest` has copied there, as applied now. Raises OSError."""
         for saved in sorted(folder.glob("*/*/kept.json")):
             root, name = saved.parent.parent.name, saved.parent.name
-            ignore_itself(self._home)
+            make_private(self._home)
             make_private(self._folder / root)
             fresh = self._folder / root / f"{name}.new"
             shutil.rmtree(fresh, ignore_errors=True)
@@ -115,14 +114,6 @@ class AppliedFilesFolder:
             yield there
         finally:
             shutil.rmtree(into, ignore_errors=True)
-
-
-def ignore_itself(folder: Path) -> None:
-    """Make the tool's own folder, which version control does not see. Raises OSError."""
-    make_private(folder)
-    ignored = folder / ".gitignore"
-    if not ignored.exists():
-        ignored.write_text("*\n", encoding="utf-8")
 
 
 def _files(source: Path) -> Iterator[Path]:
