@@ -193,7 +193,10 @@ def guardable(document: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def more_replaced(document: Mapping[str, Any], releases: Sequence[Release]) -> tuple[str, ...]:
-    """Return what else than its containers a replacement changes of a task definition, a line each."""
+    """Return what else than its containers a replacement changes of a task definition, a line each.
+
+    The provider reads `""` and `{}` back for what is not set, and plans `null` for a new one (AWS provider 6).
+    """
     mine = {each.definition for each in releases}
     secrets = secrets_of(document)
     lines: list[str] = []
@@ -204,7 +207,7 @@ def more_replaced(document: Mapping[str, Any], releases: Sequence[Release]) -> t
         lines += [
             f"{found.address}: {scrubbed(str(each), secrets)} is not allowed"
             for each in found.differences
-            if each.path[:1] != (_CONTAINERS,) and not each.unknown
+            if each.path[:1] != (_CONTAINERS,) and not each.unknown and (each.before or each.after)
         ]
     return tuple(lines)
 

@@ -102,6 +102,14 @@ def test_both_orders_of_a_replacement_are_allowed() -> None:
     assert judged(shown, found(state(OLD), shown)) == ()
 
 
+def test_what_the_provider_reads_back_for_what_is_not_set_is_no_change() -> None:
+    old = {"container_definitions": json.dumps([OLD]), "ipc_mode": "", "tags": {}, "volume": []}
+    new = {"container_definitions": json.dumps([NEW]), "ipc_mode": None, "tags": None, "volume": []}
+    shown = document(replaced(OLD, NEW, before=old, after=new), updated())
+
+    assert judged(shown, found(state(OLD), shown)) == ()
+
+
 def test_where_task_definitions_are_ignored_only_a_revision_is_registered() -> None:
     shown = document(replaced(OLD, NEW))
 

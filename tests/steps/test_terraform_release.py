@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from lgtm_deploy.core.errors import InDoubtError, PermanentError
+from lgtm_deploy.core.gate import Open, Waiting
 from lgtm_deploy.core.values import typed
 from lgtm_deploy.steps.deploy_service import DeployService
 from tests.steps.terraform_world import EARLIER, NEW, OLD, RELEASED, TerraformWorld
@@ -255,7 +256,7 @@ def test_an_update_whose_answer_is_lost_is_looked_for(tmp_path: Path) -> None:
     assert world.plain_plan().changes == ()
 
 
-def test_what_ecs_took_back_by_itself_comes_back_in_terraform_too(tmp_path: Path) -> None:
+def test_a_service_that_crashes_comes_back_in_terraform_too(tmp_path: Path) -> None:
     world = TerraformWorld(tmp_path, skip="it is not tried")
     place = (world.stack.directory / world.service("tempo").context).resolve()
     before = world.digests()
@@ -265,9 +266,24 @@ def test_what_ecs_took_back_by_itself_comes_back_in_terraform_too(tmp_path: Path
     run = world.apply()
 
     assert (run.verdict, run.differs) == ("rolled-back", ())
-    assert any("ROLLBACK" in each.status for each in world.running("tempo").deployments)
     assert world.digests() == before
     assert world.plain_plan(world.before).changes == ()
+
+
+def test_what_ecs_took_back_by_itself_is_not_back_until_terraform_has_it(world: TerraformWorld) -> None:
+    assert world.apply().verdict == "deployed"
+    step, inputs, seen, _ = journaled(world, "tempo")
+    tempo = world.running("tempo")
+    tempo.wanted = tempo.deployments[0]
+    tempo.deployments[-1].status = "ROLLBACK_SUCCESSFUL"
+    assert world.arn("tempo") == seen.task_definition
+
+    assert isinstance(step.restored(inputs, seen), Waiting)
+    step.compensate(inputs, seen, lambda _: None)
+    world.cloud.advance(300)
+
+    assert isinstance(step.restored(inputs, seen), Open)
+    assert world.arn("tempo") == world.cloud.defined[tempo.name].arn != seen.task_definition
 
 
 def test_a_deployment_of_somebody_else_keeps_a_run_from_being_undone(world: TerraformWorld) -> None:
