@@ -103,9 +103,10 @@ def test_both_orders_of_a_replacement_are_allowed() -> None:
 
 
 def test_what_the_provider_reads_back_for_what_is_not_set_is_no_change() -> None:
-    old = {"container_definitions": json.dumps([OLD]), "ipc_mode": "", "tags": {}, "volume": []}
-    new = {"container_definitions": json.dumps([NEW]), "ipc_mode": None, "tags": None, "volume": []}
-    shown = document(replaced(OLD, NEW, before=old, after=new), updated())
+    read_back = {"container_definitions": json.dumps([OLD]), "ipc_mode": "", "tags": {}, "volume": []}
+    planned = {"container_definitions": json.dumps([NEW]), "ipc_mode": None, "tags": None, "volume": []}
+    change = entry(DEFINITION, "aws_ecs_task_definition", ["delete", "create"], before=read_back, after=planned)
+    shown = document(change, updated())
 
     assert judged(shown, found(state(OLD), shown)) == ()
 

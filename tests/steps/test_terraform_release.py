@@ -272,18 +272,18 @@ def test_a_service_that_crashes_comes_back_in_terraform_too(tmp_path: Path) -> N
 
 def test_what_ecs_took_back_by_itself_is_not_back_until_terraform_has_it(world: TerraformWorld) -> None:
     assert world.apply().verdict == "deployed"
-    step, inputs, seen, _ = journaled(world, "tempo")
-    tempo = world.running("tempo")
-    tempo.wanted = tempo.deployments[0]
-    tempo.deployments[-1].status = "ROLLBACK_SUCCESSFUL"
-    assert world.arn("tempo") == seen.task_definition
+    step, inputs, seen, _ = journaled(world, "grafana", "coupled-deploy")
+    grafana = world.running("grafana")
+    grafana.wanted = grafana.deployments[0]
+    grafana.deployments[-1].status = "ROLLBACK_SUCCESSFUL"
+    assert world.arn("grafana") == seen.task_definition
 
     assert isinstance(step.restored(inputs, seen), Waiting)
     step.compensate(inputs, seen, lambda _: None)
     world.cloud.advance(300)
 
     assert isinstance(step.restored(inputs, seen), Open)
-    assert world.arn("tempo") == world.cloud.defined[tempo.name].arn != seen.task_definition
+    assert world.arn("grafana") == world.cloud.defined[grafana.name].arn != seen.task_definition
 
 
 def test_a_deployment_of_somebody_else_keeps_a_run_from_being_undone(world: TerraformWorld) -> None:
@@ -320,9 +320,9 @@ def test_a_start_state_that_leads_elsewhere_is_not_applied(world: TerraformWorld
     assert world.cloud.called("infrastructure.apply") == applied
 
 
-def journaled(world: TerraformWorld, name: str) -> tuple[DeployService, Any, Any, Any]:
+def journaled(world: TerraformWorld, name: str, kind: str = "deploy") -> tuple[DeployService, Any, Any, Any]:
     """The deploy step of a service, with what the journal has of it."""
-    known = world.last.steps[f"deploy[{name}]"]
+    known = world.last.steps[f"{kind}[{name}]"]
     step = DeployService(world.stack, world.ports)
     seen = typed(step.sees, known.seen or {})
     return step, typed(step.takes, known.inputs), seen, typed(step.gives, known.outputs)
