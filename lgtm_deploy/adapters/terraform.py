@@ -4,7 +4,8 @@ import json
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from python_terraform import IsFlagged
 
 from lgtm_deploy.adapters import child
 from lgtm_deploy.adapters.terraform_file import check_file, create_private, is_planned_on, sha256_of, value_of
-from lgtm_deploy.adapters.terraform_init import LOCK_FILE, fingerprint, make_copy, modules
+from lgtm_deploy.adapters.terraform_init import LOCK_FILE, fingerprint, local_modules, make_copy
 from lgtm_deploy.adapters.terraform_lock import LockWatch, Ownership
 from lgtm_deploy.adapters.terraform_output import StateLock, changes_of, failure_of, lock_of
 from lgtm_deploy.adapters.terraform_program import TerraformProgram
@@ -53,6 +54,7 @@ class TerraformInfrastructure:
         self._lock_timeout = lock_timeout
         self._ownership = ownership
         self._locks: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
+        self._alone: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
 
     def init(
         self, root: Path, backend_config: Sequence[Path], progress: Progress, *, copy_of: Path | None = None
@@ -86,8 +88,26 @@ class TerraformInfrastructure:
             stamp.touch(mode=0o600)
             stamp.write_text(found, encoding="ascii")
 
+    @contextmanager
+    def alone(self, root: Path, progress: Progress) -> Iterator[None]:
+        """Keep other threads of this process out of the root. Raises what progress raises while it waits."""
+        lock = self._alone[root.resolve()]
+        while not lock.acquire(timeout=child.POLL_SECONDS):
+            progress("")
+        try:
+            yield
+        finally:
+            lock.release()
+
     def plan(
-        self, root: Path, var_files: Sequence[Path], variables: Mapping[str, str], out: Path, progress: Progress
+        self,
+        root: Path,
+        var_files: Sequence[Path],
+        variables: Mapping[str, str],
+        out: Path,
+        progress: Progress,
+        *,
+        targets: Sequence[str] = (),
     ) -> PlannedChanges:
         """Saves a plan into `out`, readable by its owner only. Changes nothing outside.
 
@@ -111,6 +131,7 @@ class TerraformInfrastructure:
                 out=str(out.resolve()),
                 detailed_exitcode=IsFlagged,
                 var_file=[str(file.resolve()) for file in (*var_files, given)],
+                target=list(targets),
             )
         finally:
             given.unlink()
@@ -123,7 +144,7 @@ class TerraformInfrastructure:
 
     def sources(self, root: Path) -> Sequence[Path]:
         """The root's folder and those of its local modules."""
-        return [root, *modules(root, self._program.folder(root))]
+        return [root, *local_modules(root, self._program.folder(root))]
 
     def attributes(self, root: Path) -> Mapping[str, Mapping[str, Any]]:
         """What the state has of each managed resource, by address. Raises PermanentError."""

@@ -96,6 +96,12 @@ HeadersDocument = Annotated[
 ]
 
 
+class FromTerraform(Document):
+    """Task definitions that a Terraform root manages."""
+
+    terraform: Annotated[Name, Field(description="The root's name under `terraform:` of the environment.")]
+
+
 class ServiceDocument(Document):
     """One service."""
 
@@ -121,6 +127,13 @@ class ServiceDocument(Document):
         str | None, Field(description="The tenant of this service; `none` or empty: it keeps no tenants apart.")
     ] = None
     headers: HeadersDocument = {}
+    task_definition: Annotated[
+        Literal["live"] | FromTerraform,
+        Field(
+            description="The source of task definitions. `live`: a copy of the running revision, with the new image by "
+            "digest. `{terraform: ROOT}`: the revision that this Terraform root registers."
+        ),
+    ] = "live"
 
 
 class RootDocument(Document):

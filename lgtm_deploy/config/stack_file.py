@@ -1,11 +1,13 @@
 """From `lgtm-deploy.yaml` to a Stack in one environment."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from lgtm_deploy.config.documents import (
     EnvironmentDocument,
     FromEnvironment,
+    FromTerraform,
     HeadersDocument,
     ServiceDocument,
     StackDocument,
@@ -59,7 +61,13 @@ def load(file: Path, environment: str | None) -> Stack:
     return Stack(
         name=document.name,
         directory=directory,
-        services={key: _service(source, name, key, each, directory) for key, each in document.services.items()},
+        services={
+            key: replace(
+                _service(source, name, key, each, directory),
+                task_definition=_task_definition(source, name, key, each, document.environments[name].terraform),
+            )
+            for key, each in document.services.items()
+        },
         environment=_environment(source, name, document.environments[name], directory),
         other_environments=tuple(each for each in document.environments if each != name),
     )
@@ -102,6 +110,23 @@ def _service(source: Source, environment: str, name: str, document: ServiceDocum
         tenant=_tenant(document),
         headers=_headers(source, ("services", name, "headers"), document.headers),
     )
+
+
+def _task_definition(
+    source: Source, environment: str, name: str, document: ServiceDocument, roots: Collection[str]
+) -> str:
+    """Return the Terraform root that releases a service; empty: none does."""
+    path = ("services", name, "task_definition", "terraform")
+    if not isinstance(document.task_definition, FromTerraform):
+        return ""
+    root = document.task_definition.terraform
+    if root not in roots:
+        known = f"It has: {', '.join(roots)}." if roots else "It has none."
+        raise source.fault(path, f"environment '{environment}' has no Terraform root '{root}'", known)
+    if document.pinned_tag:
+        advice = "Leave `pinned_tag` out: the tag is the one that Terraform's files name."
+        raise source.fault(path, "a service that Terraform releases has no pinned tag", advice)
+    return root
 
 
 def _environment(source: Source, name: str, document: EnvironmentDocument, directory: Path) -> Environment:

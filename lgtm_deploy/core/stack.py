@@ -87,6 +87,7 @@ class Service:
     `kind` is the program that `verify` asks: grafana, mimir, loki, tempo, pyroscope or other; empty: as its name says.
     `tenant` is the tenant that it is asked as; None: that of the environment; empty: it keeps no tenants apart.
     `headers` are sent with requests to it through the load balancer, besides those of the environment.
+    `task_definition` is the Terraform root that its task definitions come from; empty: the running one is copied.
     """
 
     name: str = ""
@@ -110,6 +111,7 @@ class Service:
     pinned_tag: str = ""
     tenant: str | None = None
     headers: tuple[Header, ...] = ()
+    task_definition: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -77,6 +77,19 @@ def test_an_unknown_environment_is_answered_with_the_known_ones(tmp_path: Path) 
         (CLUSTER, f"{CLUSTER}    headers: {{X-A: {{envv: B}}}}\n", "16:15", "'envv' is not a key that belongs here"),
         (CLUSTER, f'{CLUSTER}    headers: {{"X A": b}}\n', "16:15", "should match pattern"),
         ("port: 3200", 'port: 3200\n    headers: {X-A: "b\\n"}', "9:15", "should match pattern"),
+        (
+            "port: 3200",
+            "port: 3200\n    task_definition: {terraform: ecs}",
+            "9:23",
+            "environment 'prod' has no Terraform root 'ecs' It has: alb.",
+        ),
+        ("port: 3200", "port: 3200\n    task_definition: terraform", "9:5", "task_definition"),
+        (
+            "port: 3200",
+            "port: 3200\n    pinned_tag: latest\n    task_definition: {terraform: alb}",
+            "10:23",
+            "a service that Terraform releases has no pinned tag",
+        ),
     ],
 )
 def test_a_fault_is_pointed_at(tmp_path: Path, old: str, new: str, where: str, message: str) -> None:
@@ -176,3 +189,13 @@ def test_the_file_is_found_upwards(tmp_path: Path) -> None:
 def test_no_file_is_said_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"There is no lgtm-deploy.yaml in .* or above it. Change into"):
         stack_file.find(tmp_path)
+
+
+def test_task_definitions_are_live_unless_a_terraform_root_is_named(tmp_path: Path) -> None:
+    def read(key: str) -> str:
+        text = STACK.replace("port: 3200", f"port: 3200\n{key}")
+        return stack_file.load(lay_stack(tmp_path, text), "prod").service("tempo").task_definition
+
+    assert read("") == ""
+    assert read("    task_definition: live") == ""
+    assert read("    task_definition: {terraform: alb}") == "alb"
