@@ -55,7 +55,7 @@ class TerraformInfrastructure:
         self._locks: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
 
     def init(
-        self, root: Path, backend_config: Sequence[Path], progress: Progress, *, copy_of: Path | None = None
+        self, root: Path, backend_config: Sequence[str], progress: Progress, *, copy_of: Path | None = None
     ) -> None:
         """Prepares the root. Nothing is run when nothing changed since the last time: loading providers costs seconds.
 
@@ -75,7 +75,7 @@ class TerraformInfrastructure:
             stamp.unlink(missing_ok=True)
             options = {
                 "reconfigure": IsFlagged,
-                "backend_config": [str(file.resolve()) for file in backend_config],
+                "backend_config": list(backend_config),
                 # Without a lock file Terraform must write one, else nothing could be planned.
                 "lockfile": "readonly" if (root / LOCK_FILE).is_file() else None,
             }

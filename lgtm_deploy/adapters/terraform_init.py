@@ -22,13 +22,14 @@ _BACKEND = """terraform {
 
 
 def fingerprint(
-    program: Path, environment: Mapping[str, str], root: Path, data: Path, backend_config: Sequence[Path]
+    program: Path, environment: Mapping[str, str], root: Path, data: Path, backend_config: Sequence[str]
 ) -> str:
     """Changes with program, sources of the root and its local modules, backend, lock file, providers."""
     digest = hashlib.sha256(f"{program} {program.stat().st_size} {program.stat().st_mtime_ns}".encode())
     digest.update(environment.get("AWS_ENDPOINT_URL", "").encode())
+    digest.update("\n".join(backend_config).encode())
     sources = [file for folder in (root, *modules(root, data)) for file in sorted(folder.glob("*.tf*"))]
-    for file in (*sources, *backend_config, root / LOCK_FILE):
+    for file in (*sources, *map(Path, backend_config), root / LOCK_FILE):
         if file.is_file() and not file.name.endswith((".tfvars", ".tfvars.json", ".tfstate")):
             digest.update(f"\n{file} {sha256_of(file)}".encode())
     for provider in sorted((data / "providers").rglob("*")):

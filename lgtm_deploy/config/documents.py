@@ -96,19 +96,54 @@ HeadersDocument = Annotated[
 ]
 
 
+class DockerfileVersion(Document):
+    """A version that the Dockerfile has."""
+
+    dockerfile: Annotated[EnvironmentVariable, Field(description="The ARG whose default is the version.")]
+
+
+class TerraformVersion(Document):
+    """A version that a Terraform variable has."""
+
+    terraform: Annotated[Name, Field(description="A Terraform root of the environment.")]
+    variable: Annotated[
+        str,
+        Field(
+            pattern=r"^[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*)*$",
+            description="A variable of that root, or a part of one.",
+            examples=["image_versions.tempo"],
+        ),
+    ]
+
+
 class ServiceDocument(Document):
     """One service."""
 
     kind: Literal["", "grafana", "mimir", "loki", "tempo", "pyroscope", "other"] = ""
     context: str
     dockerfile: str = "Dockerfile"
-    version: str = ""
+    version: Annotated[
+        str | DockerfileVersion | TerraformVersion,
+        Field(
+            description="The base image's version, or where it is written down: `{dockerfile: VERSION}` or "
+            "`{terraform: ROOT, variable: NAME}`."
+        ),
+    ] = ""
     build_args: dict[str, str] = {}
     repository: str
     ecs_service: str
     container: str = ""
+    task_definition: Annotated[
+        Literal["live", "terraform"],
+        Field(
+            description="The source of the task definition: `live` copies the revision that runs, with the new image; "
+            "`terraform` takes what Terraform registers."
+        ),
+    ] = "live"
     port: Annotated[int, Field(ge=1, le=65535)]
-    target_group: str
+    target_group: Annotated[
+        str, Field(description="The target group of its tasks; left out: no load balancer has them.")
+    ] = ""
     prefix: Annotated[str, Field(pattern=r"^(/[^/\s]+)*$")] = ""
     health: HealthDocument
     paths: PathsDocument = PathsDocument()
@@ -128,7 +163,9 @@ class RootDocument(Document):
 
     root: str
     var_files: list[str] = []
-    backend_config: list[str] = []
+    backend_config: Annotated[
+        list[str], Field(description="Files of backend settings, or settings as `key=value`.")
+    ] = []
     images_variable: str = ""
 
 

@@ -1,14 +1,17 @@
 """From `lgtm-deploy.yaml` to a Stack in one environment."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from lgtm_deploy.config.documents import (
+    DockerfileVersion,
     EnvironmentDocument,
     FromEnvironment,
     HeadersDocument,
     ServiceDocument,
     StackDocument,
+    TerraformVersion,
     checked,
 )
 from lgtm_deploy.config.source import Source, read
@@ -56,11 +59,12 @@ def load(file: Path, environment: str | None) -> Stack:
         known = ", ".join(document.environments)
         raise UsageError(f"{file} has no environment '{name}'.", resolution=f"It has: {known}.")
     directory = file.resolve().parent
+    place = _environment(source, name, document.environments[name], directory)
     return Stack(
         name=document.name,
         directory=directory,
-        services={key: _service(source, name, key, each, directory) for key, each in document.services.items()},
-        environment=_environment(source, name, document.environments[name], directory),
+        services={key: _service(source, place, key, each, directory) for key, each in document.services.items()},
+        environment=place,
         other_environments=tuple(each for each in document.environments if each != name),
     )
 
@@ -73,9 +77,11 @@ def _only(environments: Mapping[str, EnvironmentDocument], file: Path) -> str:
     )
 
 
-def _service(source: Source, environment: str, name: str, document: ServiceDocument, directory: Path) -> Service:
+def _service(
+    source: Source, environment: Environment, name: str, document: ServiceDocument, directory: Path
+) -> Service:
     def filled(key: str, text: str) -> str:
-        return _filled(source, environment, ("services", name, key), text)
+        return _filled(source, environment.name, ("services", name, key), text)
 
     _there(source, ("services", name, "context"), document.context, directory, directory)
     _there(source, ("services", name, "dockerfile"), document.dockerfile, directory / document.context, directory)
@@ -84,11 +90,12 @@ def _service(source: Source, environment: str, name: str, document: ServiceDocum
         kind=document.kind,
         context=document.context,
         dockerfile=document.dockerfile,
-        version=document.version,
+        version=_version(source, environment, name, document, directory),
         build_args=document.build_args,
         repository=filled("repository", document.repository),
         ecs_service=filled("ecs_service", document.ecs_service),
         container=document.container or name,
+        task_definition=document.task_definition,
         port=document.port,
         target_group=filled("target_group", document.target_group),
         prefix=document.prefix,
@@ -111,6 +118,8 @@ def _environment(source: Source, name: str, document: EnvironmentDocument, direc
         _there(source, (*path, "root"), each.root, directory, directory)
         for field, files in (("var_files", each.var_files), ("backend_config", each.backend_config)):
             for position, file in enumerate(files):
+                if field == "backend_config" and "=" in file:
+                    continue
                 _there(source, (*path, field, position), file, directory, directory)
         roots[key] = TerraformRoot(
             name=key,
@@ -135,6 +144,55 @@ def _environment(source: Source, name: str, document: EnvironmentDocument, direc
         task_probe=document.task_probe,
         build_args=document.build_args,
         terraform=roots,
+    )
+
+
+def _version(
+    source: Source, environment: Environment, name: str, document: ServiceDocument, directory: Path
+) -> str:
+    """Return the version, wherever it is written down. Raises UsageError with file:line:column."""
+    version = document.version
+    path = ("services", name, "version")
+    if isinstance(version, DockerfileVersion):
+        file = f"{document.context}/{document.dockerfile}"
+        return _argument(source, (*path, "dockerfile"), directory, file, version.dockerfile)
+    if isinstance(version, TerraformVersion):
+        return _variable(source, path, environment, directory, version)
+    return version
+
+
+def _argument(source: Source, path: tuple[str, ...], directory: Path, file: str, name: str) -> str:
+    """Return the default of an ARG of a Dockerfile (Docker: Dockerfile reference, ARG)."""
+    pattern = rf"^[ \t]*ARG[ \t]+(?:.*[ \t])?{name}=[\"']?(?P<default>[^\s\"']+)"
+    text = (directory / file).read_text(encoding="utf-8", errors="replace")
+    if found := re.search(pattern, text, re.MULTILINE | re.IGNORECASE):
+        return found["default"]
+    raise source.fault(path, f"{file} has no `ARG {name}=…`", "Give the ARG a default, or write the version here.")
+
+
+def _variable(
+    source: Source, path: tuple[str, ...], environment: Environment, directory: Path, version: TerraformVersion
+) -> str:
+    """Return the value of a Terraform variable, as the root's files set it."""
+    from lgtm_deploy.core.terraform_files import NotHclError  # noqa: PLC0415 - few stack files need it
+    from lgtm_deploy.steps.terraform_files import root_files  # noqa: PLC0415
+
+    if version.terraform not in environment.terraform:
+        known = ", ".join(environment.terraform) or "none"
+        message = f"environment '{environment.name}' has no Terraform root '{version.terraform}'"
+        raise source.fault((*path, "terraform"), message, f"It has: {known}.")
+    found = root_files(directory, environment.terraform[version.terraform])
+    try:
+        value = found.variable(version.variable)
+    except NotHclError as error:
+        file, fault = next(iter(found.unreadable()), ("", error))
+        raise source.fault((*path, "terraform"), f"{file}:{fault.line}:{fault.column} cannot be parsed") from error
+    if isinstance(value, str) and value:
+        return value
+    raise source.fault(
+        (*path, "variable"),
+        f"no file of Terraform root '{version.terraform}' sets {version.variable} to a text",
+        "Set it in one of `var_files`, give the variable a default, or write the version here.",
     )
 
 

@@ -56,8 +56,8 @@ def folder(stack: Stack, root: str) -> Path:
 def readied(stack: Stack, ports: Ports, name: str, progress: Progress) -> None:
     """Has the root's providers and backend ready, at no cost where they are: a run may go on, or back, on another
     machine than it began on."""
-    configs = [stack.directory / each for each in stack.root(name).backend_config]
-    ports.infrastructure.init(folder(stack, name), configs, progress)
+    words = stack.root(name).backend_words(stack.directory)
+    ports.infrastructure.init(folder(stack, name), words, progress)
 
 
 def save_plan(
@@ -166,5 +166,5 @@ def without(stack: Stack, allowed: Sequence[Touched], variables: Mapping[str, st
 def revision_of(stack: Stack, ports: Ports, name: str) -> Revision:
     """The revision of all that the root's plans are made of."""
     root = stack.root(name)
-    files = [stack.directory / each for each in (*root.var_files, *root.backend_config)]
+    files = [stack.directory / each for each in (*root.var_files, *root.backend_files)]
     return ports.source.revision([*ports.infrastructure.sources(folder(stack, name)), *files])

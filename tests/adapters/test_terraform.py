@@ -178,10 +178,10 @@ def test_init_is_repeated_when_a_local_module_or_the_backend_changed(tmp_path: P
     ):
         file.write_text(text)
         root.told.clear()
-        root.terraform.init(root.folder, [backend], root.tell)
+        root.terraform.init(root.folder, [str(backend)], root.tell)
         assert root.told
         root.told.clear()
-        root.terraform.init(root.folder, [backend], root.tell)
+        root.terraform.init(root.folder, [str(backend)], root.tell)
         assert not root.told
 
 
