@@ -1,6 +1,9 @@
 """How a folder of the tool's own is made: whoever may write to it could put another journal or plan there."""
 
+from contextlib import suppress
 from pathlib import Path
+
+STATE_FOLDER = ".lgtm-deploy"
 
 
 def make_private(folder: Path) -> None:
@@ -16,3 +19,13 @@ def make_private(folder: Path) -> None:
     except FileExistsError:
         if not folder.is_dir():
             raise
+    _ignore_in(folder)
+
+
+def _ignore_in(folder: Path) -> None:
+    """Let Git ignore the tool's own folder, whatever the repository's own files say."""
+    own = next((each for each in (folder, *folder.parents) if each.name == STATE_FOLDER), None)
+    if own is None or (own / ".gitignore").exists():
+        return
+    with suppress(FileExistsError), (own / ".gitignore").open("x", encoding="ascii") as file:
+        file.write("*\n")

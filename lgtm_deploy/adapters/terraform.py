@@ -31,8 +31,9 @@ LOCK_POLL = 5.0
 class TerraformInfrastructure:
     """Runs Terraform as a child that can always be stopped.
 
-    Everything Terraform keeps for itself goes below `workspace`, one folder a root, and not into the user's tree; only
-    a missing dependency lock file is written there, by Terraform itself. `environment` is the child's whole
+    Everything Terraform keeps for itself goes below `workspace`, one folder a root, and not into the user's tree. With
+    `writes_lock_file` Terraform itself writes a missing dependency lock file there; else a missing one that is needed
+    is an error. `environment` is the child's whole
     environment. A state lock of somebody else is waited for as long as progress lets, at most `lock_timeout` seconds;
     `limit` is the longest that one command may take, in seconds. `ownership` knows the locks that may be given back
     after a kill: without it none is.
@@ -47,8 +48,10 @@ class TerraformInfrastructure:
         lock_timeout: float = 3600.0,
         limit: float = 3600.0,
         ownership: Ownership | None = None,
+        writes_lock_file: bool = False,
     ) -> None:
         self._workspace = workspace
+        self._writes_lock_file = writes_lock_file
         self._program = TerraformProgram(workspace=workspace, environment=environment, name=program, limit=limit)
         self._lock_timeout = lock_timeout
         self._ownership = ownership
@@ -76,8 +79,8 @@ class TerraformInfrastructure:
             options = {
                 "reconfigure": IsFlagged,
                 "backend_config": list(backend_config),
-                # Without a lock file Terraform must write one, else nothing could be planned.
-                "lockfile": "readonly" if (root / LOCK_FILE).is_file() else None,
+                # Without the providers' entries in a lock file nothing could be planned.
+                "lockfile": None if self._writes_lock_file and not (root / LOCK_FILE).is_file() else "readonly",
             }
             done = self._program.run(root, progress, "init", **options)
             if done.exit_code != 0:

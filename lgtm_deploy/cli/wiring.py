@@ -18,7 +18,7 @@ from lgtm_deploy.core.ports import Balancer, Caller, Journal, Ports, Revision, R
 from lgtm_deploy.core.request_headers import RequestHeaders
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.stack import Stack
-from lgtm_deploy.private import make_private
+from lgtm_deploy.private import STATE_FOLDER, make_private
 
 if TYPE_CHECKING:
     from lgtm_deploy.adapters.gateway import Gateway
@@ -31,7 +31,7 @@ _ALL = 10_000
 
 def state_folder(directory: Path) -> Path:
     """Where this machine keeps what it knows of the runs of the stack in that folder."""
-    return directory / ".lgtm-deploy"
+    return directory / STATE_FOLDER
 
 
 def find_run(remembered: Journal, text: str, environment: str = "") -> str:
@@ -151,6 +151,8 @@ def ports(stack: Stack, seen: Sights, workspace: Path) -> Ports:
         infrastructure=TerraformInfrastructure(
             workspace=state_folder(stack.directory) / "terraform" / environment.name,
             environment=dict(os.environ),
+            # The sandbox's providers come from a mirror: a lock file of theirs is of no use elsewhere.
+            writes_lock_file=bool(environment.endpoint),
             ownership=Ownership(
                 name=lambda pid: str(Process.of(pid)),
                 is_gone=has_ended,

@@ -24,6 +24,7 @@ from lgtm_deploy.core.ports.services import (
     ServiceEvent,
     ServiceHost,
     ServiceState,
+    TaskHealth,
     TaskState,
     TaskStatus,
 )
@@ -82,6 +83,7 @@ __all__ = [
     "Target",
     "TargetGroup",
     "TargetStatus",
+    "TaskHealth",
     "TaskProbe",
     "TaskState",
     "TaskStatus",
