@@ -147,9 +147,7 @@ def _environment(source: Source, name: str, document: EnvironmentDocument, direc
     )
 
 
-def _version(
-    source: Source, environment: Environment, name: str, document: ServiceDocument, directory: Path
-) -> str:
+def _version(source: Source, environment: Environment, name: str, document: ServiceDocument, directory: Path) -> str:
     """Return the version, wherever it is written down. Raises UsageError with file:line:column."""
     version = document.version
     path = ("services", name, "version")

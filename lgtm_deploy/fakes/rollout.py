@@ -138,8 +138,10 @@ class FakeService:
 
     @property
     def healthy(self) -> list[FakeTask]:
-        """Running tasks that are healthy in every target group and by their container health check (AWS: minimum healthy
-        percent counts only these)."""
+        """Running tasks that are healthy in every target group and by their container health check.
+
+        AWS: minimum healthy percent counts only these.
+        """
         return [
             task
             for task in self.tasks

@@ -10,6 +10,7 @@ from lgtm_deploy.core.ports import DeploymentState, Progress, ServiceState, Task
 from lgtm_deploy.core.stack import Service
 from lgtm_deploy.core.step import Action, Change, Nothing, Part, Proposal
 from lgtm_deploy.steps.rollouts import running_digest
+from lgtm_deploy.steps.target_groups import checked_path
 
 _POLL = 0.5
 # How old an earlier task must be before it counts where it cannot be asked, in seconds.
@@ -77,7 +78,7 @@ class DeployService(Action[Inputs, Seen, Outputs]):
             image=state.images.get(service.container, ""),
             deployment=state.deployment,
             digest=running_digest(self.ports.rollouts, service, state),
-            path=self.ports.balancer.target_group(service.target_group).health_check.path,
+            path=checked_path(self.ports.balancer, service),
             ended=newest.status if newest is not None and newest.status in _CAME_TO_NOTHING else "",
         )
 
@@ -186,7 +187,8 @@ class DeployService(Action[Inputs, Seen, Outputs]):
         answering = sum(self._answers(task, service, seen.path) for task in earlier)
         if answering >= state.desired:
             return Open(outputs=None)
-        return Waiting(reason=f"{answering}/{state.desired} earlier tasks answer on {seen.path}", poll_seconds=_POLL)
+        answer = f"answer on {seen.path}" if seen.path else "run"
+        return Waiting(reason=f"{answering}/{state.desired} earlier tasks {answer}", poll_seconds=_POLL)
 
     def _newest(self, state: ServiceState) -> DeploymentState | None:
         """Its newest deployment, None where none is listed. Raises TransientError: ECS does not list it yet."""
@@ -200,6 +202,8 @@ class DeployService(Action[Inputs, Seen, Outputs]):
         return newest
 
     def _answers(self, task: TaskState, service: Service, path: str) -> bool:
+        if not path:
+            return task.health != "unhealthy"
         if not self.ports.task_probe.reaches(task.address, service.port):
             # Nobody here can tell: by then it has had the time that a task needs.
             age = self.ports.clock.now() - (task.started_at or self.ports.clock.now())

@@ -74,7 +74,9 @@ class WayBack:
         with ports.source.checkout(self._before.commit, ports.workspace / f"{name}.revision") as there:
             here = there(folder(self._stack, name))
             progress(f"planning {name} as of {self._before.commit[:8]}")
-            ports.infrastructure.init(here, root.backend_words(self._stack.directory), progress, copy_of=folder(self._stack, name))
+            ports.infrastructure.init(
+                here, root.backend_words(self._stack.directory), progress, copy_of=folder(self._stack, name)
+            )
             files = [_or_itself(there, self._stack.directory / each) for each in root.var_files]
             planned = plan_in(ports, here, files, {}, progress, name=f"{name}.revision")
             self._held_against(planned)

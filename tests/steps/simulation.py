@@ -76,7 +76,9 @@ class Simulation:
             )
             for name, service in stack.services.items()
         }
-        self.stack: Stack = replace(stack, services=services)
+        # As a sandbox has one: the example keeps no lock files of Terraform.
+        environment = replace(stack.environment, endpoint="http://aws.example")
+        self.stack: Stack = replace(stack, services=services, environment=environment)
         self.plan: Plan = plan_file.load(plan_file.find(plan, workspace), CATALOG, self.stack)
         self.clock = EventfulClock()
         self.cloud: FakeCloud = lay(self.stack, self.clock)

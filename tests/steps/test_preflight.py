@@ -29,6 +29,8 @@ class Here:
         self.folder = folder / "stack"
         shutil.copytree(EXAMPLE.parent, self.folder, ignore=shutil.ignore_patterns(".lgtm-deploy", ".terraform"))
         self.stack = stack_file.load(self.folder / EXAMPLE.name, "prod")
+        for root in self.stack.environment.terraform.values():
+            (self.folder / root.root / ".terraform.lock.hcl").touch()
         self.cloud: FakeCloud = lay(self.stack)
 
     def edit(self, file: str, old: str, new: str) -> None:

@@ -92,7 +92,8 @@ class EcsHost:
     ) -> str:
         """Changes the service and returns the ARN of its newest service deployment.
 
-        What is not named stays as it is: launch type, capacity providers, desired count (AWS: UpdateService). Another task definition or `force` starts one, and then it is that one; a grace period starts none (AWS:
+        What is not named stays as it is: launch type, capacity providers, desired count (AWS: UpdateService).
+        Another task definition or `force` starts one, and then it is that one; a grace period starts none (AWS:
         UpdateService). Raises InDoubtError when the outcome is unknown.
         """
         starts = force or (task_definition or "") not in {"", self._described(service)["taskDefinition"]}

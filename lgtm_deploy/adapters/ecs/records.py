@@ -76,7 +76,7 @@ def _environment(container: Record) -> dict[str, str]:
 
 def _aliases(service: Record) -> tuple[str, ...]:
     """AWS: Deployment, serviceConnectConfiguration: the newest deployment's is the one in use."""
-    configured = next(
+    configured: Record = next(
         (each.get("serviceConnectConfiguration", {}) for each in service.get("deployments", [])
          if each.get("status") == "PRIMARY"), {},
     )  # fmt: skip

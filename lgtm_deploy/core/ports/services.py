@@ -146,8 +146,10 @@ class ServiceHost(Protocol):
         ...
 
     def registered_names(self, registries: Sequence[str]) -> Sequence[str]:
-        """Return the names, such as `tempo.lgtm.local`, of Cloud Map services (ARNs); those that cannot be asked for are
-        left out."""
+        """Return the names, such as `tempo.lgtm.local`, of Cloud Map services (ARNs).
+
+        Those that cannot be asked for are left out.
+        """
         ...
 
     def update(

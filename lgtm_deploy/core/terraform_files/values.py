@@ -71,26 +71,29 @@ class Scope:
             return UNKNOWN
         if isinstance(written, Mapping):
             keys = {key: self._key(key) for key in attributes(written)}
-            if not all(isinstance(key, str) for key in keys.values()):
-                return UNKNOWN
-            return {key: self.value(written[name]) for name, key in keys.items()}
+            known = all(isinstance(key, str) for key in keys.values())
+            return {key: self.value(written[name]) for name, key in keys.items()} if known else UNKNOWN
         if isinstance(written, list):
             return [self.value(each) for each in written]
         if not isinstance(written, str):
             return written
-        if written.startswith("${") and written.endswith("}"):
-            return self.expression(written[2:-1])
-        return self.expression(written)
+        is_wrapped = written.startswith("${") and written.endswith("}")
+        return self.expression(written[2:-1] if is_wrapped else written)
 
     def expression(self, text: str) -> Any:
         """Return the value of an expression as it stands in a file."""
         text = text.strip()
+        found = self._scalar(text)
+        return self._compound(text) if found is UNKNOWN else found
+
+    def _scalar(self, text: str) -> Any:
         if text.startswith('"') and text.endswith('"'):
             return self._template(text[1:-1])
-        if text in _LITERALS:
-            return _LITERALS[text]
         if _NUMBER.match(text):
             return float(text) if "." in text else int(text)
+        return _LITERALS.get(text, UNKNOWN)
+
+    def _compound(self, text: str) -> Any:
         if found := _CONVERSION.match(text):
             return self.expression(found["inner"])
         if (found := _FOR.match(text)) and found["key"] == found["result"]:
@@ -98,9 +101,7 @@ class Scope:
             return dict.fromkeys(over, UNKNOWN) if isinstance(over, Mapping) else UNKNOWN
         if found := _TRAVERSAL.match(text):
             return self._traversed(found["kind"], found["name"], found["rest"])
-        if text.startswith(("[", "{")):
-            return self._literal(text)
-        return UNKNOWN
+        return self._literal(text) if text.startswith(("[", "{")) else UNKNOWN
 
     def instances(self, body: Mapping[str, Any]) -> "list[Scope]":
         """Return the scope of each instance of a block: one without `for_each`."""
@@ -144,7 +145,11 @@ class Scope:
 
     def _template(self, text: str) -> Any:
         parts: list[str | None] = []
-        for literal, expression in _split(text):
+        split = _split(text)
+        if any('"' in literal.replace('\\"', "") for literal, _ in split):
+            # Two texts and what is between them, such as a comparison.
+            return UNKNOWN
+        for literal, expression in split:
             parts.append(literal)
             if expression is not None:
                 value = self.expression(expression)

@@ -18,6 +18,7 @@ from lgtm_deploy.core.verify.finding import Finding, Level, by_service, whole_ap
 from lgtm_deploy.core.verify.reads import kind_of, read_checks, unasked_tenancy
 from lgtm_deploy.core.verify.routes import Group, arrives_at, route_groups
 from lgtm_deploy.core.verify.running import Running, running_findings
+from lgtm_deploy.steps.target_groups import group_of
 from lgtm_deploy.steps.verification.asking import Asker, each
 
 # What `traces` of an environment says where Tempo's own tasks are to be asked.
@@ -163,14 +164,14 @@ class Verification:
     def _seen(self, service: Service) -> Running:
         ports = self.ports
         state = ports.host.service(service.ecs_service)
-        group = ports.balancer.target_group(service.target_group)
+        group = group_of(ports.balancer, service)
         image = state.images.get(service.container, "")
         tag = "" if "@" in image else image.rpartition(":")[2]
         return Running(
             service=service.name,
             container=service.container,
-            path=group.health_check.path,
-            targets=ports.balancer.targets(group.arn),
+            path=group.health_check.path if group else "",
+            targets=ports.balancer.targets(group.arn) if group else None,
             tasks=ports.rollouts.tasks(service.ecs_service),
             state=state,
             deployment=ports.rollouts.deployment(state.deployment) if state.deployment else None,
@@ -178,7 +179,7 @@ class Verification:
         )
 
     def _routes(self, service: Service, place: Place) -> list[Finding]:
-        if not (service.paths.moves or service.paths.keeps or service.paths.drops):
+        if not service.target_group or not (service.paths.moves or service.paths.keeps or service.paths.drops):
             return []
         rules: Sequence[ListenerRule]
         try:
