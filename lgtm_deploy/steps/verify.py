@@ -8,7 +8,7 @@ from lgtm_deploy.core.gate import Gate, Open, Waiting
 from lgtm_deploy.core.stack import Service
 from lgtm_deploy.core.step import Look
 from lgtm_deploy.core.verify.finding import Finding
-from lgtm_deploy.core.verify.gate import standing, summary, verdicts
+from lgtm_deploy.core.verify.gate import data_sources, standing, summary, verdicts
 from lgtm_deploy.steps.verification import Verification
 from lgtm_deploy.steps.verification.writing import write
 
@@ -37,9 +37,13 @@ class Seen:
 
 @dataclass(frozen=True, kw_only=True)
 class Outputs:
-    """The verdict of every check, by its id."""
+    """The verdict of every check, by its id.
+
+    `data_sources` says what Grafana finds of each of its data sources, before and after the change.
+    """
 
     verdicts: Mapping[str, str]
+    data_sources: str = ""
 
 
 class Verify(Look[Inputs, Seen, Outputs]):
@@ -53,7 +57,7 @@ class Verify(Look[Inputs, Seen, Outputs]):
         services: list[Service] = list(self.stack.services.values())
         for name in inputs.services:
             self.stack.service(name)
-        asking = Verification(self.stack, self.ports)
+        asking = Verification(self.stack, self.ports, login=self.ports.grafana)
         findings = asking.read(services)
         if inputs.write:
             findings += write(asking, services)
@@ -64,4 +68,5 @@ class Verify(Look[Inputs, Seen, Outputs]):
         wrong = standing(seen.findings, inputs.baseline, inputs.services) if inputs.mode == "gate" else []
         if wrong:
             return Waiting(reason=summary(wrong), poll_seconds=_AGAIN)
-        return Open(outputs=Outputs(verdicts=verdicts(seen.findings)))
+        found = verdicts(seen.findings)
+        return Open(outputs=Outputs(verdicts=found, data_sources=data_sources(found, inputs.baseline)))

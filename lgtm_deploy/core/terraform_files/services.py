@@ -110,7 +110,7 @@ def _line_of(text: str, pattern: str) -> int:
 def _ignore_line(text: str, start: int) -> int:
     """Return the line of `ignore_changes` in the block that begins in that line; 0: it has none."""
     for number, line in enumerate(text.splitlines()[start - 1 :], start=start):
-        if re.match(r"\s*ignore_changes\s*=", line):
+        if re.match(r"[^#]*\bignore_changes\s*=", line):
             return number
         if line.startswith("}"):
             break

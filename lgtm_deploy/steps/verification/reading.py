@@ -2,12 +2,11 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from lgtm_deploy.core.errors import AccessError, NotFoundError, UsageError
-from lgtm_deploy.core.ports import Balancer, Clock, ListenerRule, Reply, RolloutView, ServiceHost, Tags, Web
+from lgtm_deploy.core.ports import Balancer, Clock, ListenerRule, Login, Reply, RolloutView, ServiceHost, Tags, Web
 from lgtm_deploy.core.ports.web import url_fault
 from lgtm_deploy.core.stack import Service, Stack
 from lgtm_deploy.core.verify import grafana, tenancy
@@ -59,14 +58,6 @@ class VerificationPorts(Protocol):
     def clock(self) -> Clock:
         """The time."""
         ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Login:
-    """Headers that log in to Grafana; none: nobody gave any. `no_sources` says why data sources are not asked."""
-
-    headers: Mapping[str, str] = field(default_factory=dict)
-    no_sources: str = ""
 
 
 class Verification:
