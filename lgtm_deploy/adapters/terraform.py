@@ -4,7 +4,8 @@ import json
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,7 @@ class TerraformInfrastructure:
         self._lock_timeout = lock_timeout
         self._ownership = ownership
         self._locks: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
+        self._alone: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
 
     def init(
         self, root: Path, backend_config: Sequence[str], progress: Progress, *, copy_of: Path | None = None
@@ -89,8 +91,26 @@ class TerraformInfrastructure:
             stamp.touch(mode=0o600)
             stamp.write_text(found, encoding="ascii")
 
+    @contextmanager
+    def alone(self, root: Path, progress: Progress) -> Iterator[None]:
+        """Keep other threads of this process out of the root. Raises what progress raises while it waits."""
+        lock = self._alone[root.resolve()]
+        while not lock.acquire(timeout=child.POLL_SECONDS):
+            progress("")
+        try:
+            yield
+        finally:
+            lock.release()
+
     def plan(
-        self, root: Path, var_files: Sequence[Path], variables: Mapping[str, str], out: Path, progress: Progress
+        self,
+        root: Path,
+        var_files: Sequence[Path],
+        variables: Mapping[str, str],
+        out: Path,
+        progress: Progress,
+        *,
+        targets: Sequence[str] = (),
     ) -> PlannedChanges:
         """Saves a plan into `out`, readable by its owner only. Changes nothing outside.
 
@@ -114,6 +134,7 @@ class TerraformInfrastructure:
                 out=str(out.resolve()),
                 detailed_exitcode=IsFlagged,
                 var_file=[str(file.resolve()) for file in (*var_files, given)],
+                target=list(targets),
             )
         finally:
             given.unlink()

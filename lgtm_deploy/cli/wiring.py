@@ -121,6 +121,7 @@ def sights(stack: Stack) -> Sights:
 
 def ports(stack: Stack, seen: Sights, workspace: Path) -> Ports:
     """The real world, as a settled stack's environment says. Raises MissingToolError: no engine answers."""
+    from lgtm_deploy.adapters.applied_files import AppliedFilesFolder
     from lgtm_deploy.adapters.aws import Aws
     from lgtm_deploy.adapters.clock import SystemClock
     from lgtm_deploy.adapters.docker import DockerBuilder, connect, has_buildx
@@ -170,6 +171,7 @@ def ports(stack: Stack, seen: Sights, workspace: Path) -> Ports:
         web=HttpWeb(way),
         source=GitSource(stack.directory, os.environ),
         applied=_EarlierRuns(stack, workspace.name),
+        kept=AppliedFilesFolder(stack.directory, environment.name),
         caller=seen.caller,
         clock=clock,
         workspace=workspace,

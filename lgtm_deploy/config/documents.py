@@ -116,6 +116,12 @@ class TerraformVersion(Document):
     ]
 
 
+class FromTerraform(Document):
+    """Task definitions that a Terraform root manages."""
+
+    terraform: Annotated[Name, Field(description="The root's name under `terraform:` of the environment.")]
+
+
 class ServiceDocument(Document):
     """One service."""
 
@@ -133,13 +139,6 @@ class ServiceDocument(Document):
     repository: str
     ecs_service: str
     container: str = ""
-    task_definition: Annotated[
-        Literal["live", "terraform"],
-        Field(
-            description="The source of the task definition: `live` copies the revision that runs, with the new image; "
-            "`terraform` takes what Terraform registers."
-        ),
-    ] = "live"
     port: Annotated[int, Field(ge=1, le=65535)]
     target_group: Annotated[
         str, Field(description="The target group of its tasks; left out: no load balancer has them.")
@@ -156,6 +155,13 @@ class ServiceDocument(Document):
         str | None, Field(description="The tenant of this service; `none` or empty: it keeps no tenants apart.")
     ] = None
     headers: HeadersDocument = {}
+    task_definition: Annotated[
+        Literal["live"] | FromTerraform,
+        Field(
+            description="The source of task definitions. `live`: a copy of the running revision, with the new image by "
+            "digest. `{terraform: ROOT}`: the revision that this Terraform root registers."
+        ),
+    ] = "live"
 
 
 class RootDocument(Document):

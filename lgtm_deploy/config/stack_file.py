@@ -1,13 +1,15 @@
 """From `lgtm-deploy.yaml` to a Stack in one environment."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from lgtm_deploy.config.documents import (
     DockerfileVersion,
     EnvironmentDocument,
     FromEnvironment,
+    FromTerraform,
     HeadersDocument,
     ServiceDocument,
     StackDocument,
@@ -63,7 +65,13 @@ def load(file: Path, environment: str | None) -> Stack:
     return Stack(
         name=document.name,
         directory=directory,
-        services={key: _service(source, place, key, each, directory) for key, each in document.services.items()},
+        services={
+            key: replace(
+                _service(source, place, key, each, directory),
+                task_definition=_task_definition(source, name, key, each, place.terraform),
+            )
+            for key, each in document.services.items()
+        },
         environment=place,
         other_environments=tuple(each for each in document.environments if each != name),
     )
@@ -95,7 +103,6 @@ def _service(
         repository=filled("repository", document.repository),
         ecs_service=filled("ecs_service", document.ecs_service),
         container=document.container or name,
-        task_definition=document.task_definition,
         port=document.port,
         target_group=filled("target_group", document.target_group),
         prefix=document.prefix,
@@ -109,6 +116,23 @@ def _service(
         tenant=_tenant(document),
         headers=_headers(source, ("services", name, "headers"), document.headers),
     )
+
+
+def _task_definition(
+    source: Source, environment: str, name: str, document: ServiceDocument, roots: Collection[str]
+) -> str:
+    """Return the Terraform root that releases a service; empty: none does."""
+    path = ("services", name, "task_definition", "terraform")
+    if not isinstance(document.task_definition, FromTerraform):
+        return ""
+    root = document.task_definition.terraform
+    if root not in roots:
+        known = f"It has: {', '.join(roots)}." if roots else "It has none."
+        raise source.fault(path, f"environment '{environment}' has no Terraform root '{root}'", known)
+    if document.pinned_tag:
+        advice = "Leave `pinned_tag` out: the tag is the one that Terraform's files name."
+        raise source.fault(path, "a service that Terraform releases has no pinned tag", advice)
+    return root
 
 
 def _environment(source: Source, name: str, document: EnvironmentDocument, directory: Path) -> Environment:

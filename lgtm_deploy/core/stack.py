@@ -82,14 +82,13 @@ class Service:
 
     `version` is the base image's version (build argument VERSION) and never an ECR tag.
     `target_group` is empty where no load balancer has the service's tasks.
-    `task_definition` is the source of its task definition: `live` copies the revision that runs, with the new image;
-    `terraform` takes what Terraform registers.
     `pinned_tag` is set where the task definition names a mutable tag that is to be redeployed as it is.
     `probes` are asked through the load balancer, `expects` of the image itself while it is tried out.
     `hosts` are the names that other services reach it by; its own name always counts.
     `kind` is the program that `verify` asks: grafana, mimir, loki, tempo, pyroscope or other; empty: as its name says.
     `tenant` is the tenant that it is asked as; None: that of the environment; empty: it keeps no tenants apart.
     `headers` are sent with requests to it through the load balancer, besides those of the environment.
+    `task_definition` is the Terraform root that its task definitions come from; empty: the running one is copied.
     """
 
     name: str = ""
@@ -101,7 +100,6 @@ class Service:
     repository: str = ""
     ecs_service: str = ""
     container: str = ""
-    task_definition: Literal["live", "terraform"] = "live"
     port: int = 80
     target_group: str = ""
     prefix: str = ""
@@ -114,6 +112,7 @@ class Service:
     pinned_tag: str = ""
     tenant: str | None = None
     headers: tuple[Header, ...] = ()
+    task_definition: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

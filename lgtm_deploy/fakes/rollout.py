@@ -25,10 +25,12 @@ BREAKER_LEAST, BREAKER_MOST = 3, 200
 
 @dataclass(kw_only=True)
 class FakeRevision:
-    """A revision of a task definition; `images` maps containers to image references."""
+    """A revision of a task definition; `images` maps containers to image references. A deregistered one is not
+    `active`."""
 
     arn: str
     images: dict[str, str]
+    active: bool = True
 
 
 @dataclass(kw_only=True)

@@ -94,6 +94,9 @@ class FakeHost:
     def _revision(self, service: FakeService, arn: str) -> FakeRevision:
         for revision in service.revisions:
             if revision.arn == arn:
+                if not revision.active and revision is not _current(service):
+                    # AWS: UpdateService, ClientException.
+                    raise PermanentError("TaskDefinition is inactive.")
                 return revision
         raise PermanentError(f"There is no task definition {arn}.")
 

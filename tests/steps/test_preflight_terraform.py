@@ -57,7 +57,7 @@ def test_a_service_that_terraform_would_put_back_is_refused_with_both_ways_out(h
         place_of(here, ECS, 'resource "aws_ecs_service"'),
         "lgtm-prod-tempo and its task definition",
         f"Add task_definition to `ignore_changes` at {place_of(here, ECS, 'ignore_changes')}",
-        "or set `task_definition: terraform` of tempo in the stack file",
+        "or set `task_definition: {terraform: ecs}` of tempo in the stack file",
     )
 
     assert "lgtm-prod-loki" not in reason
@@ -73,7 +73,7 @@ def test_a_service_without_lifecycle_gets_the_lines_to_add(here: Here) -> None:
 def test_a_service_from_terraform_may_be_put_back_by_terraform(here: Here) -> None:
     here.edit(ECS, IGNORED, "ignore_changes = [desired_count]")
     for name in ("tempo", "pyroscope", "grafana"):
-        here.with_service(name, task_definition="terraform")
+        here.with_service(name, task_definition="ecs")
 
     assert here.outputs().told
 
@@ -135,13 +135,13 @@ def test_a_variable_that_names_a_path_that_moves_is_refused(
 
     for word in (*advice, "GF_TEMPO_URL=http://tempo:3200 (container grafana)", "Write http://tempo:3200/tempo"):
         assert word in reason
-    assert "set `task_definition: terraform` of grafana" in reason
+    assert "set `task_definition: {terraform: ecs}` of grafana" in reason
     assert "canary" not in reason
 
 
 def test_a_variable_changes_with_a_coupled_service_from_terraform(here: Here) -> None:
     set_variables(here, "grafana", GRAFANA_URL)
-    here.with_service("grafana", task_definition="terraform")
+    here.with_service("grafana", task_definition="ecs")
 
     assert "GF_TEMPO_URL=http://tempo:3200 (container grafana)" in told(here)
 

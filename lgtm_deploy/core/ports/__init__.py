@@ -29,13 +29,14 @@ from lgtm_deploy.core.ports.services import (
     TaskStatus,
 )
 from lgtm_deploy.core.ports.shadow import Shadow, ShadowRequest, ShadowTargets
-from lgtm_deploy.core.ports.source import Applied, Revision, SourceTree
+from lgtm_deploy.core.ports.source import Applied, AppliedFiles, KeptFiles, Revision, SourceTree
 from lgtm_deploy.core.ports.surroundings import Caller, Clock, Permission
 from lgtm_deploy.core.ports.web import Login, NoReply, Question, Reply, Web
 
 __all__ = [
     "Answer",
     "Applied",
+    "AppliedFiles",
     "Balancer",
     "BuildRequest",
     "BuiltImage",
@@ -51,6 +52,7 @@ __all__ = [
     "ImageProbe",
     "Infrastructure",
     "Journal",
+    "KeptFiles",
     "Lease",
     "ListenerRule",
     "Lock",
@@ -110,6 +112,7 @@ class Ports:
     web: Web
     source: SourceTree
     applied: Applied
+    kept: AppliedFiles
     caller: Caller
     clock: Clock
     workspace: Path

@@ -1,6 +1,7 @@
 """Infrastructure, by saved plans."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -57,9 +58,23 @@ class Infrastructure(Protocol):
         ...
 
     def plan(
-        self, root: Path, var_files: Sequence[Path], variables: Mapping[str, str], out: Path, progress: Progress
+        self,
+        root: Path,
+        var_files: Sequence[Path],
+        variables: Mapping[str, str],
+        out: Path,
+        progress: Progress,
+        *,
+        targets: Sequence[str] = (),
     ) -> PlannedChanges:
-        """Saves a plan into `out`. Changes nothing outside."""
+        """Saves a plan into `out`. Changes nothing outside.
+
+        `targets` are the addresses of resources: only these are planned, with what they depend on; none: all are.
+        """
+        ...
+
+    def alone(self, root: Path, progress: Progress) -> AbstractContextManager[None]:
+        """Keep other threads of this process out of the root: a plan is stale once another one was applied."""
         ...
 
     def is_current(self, root: Path, plan: PlannedChanges) -> bool:

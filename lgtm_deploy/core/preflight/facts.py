@@ -67,6 +67,7 @@ class VariableUse:
     """
 
     consumer: str
+    ecs_service: str
     container: str
     variable: str
     named: Named

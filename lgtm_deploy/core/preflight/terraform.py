@@ -15,9 +15,7 @@ def drift(survey: Survey) -> Findings:
     keeps the next `terraform apply` from undoing it (Terraform: "The lifecycle Meta-Argument").
     """
     planned = [
-        facts
-        for facts in (*survey.services, *survey.coupled)
-        if facts.changes and facts.service.task_definition == "live"
+        facts for facts in (*survey.services, *survey.coupled) if facts.changes and not facts.service.task_definition
     ]
     found = Findings(told=tuple(f"terraform: {each}" for each in survey.unreadable))
     for facts in planned:
@@ -59,7 +57,7 @@ def _undone(facts: ServiceFacts, declared: DeclaredService) -> str:
     return (
         f"{declared.place} (Terraform root {declared.root}) manages {service.ecs_service} and its task definition: the "
         f"next `terraform apply` would undo the deployment of {service.name}. {where}, or set "
-        f"`task_definition: terraform` of {service.name} in the stack file."
+        f"`task_definition: {{terraform: {declared.root}}}` of {service.name} in the stack file."
     )
 
 
@@ -69,5 +67,6 @@ def _perhaps(facts: ServiceFacts, declared: list[DeclaredService]) -> Iterator[s
             yield (
                 f"terraform: {each.place} does not ignore task_definition, and its name cannot be told from the files: "
                 f"if it manages {facts.service.ecs_service}, the next `terraform apply` would undo this deployment; "
-                f"then add `{_LIFECYCLE}`, or set `task_definition: terraform` of {facts.service.name}"
+                f"then add `{_LIFECYCLE}`, or set `task_definition: {{terraform: {each.root}}}` of "
+                f"{facts.service.name}"
             )

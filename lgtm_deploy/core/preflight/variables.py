@@ -33,7 +33,13 @@ def uses_in(stack: Stack, states: Mapping[str, ServiceState], services: Iterable
         others=stack.other_environments,
     )
     return tuple(
-        VariableUse(consumer=consumer, container=container, variable=variable, named=each)
+        VariableUse(
+            consumer=consumer,
+            ecs_service=stack.service(consumer).ecs_service,
+            container=container,
+            variable=variable,
+            named=each,
+        )
         for each in found
         for consumer, container, variable in [places[each.file]]
     )
@@ -54,10 +60,10 @@ def variables(survey: Survey) -> Findings:
         consumer = planned.get(use.consumer)
         if use.named.outcome == "unclear":
             found += Findings(told=(f"task definitions: {said}",))
-        elif consumer is not None and consumer.task_definition == "terraform":
+        elif consumer is not None and consumer.task_definition:
             found += Findings(told=(f"task definitions: {said}; the run takes the new one from Terraform",))
         else:
-            found += Findings(wrong=(f"{said}. {_advice(use, planned)}",))
+            found += Findings(wrong=(f"{said}. {_advice(use, planned, survey)}",))
     return found
 
 
@@ -66,9 +72,10 @@ def _place(use: VariableUse) -> str:
     return f"The running task definition of {use.consumer} has {where}{use.named.says} (container {use.container})"
 
 
-def _advice(use: VariableUse, planned: Mapping[str, Service]) -> str:
+def _advice(use: VariableUse, planned: Mapping[str, Service], survey: Survey) -> str:
+    root = next((each.root for each in survey.declared if each.manages(use.ecs_service) == "yes"), "ROOT")
     write = f"Write {use.named.instead} in its Terraform files" if use.named.instead else "Correct its Terraform files"
-    todo = f"{write}, and set `task_definition: terraform` of {use.consumer} in the stack file"
+    todo = f"{write}, and set `task_definition: {{terraform: {root}}}` of {use.consumer} in the stack file"
     if use.consumer in planned:
         return f"A copy of the live task definition keeps it. {todo}."
     return f"{use.consumer} must change with {use.named.service}. {todo}; add it to the plan's `coupled`."

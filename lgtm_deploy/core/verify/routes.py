@@ -68,7 +68,7 @@ def arrives_at(target_group: str, rules: Sequence[ListenerRule], url: str) -> Ca
     """Whether the listener of that URL sends a path to that target group (its ARN). What depends on more than the path
     is taken for no.
 
-    Where no listener of the URL's port forwards, as behind a proxy or where port 80 redirects, any that forwards counts.
+    Where no listener of the URL's port forwards (behind a proxy, or port 80 redirects), any that forwards counts.
     """
     parts = urlsplit(url)
     port = parts.port or {"https": 443}.get(parts.scheme, 80)
