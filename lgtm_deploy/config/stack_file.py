@@ -6,14 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from lgtm_deploy.config.documents import (
-    DockerfileVersion,
     EnvironmentDocument,
     FromEnvironment,
     FromTerraform,
     HeadersDocument,
     ServiceDocument,
     StackDocument,
-    TerraformVersion,
+    VersionDocument,
     checked,
 )
 from lgtm_deploy.config.source import Source, read
@@ -175,12 +174,12 @@ def _version(source: Source, environment: Environment, name: str, document: Serv
     """Return the version, wherever it is written down. Raises UsageError with file:line:column."""
     version = document.version
     path = ("services", name, "version")
-    if isinstance(version, DockerfileVersion):
+    if isinstance(version, str):
+        return version
+    if version.dockerfile:
         file = f"{document.context}/{document.dockerfile}"
         return _argument(source, (*path, "dockerfile"), directory, file, version.dockerfile)
-    if isinstance(version, TerraformVersion):
-        return _variable(source, path, environment, directory, version)
-    return version
+    return _variable(source, path, environment, directory, version)
 
 
 def _argument(source: Source, path: tuple[str, ...], directory: Path, file: str, name: str) -> str:
@@ -193,17 +192,18 @@ def _argument(source: Source, path: tuple[str, ...], directory: Path, file: str,
 
 
 def _variable(
-    source: Source, path: tuple[str, ...], environment: Environment, directory: Path, version: TerraformVersion
+    source: Source, path: tuple[str, ...], environment: Environment, directory: Path, version: VersionDocument
 ) -> str:
     """Return the value of a Terraform variable, as the root's files set it."""
     from lgtm_deploy.core.terraform_files import NotHclError  # noqa: PLC0415 - few stack files need it
     from lgtm_deploy.steps.terraform_files import root_files  # noqa: PLC0415
 
-    if version.terraform not in environment.terraform:
+    root = environment.terraform.get(version.terraform or "")
+    if root is None:
         known = ", ".join(environment.terraform) or "none"
         message = f"environment '{environment.name}' has no Terraform root '{version.terraform}'"
         raise source.fault((*path, "terraform"), message, f"It has: {known}.")
-    found = root_files(directory, environment.terraform[version.terraform])
+    found = root_files(directory, root)
     try:
         value = found.variable(version.variable)
     except NotHclError as error:

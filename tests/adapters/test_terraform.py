@@ -185,6 +185,38 @@ def test_init_is_repeated_when_a_local_module_or_the_backend_changed(tmp_path: P
         assert not root.told
 
 
+def test_a_backend_setting_is_given_as_it_stands_and_init_is_repeated_when_it_changes(tmp_path: Path) -> None:
+    root = Root(tmp_path, 'terraform {\n  backend "local" {}\n}\nresource "terraform_data" "x" {}\n')
+    for name in ("one", "two"):
+        root.told.clear()
+        root.terraform.init(root.folder, [f"path={tmp_path}/{name}.tfstate"], root.tell)
+        assert root.told
+    planned = root.terraform.plan(root.folder, [], {}, root.out, root.tell)
+    root.apply(planned)
+
+    assert (tmp_path / "two.tfstate").is_file()
+    assert [file.name for file in root.folder.iterdir()] == ["main.tf"]
+
+
+@pytest.mark.parametrize("writes", [False, True])
+def test_a_missing_lock_file_is_written_only_where_that_is_wanted(tmp_path: Path, writes: bool) -> None:
+    root = Root(tmp_path)
+    program = tmp_path / "bin" / "terraform"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n')
+    program.chmod(0o755)
+    terraform = TerraformInfrastructure(
+        workspace=root.workspace, environment={"PATH": f"{program.parent}:/bin:/usr/bin"}, writes_lock_file=writes
+    )
+
+    terraform.init(root.folder, [], root.tell)
+
+    assert ("-lockfile=readonly" in (tmp_path / "asked").read_text()) is not writes
+    (root.folder / ".terraform.lock.hcl").touch()
+    terraform.init(root.folder, [], root.tell)
+    assert "-lockfile=readonly" in (tmp_path / "asked").read_text().splitlines()[-1]
+
+
 def test_a_failed_init_is_not_taken_for_done(tmp_path: Path) -> None:
     root = Root(tmp_path, 'module "m" { source = "./nothing" }\n')
     for _ in range(2):

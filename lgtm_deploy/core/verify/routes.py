@@ -66,14 +66,12 @@ def route_groups(service: Service, place: Place, arrives: Callable[[str], bool])
 
 def arrives_at(target_group: str, rules: Sequence[ListenerRule], url: str) -> Callable[[str], bool]:
     """Whether the listener of that URL sends a path to that target group (its ARN). What depends on more than the path
-    is taken for no.
-
-    Where no listener of the URL's port forwards (behind a proxy, or port 80 redirects), any that forwards counts.
-    """
+    is taken for no. Where no listener has the URL's port, as behind a proxy, any listener that forwards counts."""
     parts = urlsplit(url)
     port = parts.port or {"https": 443}.get(parts.scheme, 80)
-    forwarding = {rule.listener for rule in rules if rule.target_groups}
-    listeners = {rule.listener for rule in rules if rule.port == port} & forwarding or forwarding
+    listeners = {rule.listener for rule in rules if rule.port == port} or {
+        rule.listener for rule in rules if rule.target_groups
+    }
 
     def arrives(path: str) -> bool:
         return any(
