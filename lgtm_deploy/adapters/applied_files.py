@@ -38,8 +38,7 @@ class AppliedFilesFolder:
 
     def keep(self, root: str, sources: Sequence[Path]) -> None:
         """Keep those files and folders as the ones that the root was applied from. Raises OSError."""
-        # What a root downloads lies below the folder of the tool: `init` downloads it again.
-        files = {each for source in sources for each in _files(source) if not each.is_relative_to(self._home)}
+        files = {each for source in sources for each in _files(source)}
         base = Path(os.path.commonpath([self._stack, *(file.parent for file in files)]))
         digest = hashlib.sha256()
         for file in sorted(files):
@@ -56,12 +55,34 @@ class AppliedFilesFolder:
             make_private(target.parent)
             shutil.copyfile(file, target)
             target.chmod(0o600)
-        about = {"at": datetime.now(UTC).isoformat(), "base": os.path.relpath(base, self._stack)}
+        self._finish(root, fresh, os.path.relpath(base, self._stack))
+
+    def save_newest(self, folder: Path) -> None:
+        """Copy what is kept newest of each root into a folder, for `take`. Raises OSError."""
+        shutil.rmtree(folder, ignore_errors=True)
+        for root in sorted(self._folder.iterdir()) if self._folder.is_dir() else ():
+            for newest in self.kept(root.name)[:1]:
+                shutil.copytree(root / newest.digest, folder / root.name / newest.digest)
+
+    def take(self, folder: Path) -> None:
+        """Keep what `save_newest` has copied there, as applied now. Raises OSError."""
+        for saved in sorted(folder.glob("*/*/kept.json")):
+            root, name = saved.parent.parent.name, saved.parent.name
+            ignore_itself(self._home)
+            make_private(self._folder / root)
+            fresh = self._folder / root / f"{name}.new"
+            shutil.rmtree(fresh, ignore_errors=True)
+            shutil.copytree(saved.parent, fresh)
+            self._finish(root, fresh, _read(saved)["base"])
+
+    def _finish(self, root: str, fresh: Path, base: str) -> None:
+        about = {"at": datetime.now(UTC).isoformat(), "base": base}
         (fresh / "kept.json").write_text(json.dumps(about), encoding="utf-8")
-        shutil.rmtree(folder / name, ignore_errors=True)
-        fresh.replace(folder / name)
+        folder = fresh.with_name(fresh.name.removesuffix(".new"))
+        shutil.rmtree(folder, ignore_errors=True)
+        fresh.replace(folder)
         for old in self.kept(root)[KEPT:]:
-            shutil.rmtree(folder / old.digest, ignore_errors=True)
+            shutil.rmtree(folder.with_name(old.digest), ignore_errors=True)
 
     def kept(self, root: str) -> Sequence[KeptFiles]:
         """Return what is kept of the root, the newest first."""

@@ -13,7 +13,7 @@ from python_terraform import IsFlagged
 
 from lgtm_deploy.adapters import child
 from lgtm_deploy.adapters.terraform_file import check_file, create_private, is_planned_on, sha256_of, value_of
-from lgtm_deploy.adapters.terraform_init import LOCK_FILE, fingerprint, make_copy, modules
+from lgtm_deploy.adapters.terraform_init import LOCK_FILE, fingerprint, local_modules, make_copy
 from lgtm_deploy.adapters.terraform_lock import LockWatch, Ownership
 from lgtm_deploy.adapters.terraform_output import StateLock, changes_of, failure_of, lock_of
 from lgtm_deploy.adapters.terraform_program import TerraformProgram
@@ -147,7 +147,7 @@ class TerraformInfrastructure:
 
     def sources(self, root: Path) -> Sequence[Path]:
         """The root's folder and those of its local modules."""
-        return [root, *modules(root, self._program.folder(root))]
+        return [root, *local_modules(root, self._program.folder(root))]
 
     def attributes(self, root: Path) -> Mapping[str, Mapping[str, Any]]:
         """What the state has of each managed resource, by address. Raises PermanentError."""

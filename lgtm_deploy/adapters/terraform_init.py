@@ -46,6 +46,11 @@ def modules(root: Path, data: Path) -> list[Path]:
     return [root / module["Dir"] for module in recorded.get("Modules", []) if module.get("Key")]
 
 
+def local_modules(root: Path, data: Path) -> list[Path]:
+    """Return the folders of the root's modules that are not downloaded: those below `data` are Terraform's own."""
+    return [folder for folder in modules(root, data) if not folder.resolve().is_relative_to(data.resolve())]
+
+
 def make_copy(root: Path, data: Path, original: Path, original_data: Path) -> None:
     """Readies an earlier revision of a root: the providers that are there already, and the same local state.
 

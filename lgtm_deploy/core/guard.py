@@ -36,8 +36,6 @@ class Allowance:
     by those `actions` (`update`: in place; `create`, `delete`, `replace`), and of an update those `attributes`, which
     are dotted paths (`health_check.path`) and hold all that is below them. The type `output` allows output values.
 
-    Attributes must be known before the apply, but for those in `later`.
-
     In what a plan has `touched`, `group` is the name in AWS of a target group whose path changes, and `path` the new
     one: these tell, and allow nothing.
     """
@@ -46,7 +44,6 @@ class Allowance:
     name: str = "*"
     actions: tuple[str, ...] = ("update",)
     attributes: tuple[str, ...] = ()
-    later: tuple[str, ...] = ()
     group: str = ""
     path: str = ""
 
@@ -57,6 +54,13 @@ class Allowance:
     def holds(self, path: Sequence[str]) -> bool:
         """Whether it holds that attribute."""
         return any(tuple(path[: len(each)]) == each for each in (tuple(text.split(".")) for text in self.attributes))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Late(Allowance):
+    """An allowance some of whose attributes, `late`, may be known only after the apply. No plan file can give it."""
+
+    late: tuple[str, ...] = ()
 
 
 def breaches(document: Mapping[str, Any], allowances: Sequence[Allowance]) -> tuple[str, ...]:
@@ -153,7 +157,7 @@ def _of_update(found: Resource, allowed: Sequence[Allowance], set_here: frozense
         yield f"{found.address}: {'.'.join(map(str, path))} forces a replacement"
     for each in found.differences:
         if any(allowance.holds(each.path) for allowance in allowed):
-            if each.unknown and not any(each.name in allowance.later for allowance in allowed):
+            if each.unknown and not any(isinstance(one, Late) and each.name in one.late for one in allowed):
                 yield f"{found.address}: {each}, and it must be known beforehand"
         elif not (allowed and _is_noise(each, set_here)):
             yield f"{found.address}: {each} is not allowed"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lgtm_deploy.core.errors import RefusedError
-from lgtm_deploy.core.guard import Allowance
+from lgtm_deploy.core.guard import Allowance, Late
 from lgtm_deploy.core.plan_document import NO_OP, list_of, object_of, read
 from lgtm_deploy.core.secrecy import SENSITIVE, SENSITIVE_CHANGED, UNKNOWN, scrubbed, secrets_of
 from lgtm_deploy.core.stack import Service
@@ -173,7 +173,7 @@ def allowed(releases: Sequence[Release], *, held: bool = False) -> tuple[Allowan
     for each in releases:
         attributes = ("task_definition", _GRACE) if held else ("task_definition",)
         found.append(Allowance(type=DEFINITION, name=each.definition, actions=("replace",)))
-        found.append(Allowance(type=SERVICE, name=each.service, attributes=attributes, later=("task_definition",)))
+        found.append(Late(type=SERVICE, name=each.service, attributes=attributes, late=("task_definition",)))
     return tuple(found)
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from lgtm_deploy.adapters import child
+from lgtm_deploy.adapters.applied_files import AppliedFilesFolder
+from lgtm_deploy.adapters.terraform_init import local_modules
 from lgtm_deploy.adapters.terraform_output import failure_of
 from lgtm_deploy.core.errors import MissingToolError
 from lgtm_deploy.core.ports import Progress
@@ -55,6 +57,14 @@ class RootApplier:
         # Nothing is there to be refreshed, and nobody else to be locked out.
         options = ["-auto-approve", "-refresh=false", "-lock=false", "-parallelism=20", "-compact-warnings"]
         self._run(root, ["apply", *options, *(f"-var-file={file}" for file in files)], progress)
+        self._keep(root)
+
+    def _keep(self, root: TerraformRoot) -> None:
+        """Keep the files that were applied: the first run of lgtm-deploy can return to them."""
+        folder = self.folder / root.root
+        files = [self.folder / file for file in (*root.var_files, *root.backend_config)]
+        kept = AppliedFilesFolder(self.folder, self.stack.environment.name, kept_for=self.stack.directory)
+        kept.keep(root.name, [folder, *local_modules(folder, self._data(root)), *files])
 
     def _run(self, root: TerraformRoot, arguments: list[str], progress: Progress) -> None:
         folder = self.folder / root.root

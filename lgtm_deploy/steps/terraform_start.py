@@ -17,7 +17,6 @@ from lgtm_deploy.steps.terraform_roots import plan_from, revision_of, settings, 
 
 # More commits of one root since its last apply are rare, and each costs 5 to 20 s.
 _COMMITS = 20
-_KEPT = 5
 
 
 def find_start(
@@ -66,7 +65,7 @@ def _revisions(stack: Stack, ports: Ports, name: str) -> Iterator[StartState]:
 
 
 def _kept(ports: Ports, name: str) -> Iterator[StartState]:
-    yield from (StartState(kind="files", digest=each.digest, at=each.at) for each in ports.kept.kept(name)[:_KEPT])
+    yield from (StartState(kind="files", digest=each.digest, at=each.at) for each in ports.kept.kept(name))
 
 
 def _is_empty(planned: PlannedChanges) -> bool:
