@@ -13,8 +13,9 @@ from python_terraform import IsFlagged
 
 from lgtm_deploy.adapters import child
 from lgtm_deploy.adapters.terraform_file import check_file, create_private, is_planned_on, sha256_of, value_of
-from lgtm_deploy.adapters.terraform_init import LOCK_FILE, fingerprint, local_modules, make_copy
+from lgtm_deploy.adapters.terraform_init import fingerprint, local_modules, make_copy
 from lgtm_deploy.adapters.terraform_lock import LockWatch, Ownership
+from lgtm_deploy.adapters.terraform_lock_file import LOCK_FILE
 from lgtm_deploy.adapters.terraform_output import StateLock, changes_of, failure_of, lock_of
 from lgtm_deploy.adapters.terraform_program import TerraformProgram
 from lgtm_deploy.adapters.terraform_state import StateFile, attributes_in, local_state
@@ -33,8 +34,8 @@ class TerraformInfrastructure:
     """Runs Terraform as a child that can always be stopped.
 
     Everything Terraform keeps for itself goes below `workspace`, one folder a root, and not into the user's tree. With
-    `writes_lock_file` Terraform itself writes a missing dependency lock file there; else a missing one that is needed
-    is an error. `environment` is the child's whole
+    `makes_lock_file` Terraform makes a missing dependency lock file, which is kept there, too; else a missing one that
+    is needed is an error. `environment` is the child's whole
     environment. A state lock of somebody else is waited for as long as progress lets, at most `lock_timeout` seconds;
     `limit` is the longest that one command may take, in seconds. `ownership` knows the locks that may be given back
     after a kill: without it none is.
@@ -49,11 +50,13 @@ class TerraformInfrastructure:
         lock_timeout: float = 3600.0,
         limit: float = 3600.0,
         ownership: Ownership | None = None,
-        writes_lock_file: bool = False,
+        makes_lock_file: bool = False,
     ) -> None:
         self._workspace = workspace
-        self._writes_lock_file = writes_lock_file
-        self._program = TerraformProgram(workspace=workspace, environment=environment, name=program, limit=limit)
+        self._makes_lock_file = makes_lock_file
+        self._program = TerraformProgram(
+            workspace=workspace, environment=environment, name=program, limit=limit, lends_lock_file=makes_lock_file
+        )
         self._lock_timeout = lock_timeout
         self._ownership = ownership
         self._locks: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
@@ -82,7 +85,7 @@ class TerraformInfrastructure:
                 "reconfigure": IsFlagged,
                 "backend_config": list(backend_config),
                 # Without the providers' entries in a lock file nothing could be planned.
-                "lockfile": None if self._writes_lock_file and not (root / LOCK_FILE).is_file() else "readonly",
+                "lockfile": None if self._makes_lock_file and not (root / LOCK_FILE).is_file() else "readonly",
             }
             done = self._program.run(root, progress, "init", **options)
             if done.exit_code != 0:

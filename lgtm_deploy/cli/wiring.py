@@ -155,7 +155,7 @@ def ports(stack: Stack, seen: Sights, workspace: Path) -> Ports:
             workspace=state_folder(stack.directory) / "terraform" / environment.name,
             environment=dict(os.environ),
             # The sandbox's providers come from a mirror: a lock file of theirs is of no use elsewhere.
-            writes_lock_file=bool(environment.endpoint),
+            makes_lock_file=bool(environment.endpoint),
             ownership=Ownership(
                 name=lambda pid: str(Process.of(pid)),
                 is_gone=has_ended,

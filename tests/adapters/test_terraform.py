@@ -206,7 +206,7 @@ def test_a_missing_lock_file_is_written_only_where_that_is_wanted(tmp_path: Path
     program.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n')
     program.chmod(0o755)
     terraform = TerraformInfrastructure(
-        workspace=root.workspace, environment={"PATH": f"{program.parent}:/bin:/usr/bin"}, writes_lock_file=writes
+        workspace=root.workspace, environment={"PATH": f"{program.parent}:/bin:/usr/bin"}, makes_lock_file=writes
     )
 
     terraform.init(root.folder, [], root.tell)
@@ -215,6 +215,33 @@ def test_a_missing_lock_file_is_written_only_where_that_is_wanted(tmp_path: Path
     (root.folder / ".terraform.lock.hcl").touch()
     terraform.init(root.folder, [], root.tell)
     assert "-lockfile=readonly" in (tmp_path / "asked").read_text().splitlines()[-1]
+
+
+LOCKING = """#!/bin/sh
+if [ "$1" = init ]; then test -f .terraform.lock.hcl || echo made > .terraform.lock.hcl; fi
+cat .terraform.lock.hcl >> {seen}
+"""
+
+
+@pytest.mark.parametrize("own", ["", "own"])
+def test_a_lock_file_that_terraform_makes_is_beside_the_root_only_while_it_runs(tmp_path: Path, own: str) -> None:
+    root = Root(tmp_path)
+    program, seen, file = tmp_path / "bin" / "terraform", tmp_path / "seen", root.folder / ".terraform.lock.hcl"
+    program.parent.mkdir()
+    program.write_text(LOCKING.format(seen=seen))
+    program.chmod(0o755)
+    environment = {"PATH": f"{program.parent}:/bin:/usr/bin"}
+    terraform = TerraformInfrastructure(workspace=root.workspace, environment=environment, makes_lock_file=True)
+    if own:
+        file.write_text(f"{own}\n")
+
+    for _ in range(2):
+        terraform.init(root.folder, [], root.tell)
+        assert file.exists() is bool(own)
+    terraform.plan(root.folder, [], {}, root.out, root.tell)
+
+    assert seen.read_text().split() == [own or "made"] * 2
+    assert file.exists() is bool(own)
 
 
 def test_a_failed_init_is_not_taken_for_done(tmp_path: Path) -> None:

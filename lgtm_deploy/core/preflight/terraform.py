@@ -65,7 +65,7 @@ def _perhaps(facts: ServiceFacts, declared: list[DeclaredService]) -> Iterator[s
     for each in declared:
         if each.manages(facts.service.ecs_service) == "perhaps":
             yield (
-                f"terraform: {each.place} does not ignore task_definition, and its name cannot be told from the files: "
+                f"terraform: {each.place} does not ignore task_definition, and its name is not known from the files: "
                 f"if it manages {facts.service.ecs_service}, the next `terraform apply` would undo this deployment; "
                 f"then add `{_LIFECYCLE}`, or set `task_definition: {{terraform: {each.root}}}` of "
                 f"{facts.service.name}"
