@@ -1,5 +1,6 @@
 """How a folder of the tool's own is made: whoever may write to it could put another journal or plan there."""
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,5 +28,7 @@ def _ignore_in(folder: Path) -> None:
     own = next((each for each in (folder, *folder.parents) if each.name == STATE_FOLDER), None)
     if own is None or (own / ".gitignore").exists():
         return
-    with suppress(FileExistsError), (own / ".gitignore").open("x", encoding="ascii") as file:
-        file.write("*\n")
+    with suppress(FileExistsError):
+        handle = os.open(own / ".gitignore", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write("*\n")

@@ -20,9 +20,11 @@ _AGAIN = 3.0
 class Inputs:
     """`services`: those that must be ok in every check. `baseline`: the verdicts of a `verify` step before the change,
     by check; what was ok in it must be ok still. `mode: baseline` only takes those verdicts, whatever they are.
+    `checks: data-sources` asks Grafana for its data sources, and nothing else.
     `write`: a record is written to each service and read back, too."""
 
     mode: Literal["baseline", "gate"] = "gate"
+    checks: Literal["all", "data-sources"] = "all"
     services: tuple[str, ...] = ()
     baseline: Mapping[str, str] = field(default_factory=dict)
     write: bool = False
@@ -58,6 +60,8 @@ class Verify(Look[Inputs, Seen, Outputs]):
         for name in inputs.services:
             self.stack.service(name)
         asking = Verification(self.stack, self.ports, login=self.ports.grafana)
+        if inputs.checks == "data-sources":
+            return Seen(findings=tuple(asking.data_sources(services)))
         findings = asking.read(services)
         if inputs.write:
             findings += write(asking, services)

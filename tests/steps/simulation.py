@@ -1,5 +1,6 @@
 """The example stack in a cloud in memory, where waiting takes no time."""
 
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -21,6 +22,13 @@ from lgtm_deploy.steps.catalog import CATALOG
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "lgtm-stack" / "lgtm-deploy.yaml"
 BOTH = ("tempo", "pyroscope")
+
+
+def copy_example(folder: Path) -> None:
+    """A checkout of the example in a new folder, whose Terraform roots have lock files as a team's have."""
+    shutil.copytree(EXAMPLE.parent, folder, ignore=shutil.ignore_patterns(".lgtm-deploy", ".terraform"))
+    for backend in folder.glob("terraform/environments/*/*/backend.tf"):
+        (backend.parent / ".terraform.lock.hcl").touch()
 
 
 class EventfulClock(FakeClock):

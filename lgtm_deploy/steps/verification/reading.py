@@ -109,6 +109,15 @@ class Verification:
         ahead = skew_finding(self.asker.skews)
         return [*findings, *([ahead] if ahead else [])]
 
+    def data_sources(self, services: Sequence[Service]) -> list[Finding]:
+        """Return what Grafana finds of each of its data sources. Raises NotFoundError (no load balancer)."""
+        return [
+            found
+            for service in services
+            if kind_of(service) == "grafana"
+            for found in self._data_sources(self.place(service))
+        ]
+
     def _works(self, service: Service) -> list[Work]:
         place = self.place(service)
         checks = read_checks(service, place, self.ports.clock.now().timestamp())
