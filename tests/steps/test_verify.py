@@ -187,3 +187,18 @@ def test_grafana_is_asked_for_each_data_source_before_and_after(world: Simulatio
     assert before.outputs.data_sources == "tempo degraded, loki ok"
     assert isinstance(after, Open)
     assert after.outputs.data_sources == "tempo degraded -> ok, loki ok -> ok"
+
+
+def test_data_sources_may_be_all_that_is_asked(world: Simulation, tmp_path: Path) -> None:
+    ports = replace(fake_ports(world.stack, world.cloud, tmp_path), grafana=LOGIN)
+    for path in ("", "/uid/loki/health", "/uid/tempo/health"):
+        world.cloud.web[f"/api/datasources{path}"] = health(True)
+    inputs = Inputs(checks="data-sources")
+
+    found = Verify(world.stack, ports).look(inputs).findings
+
+    assert [each.id for each in found] == [
+        "grafana: data sources",
+        "grafana: data source tempo",
+        "grafana: data source loki",
+    ]
