@@ -32,7 +32,7 @@ class FakeInfrastructure:
         self._alone: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
 
     def init(
-        self, root: Path, backend_config: Sequence[Path], progress: Progress, *, copy_of: Path | None = None
+        self, root: Path, backend_config: Sequence[str], progress: Progress, *, copy_of: Path | None = None
     ) -> None:
         """Prepares the root. Raises PermanentError when it does not exist or is broken."""
         progress("Initializing the backend...")

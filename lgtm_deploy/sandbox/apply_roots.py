@@ -47,7 +47,7 @@ class RootApplier:
     def init(self, root: TerraformRoot, progress: Progress) -> None:
         """Prepares a root. Raises PermanentError with Terraform's first error."""
         progress(f"terraform init {root.name}")
-        self._run(root, ["init", *(f"-backend-config={self.folder / file}" for file in root.backend_config)], progress)
+        self._run(root, ["init", *(f"-backend-config={word}" for word in root.backend_words(self.folder))], progress)
 
     def apply(self, root: TerraformRoot, variables: Mapping[str, Any], progress: Progress) -> None:
         """Applies a root, with these variables over its files. Raises PermanentError with Terraform's first error."""
@@ -97,9 +97,12 @@ def program() -> str:
 
 
 def state_stores(stack: Stack, folder: Path) -> StateStores:
-    """The buckets and lock tables that the roots' backend configuration files name."""
-    files = {file for root in stack.environment.terraform.values() for file in root.backend_config}
-    found = {match for file in sorted(files) for match in _SETTING.findall((folder / file).read_text(encoding="utf-8"))}
+    """The buckets and lock tables that the roots' backend settings name."""
+    roots = stack.environment.terraform.values()
+    texts = {(folder / file).read_text(encoding="utf-8") for root in roots for file in root.backend_files}
+    settings = {each.partition("=") for root in roots for each in root.backend_config if "=" in each}
+    found = {match for text in texts for match in _SETTING.findall(text)}
+    found |= {(name, value) for name, _, value in settings}
     return StateStores(
         buckets=frozenset(value for name, value in found if name == "bucket"),
         lock_tables=frozenset(value for name, value in found if name == "dynamodb_table"),

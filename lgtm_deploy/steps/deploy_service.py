@@ -20,6 +20,7 @@ from lgtm_deploy.steps.deployment import (
     release_of,
 )
 from lgtm_deploy.steps.rollouts import running_digest
+from lgtm_deploy.steps.target_groups import checked_path
 
 __all__ = ["DeployService", "Inputs", "Outputs", "Seen"]
 
@@ -50,7 +51,7 @@ class DeployService(Action[Inputs, Seen, Outputs]):
             image=state.images.get(service.container, ""),
             deployment=state.deployment,
             digest=running_digest(self.ports.rollouts, service, state),
-            path=self.ports.balancer.target_group(service.target_group).health_check.path,
+            path=checked_path(self.ports.balancer, service),
             ended=found.status if found is not None and found.status in CAME_TO_NOTHING else "",
             release=release_of(service, inputs.releases),
             grace=state.grace_period_seconds,
@@ -136,13 +137,16 @@ class DeployService(Action[Inputs, Seen, Outputs]):
         answering = sum(self._answers(task, service, seen.path) for task in earlier)
         if answering >= state.desired:
             return Open(outputs=None)
-        return Waiting(reason=f"{answering}/{state.desired} earlier tasks answer on {seen.path}", poll_seconds=_POLL)
+        answer = f"answer on {seen.path}" if seen.path else "run"
+        return Waiting(reason=f"{answering}/{state.desired} earlier tasks {answer}", poll_seconds=_POLL)
 
     def _source(self, seen: Seen) -> TaskDefinitions:
         kind = TerraformTaskDefinitions if seen.release.root else LiveTaskDefinitions
         return kind(self.stack, self.ports)
 
     def _answers(self, task: TaskState, service: Service, path: str) -> bool:
+        if not path:
+            return task.health != "unhealthy"
         if not self.ports.task_probe.reaches(task.address, service.port):
             # Nobody here can tell: by then it has had the time that a task needs.
             age = self.ports.clock.now() - (task.started_at or self.ports.clock.now())

@@ -58,8 +58,8 @@ def folder(stack: Stack, root: str) -> Path:
 def readied(stack: Stack, ports: Ports, name: str, progress: Progress) -> None:
     """Has the root's providers and backend ready, at no cost where they are: a run may go on, or back, on another
     machine than it began on."""
-    configs = [stack.directory / each for each in stack.root(name).backend_config]
-    ports.infrastructure.init(folder(stack, name), configs, progress)
+    words = stack.root(name).backend_words(stack.directory)
+    ports.infrastructure.init(folder(stack, name), words, progress)
 
 
 def save_plan(
@@ -96,8 +96,7 @@ def plan_from(
     root = stack.root(name)
     here = there(folder(stack, name))
     # The backend is where the state is now.
-    configs = [stack.directory / each for each in root.backend_config]
-    ports.infrastructure.init(here, configs, progress, copy_of=folder(stack, name))
+    ports.infrastructure.init(here, root.backend_words(stack.directory), progress, copy_of=folder(stack, name))
     files = [_or_itself(there, stack.directory / each) for each in root.var_files]
     out = ports.workspace / f"{name}.{purpose}.tfplan"
     return here, ports.infrastructure.plan(here, files, {}, out, progress, targets=targets)
@@ -126,7 +125,7 @@ def start_files(
 def sources_of(stack: Stack, ports: Ports, name: str) -> list[Path]:
     """Return all files and folders that the root's plans are made of."""
     root = stack.root(name)
-    files = [stack.directory / each for each in (*root.var_files, *root.backend_config)]
+    files = [stack.directory / each for each in (*root.var_files, *root.backend_files)]
     return [*ports.infrastructure.sources(folder(stack, name)), *files]
 
 

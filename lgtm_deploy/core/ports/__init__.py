@@ -5,7 +5,7 @@ only the errors of `core.errors`: TransientError (try again), InDoubtError (a ch
 NotFoundError, AccessError, MissingToolError and other PermanentErrors.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lgtm_deploy.core.ports.balancer import Balancer, HealthCheck, ListenerRule, Target, TargetGroup, TargetStatus
@@ -24,13 +24,14 @@ from lgtm_deploy.core.ports.services import (
     ServiceEvent,
     ServiceHost,
     ServiceState,
+    TaskHealth,
     TaskState,
     TaskStatus,
 )
 from lgtm_deploy.core.ports.shadow import Shadow, ShadowRequest, ShadowTargets
 from lgtm_deploy.core.ports.source import Applied, AppliedFiles, KeptFiles, Revision, SourceTree
 from lgtm_deploy.core.ports.surroundings import Caller, Clock, Permission
-from lgtm_deploy.core.ports.web import NoReply, Question, Reply, Web
+from lgtm_deploy.core.ports.web import Login, NoReply, Question, Reply, Web
 
 __all__ = [
     "Answer",
@@ -56,6 +57,7 @@ __all__ = [
     "ListenerRule",
     "Lock",
     "LockHolder",
+    "Login",
     "NoReply",
     "Noted",
     "ObjectStore",
@@ -84,6 +86,7 @@ __all__ = [
     "Target",
     "TargetGroup",
     "TargetStatus",
+    "TaskHealth",
     "TaskProbe",
     "TaskState",
     "TaskStatus",
@@ -114,3 +117,5 @@ class Ports:
     clock: Clock
     workspace: Path
     """A folder for files of the run, such as saved plans."""
+    grafana: Login = field(default_factory=Login)
+    """How Grafana is asked for its data sources."""

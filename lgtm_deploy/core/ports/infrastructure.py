@@ -38,10 +38,11 @@ class Infrastructure(Protocol):
     """Changes infrastructure by saved plans only. `root` is the root module's folder."""
 
     def init(
-        self, root: Path, backend_config: Sequence[Path], progress: Progress, *, copy_of: Path | None = None
+        self, root: Path, backend_config: Sequence[str], progress: Progress, *, copy_of: Path | None = None
     ) -> None:
         """Prepares the root: providers and backend. Raises PermanentError with Terraform's own first error.
 
+        An entry of `backend_config` is a file, or a setting as `key=value`.
         `copy_of` is the root whose earlier revision this is, in a folder that will be removed with all that is in it:
         a state beside that root is then this one's, too.
         """
