@@ -54,12 +54,14 @@ def is_page(exchange: Exchange) -> bool:
 def has_wrong_method(exchange: Exchange, recording: Recording) -> bool:
     """Return true where a path does not take the method of an exchange.
 
-    A 405 tells so. A 404 of the router tells so where another method got something else on the same path. The
-    recordings `wrong-methods…` hold nothing else.
+    A 405 with the header `allow` tells so. Any other 405, and a 404 of the router, tells so where another method got
+    something else on the same path. The recordings `wrong-methods…` hold nothing else.
     """
-    if exchange.status == _WRONG_METHOD[1] or recording.data["config_name"].startswith("wrong-methods"):
+    if recording.data["config_name"].startswith("wrong-methods"):
         return True
-    if exchange.status != _WRONG_METHOD[0] or "not found" not in exchange.response.get("body", "").lower():
+    if exchange.status == _WRONG_METHOD[1] and "allow" in exchange.response.get("other_headers", {}):
+        return True
+    if exchange.status == _WRONG_METHOD[0] and "not found" not in exchange.response.get("body", "").lower():
         return False
     return any(
         other.status not in (0, *_WRONG_METHOD)

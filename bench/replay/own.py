@@ -11,7 +11,7 @@ import re
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -57,6 +57,10 @@ _YES = {
 }
 _LOKI_PUSH = "/loki/api/v1/push"
 _ID = re.compile(r"\b(?!0+\b)(?:[0-9a-f]{16}|[0-9a-f]{32})\b")
+# The value of the label `run`: the product has an id there, recordings have a word too.
+_LABEL = re.compile(r"""\brun=(?:\\?"[^"\\]*\\?"|[^"\\,{}\s]+)""")
+# Folded stacks: their number decides nothing.
+_STACKS = re.compile(r"(?:\S+ \d+\n)+")
 _BINARY_ID = re.compile(rb"[0-9a-f]{32}")
 # Headers of the transport, which decide nothing.
 _TRANSPORT = {"host", "user-agent", "accept-encoding", "connection", "content-length"}
@@ -75,6 +79,13 @@ class Kept:
     headers: tuple[tuple[str, str], ...]
     body: str
 
+    def __str__(self) -> str:
+        """Return the request in one line."""
+        query = "&".join(f"{name}={value}" for name, value in self.arguments)
+        tenant = dict(self.headers).get("x-scope-orgid", "none")
+        target = f"{self.path}{'?' if query else ''}{query}"
+        return " ".join(f"{self.server} {self.method} {target}, tenant {tenant} {self.body}".split())
+
 
 @dataclass(frozen=True, kw_only=True)
 class OwnRequests:
@@ -82,6 +93,7 @@ class OwnRequests:
 
     requests: frozenset[Kept]
     prefixes: Mapping[str, str] = field(default_factory=dict)
+    recorded: set[Kept] = field(default_factory=set)
 
     @classmethod
     def collect(cls) -> "OwnRequests":
@@ -102,13 +114,21 @@ class OwnRequests:
         return {server: found[server] for server in SERVERS}
 
     def sends(self, exchange: Exchange, recording: Recording) -> bool:
-        """Return true where the product sends this request."""
+        """Return true where the product sends this request, and remember that it is recorded."""
         main = recording.main
         base = recording.data.get("base_time_unix_s") or 0
         at = base + exchange.at - main[0].at if main else base
         prefixes = (*recording.prefixes, self.prefixes.get(recording.server, ""))
         otlp = int(exchange.request.get("port", recording.port)) == _OTLP
-        return kept(recording.server, exchange.request, at, prefixes, otlp=otlp) in self.requests
+        request = kept(recording.server, exchange.request, at, prefixes, otlp=otlp)
+        if request not in self.requests:
+            return False
+        self.recorded.add(request)
+        return True
+
+    def unrecorded(self, servers: Collection[str]) -> list[str]:
+        """Return the product's requests to these servers that no exchange had that was compared so far."""
+        return sorted(str(each) for each in self.requests - self.recorded if each.server in servers)
 
 
 def kept(server: str, request: Json, at: float, prefixes: Sequence[str], *, otlp: bool) -> Kept:
@@ -132,7 +152,7 @@ def _length(found: re.Match[str]) -> str:
 
 
 def _text(text: str, at: float) -> str:
-    return _ID.sub(_length, offsets(text, at))
+    return _ID.sub(_length, _LABEL.sub("run=<value>", offsets(text, at)))
 
 
 def _body(request: Json, at: float) -> str:
@@ -140,7 +160,8 @@ def _body(request: Json, at: float) -> str:
     with suppress(ValueError):
         return _text(json.dumps(json.loads(data), sort_keys=True), at)
     with suppress(UnicodeDecodeError):
-        return _text(data.decode(), at)
+        text = data.decode()
+        return "<stacks>" if _STACKS.fullmatch(text) else _text(text, at)
     with suppress(cramjam.DecompressionError):
         data = bytes(cramjam.snappy.decompress_raw(data))
     return _BINARY_ID.sub(b"<id of 32>", binary_offsets(data, at)).decode(errors="backslashreplace")

@@ -81,7 +81,12 @@ class Played:
 
 
 def play(recording: Recording, settings: Settings) -> list[Played]:
-    """Play a recording; return one result for each start of the stand-in."""
+    """Play a recording; return one result for each start of the stand-in.
+
+    Raise ValueError where the recording holds nothing to compare.
+    """
+    if not recording.exchanges and not recording.data["first_ready_answers"]:
+        raise ValueError("it has neither exchanges nor answers for readiness")
     if recording.starts:
         return [_Player(recording, settings).one_start(exchanges) for exchanges in recording.starts]
     return [_Player(recording, settings).whole()]

@@ -37,11 +37,6 @@ class Exchange:
         return int(self.response["status"])
 
     @property
-    def took(self) -> float:
-        """Return the seconds that the answer took; 0 where it took less than one."""
-        return float(self.response.get("took_s", 0))
-
-    @property
     def hangs(self) -> bool:
         """Return true where no answer came in time."""
         return self.status == 0 and "timed out" in self.response.get("error", "")

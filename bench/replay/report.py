@@ -49,10 +49,14 @@ class Result:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Results of all recordings; `own` counts the distinct requests of the product for each server."""
+    """Results of all recordings; `own` counts the distinct requests of the product for each server.
+
+    `unrecorded` has those of them that no recording holds.
+    """
 
     results: Sequence[Result]
     own: dict[str, int]
+    unrecorded: Sequence[str] = field(default=())
 
     def table(self) -> list[str]:
         """Return one line for each difference, with its reason."""
@@ -79,6 +83,8 @@ class Report:
             f"exchanges: {len(exchanges)}, of which match {sum(ways.values())}: {ways['exact']} byte for byte, "
             f"{ways['shape']} by shape, {ways['page']} pages by status and content type, {ways['caveat']} by a caveat",
             *(self._count(kind, title) for kind, title in _TITLES.items()),
+            f"requests of the product that these recordings do not hold: {len(self.unrecorded)}",
+            *(f"  {_cut(each, _REASON)}" for each in self.unrecorded),
         ]
 
     def faults(self) -> list[str]:

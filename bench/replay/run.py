@@ -71,7 +71,7 @@ def replay(options: Options) -> Report:
             print(f"once more, alone: {recording.name}", file=sys.stderr)
             results[place] = one(recording)
     found = sorted([*results, *unreadable], key=lambda result: result.name)
-    return Report(results=found, own=own.counts())
+    return Report(results=found, own=own.counts(), unrecorded=own.unrecorded({each.server for each in recordings}))
 
 
 def compared(recording: Recording, played: Sequence[Played], settings: Settings, own: OwnRequests) -> list[Row]:

@@ -53,7 +53,7 @@ class HttpWeb:
             heard = replace(heard, seconds=time.monotonic() - began)
             onwards = _onwards(question, heard)
             if not onwards:
-                return heard
+                return _told(question, heard)
             if onwards in seen or len(seen) > REDIRECTS:
                 detail = f"{urlsplit(seen[-1]).path} leads to {urlsplit(onwards).path} again"
                 return NoReply(trouble="redirect-loop", detail=detail, seconds=heard.seconds)
@@ -162,6 +162,12 @@ def _beginning(response: httpx.Response) -> bytes:
         if size > BODY_BYTES:
             break
     return b"".join(pieces)
+
+
+def _told(question: Question, heard: Reply | NoReply) -> Reply | NoReply:
+    if isinstance(heard, NoReply):
+        return heard
+    return replace(heard, redirected=urlsplit(heard.url).path != urlsplit(question.url).path)
 
 
 def _onwards(question: Question, heard: Reply | NoReply) -> str:

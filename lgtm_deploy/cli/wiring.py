@@ -197,7 +197,7 @@ def ports(stack: Stack, seen: Sights, workspace: Path) -> Ports:
 
 
 def gateway(stack: Stack, seen: Sights) -> "Gateway":
-    """How the stack is asked through its load balancer. Raises UsageError: a header's variable is not set."""
+    """Return the way to the stack through its load balancer. Raises UsageError: a header's variable is not set."""
     from lgtm_deploy.adapters.gateway import Gateway
 
     environment = stack.environment

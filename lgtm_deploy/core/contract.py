@@ -36,17 +36,17 @@ class Reply:
 
     @property
     def succeeds(self) -> bool:
-        """Whether it is a 2xx."""
+        """Return whether it is a 2xx."""
         return self.status in _OK
 
     @property
     def is_broken(self) -> bool:
-        """Whether nothing came, or a server error: that is no answer."""
+        """Return whether nothing came, or a server error: that is no answer."""
         return not self.status or self.status >= _SERVER_ERROR
 
     @property
     def has_route(self) -> bool:
-        """Whether the server has the path: it answers, and neither with an error of its own nor as to an unknown path.
+        """Return whether the server has the path: no error of its own, and no answer as to an unknown path.
 
         A 405 says that the method is wrong, which tells nothing of the route: it counts as there.
         """
@@ -54,7 +54,7 @@ class Reply:
 
     @property
     def tells_route(self) -> bool:
-        """Whether it proves that the server has the path."""
+        """Return whether it proves that the server has the path."""
         return self.has_route and self.status != _WRONG_METHOD
 
 

@@ -15,9 +15,10 @@ _ERRORS = 3
 _LAST = 5
 _CHARACTERS = 500
 
-# `level=error` (go-kit, slog, logrus), `lvl=eror` (log15), `"level":"error"` (JSON), `[ERROR]` (hashicorp/go-hclog).
+# `level=error` (go-kit, slog, logrus), `lvl=eror` (log15), `"level":"error"` (JSON), `[ERROR]` (hashicorp/go-hclog),
+# `2026/01/01 12:00:00 [emerg]` (nginx).
 _LEVEL = re.compile(
-    r"""(?:\b(?:level|lvl|severity)["']?\s*[=:]\s*["']?|^(?:\S+\s+)?\[)"""
+    r"""(?:\b(?:level|lvl|severity)["']?\s*[=:]\s*["']?|^(?:\S+\s+){0,2}\[)"""
     r"(?P<level>trace|debug|dbug|info|notice|warn(?:ing)?|err(?:or)?|eror|crit(?:ical)?|fatal|alert|emerg\w*|d?panic)\b",
     re.IGNORECASE,
 )
@@ -26,12 +27,14 @@ _WARNING = "warn"
 # Go: a crash of the runtime has no level.
 _CRASH = re.compile(r"^(?:panic: |fatal error: )|^(?:\S+ )?FATAL\b")
 # The time and the source line differ from line to line and explain nothing.
-_STAMPS = re.compile(r"(?:^|(?<=\s))(?:ts|time|caller)=(?:\"[^\"]*\"|\S+)\s*")
+_STAMPS = re.compile(r"(?:^|(?<=\s))(?:ts|t|time|caller)=(?:\"[^\"]*\"|\S+)\s*")
 # github.com/pkg/errors writes its stack into the message: `…\nmain.main\n\t/src/main.go:227\n…`.
 _STACK_WITHIN = re.compile(r"\\n[^\s\\]+\\n\\t[^\"]*")
 _GOROUTINE = re.compile(r"^goroutine \d+ \[|^\[signal |^created by |^exit status \d")
 _JAVA_FRAME = re.compile(r"^\s+at \S+\(|^\s+\.\.\. \d+ more$")
 _PYTHON_FRAME = re.compile(r'^\s+File "[^"]*", line \d+')
+# Python 3.11 marks the failing part of the source line.
+_PYTHON_CARETS = re.compile(r"^\s+[~^]+$")
 _TRACEBACK = "Traceback (most recent call last):"
 
 
@@ -86,6 +89,7 @@ def _without_stacks(lines: Sequence[str]) -> Iterator[str]:
         # Go: a frame is the call, then the source file after a tab.
         is_call = following.startswith("\t") and line.endswith(")") and not line.startswith("\t")
         is_frame = skips_source or line.startswith(("\t", _TRACEBACK)) or _JAVA_FRAME.match(line)
-        if is_frame or is_call or _GOROUTINE.match(line) or (is_source and line.startswith("    ")):
+        is_quoted = (is_source and line.startswith("    ")) or _PYTHON_CARETS.match(line)
+        if is_frame or is_call or is_quoted or _GOROUTINE.match(line):
             continue
         yield line

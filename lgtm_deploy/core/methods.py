@@ -8,7 +8,8 @@ import re
 
 # A Connect method, such as /querier.v1.QuerierService/LabelNames.
 _CONNECT = re.compile(r"/[\w.]+\.v\d+\.\w+/\w+$")
-_WRITES = re.compile(r"/(ingest|push)$")
+# The write paths of Loki, Mimir and Pyroscope, also under a prefix.
+_WRITES = re.compile(r"/api/(?:v1|prom)/push$|/ingest$")
 
 
 def is_connect(path: str) -> bool:
@@ -17,5 +18,5 @@ def is_connect(path: str) -> bool:
 
 
 def takes_post(path: str) -> bool:
-    """Return whether the path takes POST only. A POST without a name and a body writes nothing to /ingest or /push."""
+    """Return whether the path takes POST only. A POST without a name and a body writes nothing to them."""
     return is_connect(path) or _WRITES.search(path.partition("?")[0]) is not None

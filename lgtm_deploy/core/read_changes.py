@@ -2,7 +2,7 @@
 
 Both images are asked each path with and without the service's prefix. A path that answered 2xx is lost when the new
 image answers it with a server error, with 404, or not in time, and neither its new place nor the stack file explains
-that. Without an image to compare with, the recordings tell what the new version answers.
+that. Without an image to compare with, the recordings tell which paths the new version must answer.
 """
 
 from collections.abc import Iterator, Sequence
@@ -64,7 +64,7 @@ def read_summary(service: Service, contract: Contract) -> tuple[str, ...]:
         "lost": "lost",
         "new": "new",
         "unlike": "changed",
-        "neither": "fail on both",
+        "neither": "fail on both" if contract.old.reads else "fail",
     }
     counts = {name: sum(change.outcome == outcome for change in changes) for outcome, name in names.items()}
     told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
@@ -91,8 +91,9 @@ def _of_path(service: Service, contract: Contract, path: str) -> Iterator[ReadCh
     if not before:
         now = _best([new.read(place) for place in places])
         # Nothing to compare with: the image could not be tried out, or none runs.
-        lost = not old.reads and now.is_broken and path in known_paths(service)
-        outcome: Outcome = "new" if now.succeeds else "lost" if lost else "neither"
+        is_known = not old.reads and path in known_paths(service)
+        failed = _outcome(old.read(path), now, is_dropped=routes.fate(path) == "drops") if is_known else "neither"
+        outcome: Outcome = "new" if now.succeeds else "neither" if failed == "unlike" else failed
         yield ReadChange(outcome=outcome, was=old.read(path), now=now)
 
 

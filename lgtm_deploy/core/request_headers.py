@@ -1,6 +1,7 @@
 """The request headers that a stack file configures, with their values."""
 
 import re
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -41,6 +42,7 @@ class RequestHeaders:
             credentials = _CREDENTIALS.fullmatch(value)
             if credentials and len(credentials[1]) >= FEWEST_CHARACTERS:
                 secrets[f"{header.variable}, credentials"] = credentials[1]
+            secrets.update(_decoded(header.variable, value))
         return cls(
             services={
                 name: {each.name: secrets[each.variable] if each.variable else each.value for each in headers}
@@ -63,6 +65,19 @@ def is_own_url(url: str, own: str) -> bool:
     if here.scheme == there.scheme:
         return ports[0] == ports[1]
     return here.scheme == "http" and there.scheme == "https" and ports == [_PORTS["http"], _PORTS["https"]]
+
+
+def _decoded(variable: str, value: str) -> dict[str, str]:
+    """Return the user and password that a `Basic` value encodes, and the password alone (RFC 7617, 2)."""
+    scheme, _, encoded = value.partition(" ")
+    if scheme.lower() != "basic":
+        return {}
+    try:
+        pair = b64decode(encoded.strip(), validate=True).decode()
+    except ValueError:
+        return {}
+    found = {f"{variable}, user and password": pair, f"{variable}, password": pair.partition(":")[2]}
+    return {name: each for name, each in found.items() if len(each) >= FEWEST_CHARACTERS}
 
 
 def _secret(header: Header, variables: Mapping[str, str]) -> str:

@@ -240,14 +240,14 @@ def losses(service: Service, contract: Contract, routed: Sequence[str]) -> tuple
     known = {*service.paths.moves, *service.paths.keeps, *service.paths.drops, contract.old_path}
     for path in service.paths.moves:
         moved = service.prefix + path
-        had = contract.old.on(path).tells_route or contract.old.on(moved).tells_route
-        if had and not contract.new.on(moved).has_route:
+        before = (contract.old.on(path), contract.old.on(moved))
+        if any(_is_lost(old, contract.new.on(moved)) for old in before):
             lost.append(f"the stack file says that {path} moves to {moved}, {_not_there(contract, moved)}")
     for path in service.paths.keeps:
-        if _is_lost(contract, path):
+        if _is_lost(contract.old.on(path), contract.new.on(path)):
             lost.append(f"the stack file says that {service.name} keeps {path}, {_not_there(contract, path)}")
     for path in routed:
-        if path not in known and _is_lost(contract, path):
+        if path not in known and _is_lost(contract.old.on(path), contract.new.on(path)):
             lost.append(
                 f"the load balancer sends {path} to {service.name}, which answers it now: {_not_there(contract, path)}"
             )
@@ -261,8 +261,7 @@ def _not_there(contract: Contract, path: str) -> str:
     return "which the new image does not answer" + (f" within {reply.waited:g} s" if reply.waited else "")
 
 
-def _is_lost(contract: Contract, path: str) -> bool:
-    old, new = contract.old.on(path), contract.new.on(path)
+def _is_lost(old: Reply, new: Reply) -> bool:
     if not old.tells_route:
         return False
     return not new.has_route or (old.status < _NOT_FOUND and new.status == _NOT_FOUND)

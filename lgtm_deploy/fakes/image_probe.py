@@ -64,7 +64,7 @@ class FakeRunning:
         return self._variables
 
     def ask(self, path: str, *, method: str = "GET", send: str = "", tenant: str = "") -> Answer:
-        """What the image's contract says. Raises TransientError when it has ended, TimedOutError where it hangs."""
+        """Return what the image's contract says. Raises TransientError: it has ended, TimedOutError: it hangs."""
 
         def look() -> Answer:
             if self._exit_code is not None:
@@ -84,7 +84,7 @@ class FakeRunning:
         return Ended(exit_code=code, out_of_memory=contract.out_of_memory, log=contract.log)
 
     def log(self) -> tuple[str, ...]:
-        """What the image's contract says that it writes."""
+        """Return what the image's contract says that it writes."""
         return self._life.contract.log
 
     @property

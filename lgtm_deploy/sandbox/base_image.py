@@ -74,11 +74,6 @@ def build_base_images(
     return BaseImages(tags=tuple(wanted), built=tuple(built))
 
 
-def known_versions(service: str) -> tuple[str, ...]:
-    """The versions of a program that have a stand-in."""
-    return tuple(PROGRAMS[service].versions)
-
-
 def _identity(label: str, factor: float) -> str:
     # How images are made is part of what they are.
     recipe = {path.name: path for path in (Path(__file__), Path(__file__).with_name("python_root.py"))}

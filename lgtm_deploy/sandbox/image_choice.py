@@ -16,6 +16,7 @@ FACTOR_VARIABLE = "LGTM_DEPLOY_SANDBOX_FACTOR"
 DEFAULT_FACTOR = 10.0
 # A factor is part of an image's name.
 _HIGHEST_FACTOR = 1000.0
+_FACTORS = f"Use a number from 1 to {_HIGHEST_FACTOR:g}."
 
 
 class Images(StrEnum):
@@ -40,7 +41,7 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What the caller asks of the base images. None: nothing in particular."""
+    """The caller's demands on the base images. None: nothing in particular."""
 
     images: Images | None = None
     factor: float | None = None
@@ -48,7 +49,7 @@ class Wanted:
     def __post_init__(self) -> None:
         """Raise UsageError for a factor that cannot divide a delay."""
         if self.factor is not None and not 1 <= self.factor <= _HIGHEST_FACTOR:
-            raise UsageError(f"The factor is {self.factor:g}.", resolution=f"Use 1 to {_HIGHEST_FACTOR:g}.")
+            raise UsageError(f"The factor is {self.factor:g}.", resolution=_FACTORS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +61,11 @@ class BaseImage:
     image: str = ""
 
     def describe(self, version: str = "") -> str:
-        """Return the origin in words. `version` is the version of a stand-in, if it is not the reference's."""
+        """Return the origin in words. `version` is the one to be built, if it is not the reference's."""
+        is_other = version not in ("", version_of(self.reference))
         match self.source:
+            case Source.VENDOR | Source.LOADED if is_other and self.reference:
+                return "vendor image, not pulled yet"
             case Source.VENDOR:
                 return "vendor image"
             case Source.LOADED:
@@ -74,7 +78,7 @@ class BaseImage:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What is known of a service's base image before the choice.
+    """Facts about a service's base image before the choice.
 
     `reference` is empty where the Dockerfile names no program that has stand-ins. `image` is the engine's ID of the
     image that a person or an earlier pull left under that name; `pulled` tells which of the two.
@@ -87,7 +91,7 @@ class Facts:
 
     @property
     def is_missing(self) -> bool:
-        """Whether the engine has no vendor's image of it."""
+        """Return whether the engine has no vendor's image of it."""
         return bool(self.reference) and not self.image
 
 
@@ -122,18 +126,21 @@ class Choice:
 def wanted_by(environment: Mapping[str, str] = os.environ) -> Wanted:
     """Return what the environment variables ask for. Raise UsageError for a value that is none of theirs."""
     images, factor = environment.get(IMAGES_VARIABLE, ""), environment.get(FACTOR_VARIABLE, "")
+    if images and images not in list(Images):
+        raise UsageError(f"{IMAGES_VARIABLE} is '{images}'.", resolution="Use auto, vendor or standin.")
     try:
         return Wanted(images=Images(images) if images else None, factor=float(factor) if factor else None)
-    except ValueError as error:
-        raise UsageError(f"{error} ({IMAGES_VARIABLE}, {FACTOR_VARIABLE})") from error
+    except (ValueError, UsageError) as error:
+        raise UsageError(f"{FACTOR_VARIABLE} is '{factor}'.", resolution=_FACTORS) from error
 
 
 def choose(mode: Images, facts: Sequence[Facts], refusal: str, factor: float) -> Choice:
     """Return the choice for all services together.
 
     `refusal` says why the missing images cannot be pulled; it is empty where they can, or where that was not asked.
-    A vendor's image that is in the engine is used in every mode but `standin`. Raise PermanentError when a service
-    needs a stand-in that does not exist.
+    An image that a person loaded is used in every mode but `standin`. One that the sandbox pulled earlier gives way to
+    its stand-in, if there is one, when another cannot be pulled: origins do not mix. Raise PermanentError when a
+    service needs a stand-in that does not exist.
     """
     missing = [each.reference for each in facts if each.is_missing]
     if mode is Images.STANDIN:
@@ -144,8 +151,9 @@ def choose(mode: Images, facts: Sequence[Facts], refusal: str, factor: float) ->
     elif mode is Images.VENDOR or not refusal:
         standins, reason = set(), f"the vendors' images; to be pulled: {', '.join(map(short, missing))}"
     else:
-        standins = {each.service for each in facts if each.is_missing}
-        some = f"stand-ins for {', '.join(sorted(standins))}" if any(each.image for each in facts) else "stand-ins"
+        standins = {each.service for each in facts if each.is_missing or (each.pulled and _has_standin(each.reference))}
+        stays = any(each.image and each.service not in standins for each in facts)
+        some = f"stand-ins for {', '.join(sorted(standins))}" if stays else "stand-ins"
         reason = f"{some}, because {refusal}"
     images = {}
     for each in facts:
@@ -186,9 +194,14 @@ def _source(facts: Facts) -> Source:
     return Source.LOADED if facts.image and not facts.pulled else Source.VENDOR
 
 
+def _has_standin(reference: str) -> bool:
+    program = program_of(reference)
+    return program in PROGRAMS and version_of(reference) in PROGRAMS[program].versions
+
+
 def _check_standin(reference: str, refusal: str) -> None:
-    versions = PROGRAMS[program_of(reference)].versions
-    if version_of(reference) not in versions:
+    if not _has_standin(reference):
+        versions = PROGRAMS[program_of(reference)].versions
         raise PermanentError(
             f"There is no stand-in of {short(reference)} (there are: {', '.join(versions)})"
             + (f", and {refusal}." if refusal else "."),

@@ -26,7 +26,7 @@ _DESCRIBE_LIMIT = 10  # AWS: DescribeServices takes up to ten services.
 
 
 class Stage(IntEnum):
-    """How far a service has come."""
+    """A stage on the way of a service that comes up."""
 
     MISSING = 0
     STARTING = 1
@@ -37,7 +37,7 @@ class Stage(IntEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """How far a service has come, and what it waits for."""
+    """The stage of a service, and what it waits for."""
 
     stage: Stage
     waiting: str = ""

@@ -29,7 +29,7 @@ def key_of(stack: Stack, choice: Choice) -> str:
         str(path.relative_to(PACKAGE)): path
         for name in _MAKERS
         for path in ([PACKAGE / name] if name.endswith(".py") else sorted((PACKAGE / name).rglob("*")))
-        if path.suffix in {".py", ".json"}
+        if path.suffix in {".py", ".json", ".yaml"}
     }
     # Terraform itself writes lock files, in trees that have none.
     files_that_count = {name: path for name, path in files_of_today(stack).items() if path.name != _LOCK_FILE}

@@ -186,10 +186,12 @@ def pull(engine: docker.DockerClient, reference: str, progress: Progress) -> str
 def tag_standin(home: Home, engine: docker.DockerClient, standin: str, image: BaseImage) -> None:
     """Give a stand-in the vendor's name, for Dockerfiles that take no registry.
 
-    Raise PermanentError when the engine has another image of that name: it is a person's, and stays.
+    It replaces an image that the sandbox pulled. Raise PermanentError when the engine has another image of that name:
+    it is a person's, and stays.
     """
     there, ours = image_of(engine, image.reference), image_of(engine, standin)
-    if there not in ("", ours, _remembered(home, "tagged").get(image.reference)):
+    own = [_remembered(home, name).get(image.reference) for name in ("tagged", "pulled")]
+    if there not in ("", ours, *own):
         raise PermanentError(
             f"The Docker Engine has an image {short(image.reference)}, which a stand-in cannot replace.",
             resolution="Use it (`--images auto`), or let the Dockerfile take the registry as `ARG BASE_REGISTRY`.",

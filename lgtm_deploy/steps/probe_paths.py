@@ -18,7 +18,7 @@ class Inputs:
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What each probe got, or why it got nothing; what comes after one that got nothing is not asked."""
+    """The answer to each probe, or why there is none; what comes after one that got nothing is not asked."""
 
     answers: tuple[Answer | str, ...]
 

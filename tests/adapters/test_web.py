@@ -104,8 +104,16 @@ def test_redirects_on_the_same_host_are_followed() -> None:
         heard = ask(f"{url}/loki")
 
     assert isinstance(heard, Reply)
-    assert (heard.status, heard.url) == (200, f"{url}/login")
+    assert (heard.status, heard.url, heard.redirected) == (200, f"{url}/login", True)
     assert len(asked) == 2
+
+
+def test_an_answer_without_a_redirect_says_so() -> None:
+    with serving(OK) as (url, _):
+        heard = ask(f"{url}/login")
+
+    assert isinstance(heard, Reply)
+    assert not heard.redirected
 
 
 @pytest.mark.parametrize("location", ["http://example.invalid/", "https://10.9.8.7/x"])

@@ -81,7 +81,7 @@ def test_elsewhere_nothing_is_told_of_base_images(tmp_path: Path) -> None:
     ("words", "complaint"),
     [
         (("--images", "real"), "'real' is not one of 'auto', 'vendor', 'standin'"),
-        (("--factor", "0.1"), "The factor is 0.1. Use 1 to 1000."),
+        (("--factor", "0.1"), "The factor is 0.1. Use a number from 1 to 1000."),
     ],
 )
 def test_what_no_sandbox_can_be_made_with_is_refused(stack: Stack, words: tuple[str, str], complaint: str) -> None:

@@ -85,7 +85,8 @@ def test_a_small_hostile_file_is_refused_before_anything_is_made_of_it(tmp_path:
     with pytest.raises(UsageError, match="the file is nested too deeply, or its aliases make it too large"):
         read(written(tmp_path, text))
 
-    assert time.process_time() - began < 1.0
+    # Without the limits of the loader it takes minutes.
+    assert time.process_time() - began < 10.0
 
 
 def test_aliases_and_merges_in_their_measure_are_followed(tmp_path: Path) -> None:

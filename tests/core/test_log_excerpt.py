@@ -75,6 +75,17 @@ PYTHON = [
     "    raise ValueError(port)",
     "ValueError: no port",
 ]
+PYTHON_3_11 = [
+    "Traceback (most recent call last):",
+    '  File "/app/main.py", line 3, in <module>',
+    '    run(load("x"))',
+    "        ~~~~^^^^^",
+    "ValueError: no database",
+]
+NGINX = [
+    "2026/01/01 12:00:00 [emerg] 1#1: bind() failed",
+    *(f"2026/01/01 12:00:0{second} [notice] 1#1: exit" for second in range(8)),
+]
 JAVA = ["Exception in thread main java.lang.Error: no disk", "\tat a.B.c(B.java:1)", "    at a.B.d(B.java:2)"]
 
 
@@ -85,12 +96,15 @@ JAVA = ["Exception in thread main java.lang.Error: no disk", "\tat a.B.c(B.java:
         (GO[4:], ()),
         (["cannot start", *GO[4:]], ("cannot start",)),
         (PYTHON, ("starting", "ValueError: no port")),
+        (PYTHON_3_11, ("ValueError: no database",)),
+        (NGINX, ("2026/01/01 12:00:00 [emerg] 1#1: bind() failed",)),
+        (["logger=x t=1 level=error msg=a", "logger=x t=2 level=error msg=a"], ("logger=x level=error msg=a",)),
         (JAVA, ("Exception in thread main java.lang.Error: no disk",)),
         (
             ['{"level":"info","msg":"a"}', '{"level":"error","msg":"b"}', '{"level":"info","msg":"c"}'],
             ('{"level":"error","msg":"b"}',),
         ),
-        (["t=1 lvl=info msg=a", "t=2 lvl=eror msg=b"], ("t=2 lvl=eror msg=b",)),
+        (["t=1 lvl=info msg=a", "t=2 lvl=eror msg=b"], ("lvl=eror msg=b",)),
         (["2026-01-01T00:00:00Z [ERROR] raft: no leader", "x"], ("2026-01-01T00:00:00Z [ERROR] raft: no leader",)),
         (["ts=1 level=error msg=a", "ts=2 level=error msg=a"], ("level=error msg=a",)),
         (["level=info msg=error", "level=warn msg=slow"], ("level=warn msg=slow",)),

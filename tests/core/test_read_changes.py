@@ -227,6 +227,39 @@ def test_without_an_image_to_compare_with_the_recordings_tell_what_a_version_ans
     assert ("GET /api/search: the new image answers 500" in told(service, contract)) is refused
 
 
+@pytest.mark.parametrize("version", ["2.9.0", "3.0.3"])
+@pytest.mark.parametrize("status", [404, 405])
+def test_without_an_image_to_compare_with_a_listed_path_that_is_not_there_is_lost(version: str, status: int) -> None:
+    service = replace(TEMPO, version=version)
+    requests = questions(service, "/ready", (), "arn:group", now=0.0).reads
+    silent = Trial(reads=tuple(Reply(path=each.path, status=status, body="x") for each in requests))
+    contract = Contract(old_path="/ready", new_path="/ready", new=silent)
+
+    assert f"GET /api/search: the new image answers {status} (x)" in told(service, contract)
+    drops = replace(service, paths=Paths(drops=("/api",)))
+    assert lost_reads(drops, contract) == ()
+    assert "dropped" in read_summary(drops, contract)[0]
+
+
+def test_without_an_image_to_compare_with_paths_fail_and_not_on_both() -> None:
+    contract = replace(change(TEMPO, "tempo-2.9.0-plain", "tempo-2.9.0-plain"), old=Trial())
+    contract = replace(
+        contract, new=replace(contract.new, reads=tuple(replace(reply, status=401) for reply in contract.new.reads))
+    )
+
+    assert lost_reads(TEMPO, contract) == ()
+    assert read_summary(TEMPO, contract) == ("6 read paths of Tempo 2.9.0: 6 fail",)
+
+
+@pytest.mark.parametrize(
+    ("service", "name"), [(TEMPO, "tempo-2.9.0-api-prefix"), (PYROSCOPE, "pyroscope-2.0.4-path-prefix")]
+)
+def test_without_an_image_to_compare_with_a_correct_image_is_not_refused(service: Service, name: str) -> None:
+    contract = replace(change(service, name, name), old=Trial())
+
+    assert lost_reads(service, contract) == ()
+
+
 def test_a_kind_or_version_that_the_list_does_not_know_is_told_in_one_line() -> None:
     grafana, newer = Service(name="grafana", version="12.1.0"), replace(TEMPO, version="9.9.9")
 

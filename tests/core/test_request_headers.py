@@ -1,5 +1,6 @@
 """Values of configured request headers, and the URLs that they are sent to."""
 
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,30 @@ def test_values_come_from_the_file_and_from_environment_variables() -> None:
     assert found.services["loki"] == found.services["mimir"] == {"Authorization": SECRET, "X-Team": "platform"}
     assert found.secrets == {"AUTH": SECRET, "AUTH, credentials": "t0ken-of-nobody"}
     assert SECRET not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("pair", "more"),
+    [
+        (
+            "user:supersecretpw",
+            {"AUTH, user and password": "user:supersecretpw", "AUTH, password": "supersecretpw"},
+        ),
+        ("somebody:short", {"AUTH, user and password": "somebody:short"}),
+    ],
+)
+def test_what_a_basic_value_encodes_is_secret_too(pair: str, more: dict[str, str]) -> None:
+    encoded = b64encode(pair.encode()).decode()
+    found = RequestHeaders.of(stack_of(Header(name="Authorization", variable="AUTH")), {"AUTH": f"Basic {encoded}"})
+
+    assert found.secrets == {"AUTH": f"Basic {encoded}", "AUTH, credentials": encoded, **more}
+
+
+@pytest.mark.parametrize("encoded", ["no-base64-here", "/////////w=="])
+def test_a_basic_value_that_encodes_no_text_is_secret_as_it_is(encoded: str) -> None:
+    found = RequestHeaders.of(stack_of(Header(name="Authorization", variable="AUTH")), {"AUTH": f"Basic {encoded}"})
+
+    assert found.secrets == {"AUTH": f"Basic {encoded}", "AUTH, credentials": encoded}
 
 
 def test_a_header_of_a_service_replaces_that_of_the_environment() -> None:

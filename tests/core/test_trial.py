@@ -237,3 +237,15 @@ def test_a_config_takes_what_has_no_default() -> None:
     text = "a: ${BUCKET}\nb: ${REGION:eu}\nc: ${ZONE:-eu}\nd: $__env{TOKEN}\ne: ${__from}\nf: ${datasource}"
 
     assert taken(text) == {"BUCKET", "TOKEN"}
+
+
+@pytest.mark.parametrize("before", ["/items", "/x/items"])
+def test_a_moved_path_that_answered_and_is_a_404_of_the_program_is_lost(before: str) -> None:
+    service = Service(name="shop", prefix="/x", paths=Paths(moves=("/items",)))
+    old = Trial(replies=(Reply(path=before, status=200),))
+    unknown = '{"detail":"Not Found"}'
+    new = Trial(replies=tuple(Reply(path=path, status=404, body=unknown) for path in ("/items", "/x/items")))
+
+    assert losses(service, Contract(old_path="/h", new_path="/h", old=old, new=new), ()) == (
+        "the stack file says that /items moves to /x/items, which the new image does not answer",
+    )

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bench.replay.compare import compare
-from bench.replay.recording import read
+from bench.replay.recording import Exchange, Recording, read
 from lgtm_deploy.sandbox.standins.recordings import folder
 
 Json = dict[str, Any]
@@ -38,3 +38,26 @@ def test_a_query_without_service_name_still_needs_its_status() -> None:
     verdict = compare(exchange, {"status": 500, "headers": {}, "body": NOTHING}, recording)
 
     assert verdict.wrong.startswith("status 200 recorded, 500 found")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "more", "config", "how"),
+    [
+        ("GET", "/nope", {}, "plain", "status 405 recorded, 404 found"),
+        ("PUT", "/push", {}, "plain", "caveat"),
+        ("GET", "/nope", {"other_headers": {"allow": "POST"}}, "plain", "caveat"),
+        ("GET", "/nope", {}, "wrong-methods", "caveat"),
+    ],
+)
+def test_a_recorded_405_is_a_wrong_method_only_with_a_sign_of_another(
+    method: str, path: str, more: Json, config: str, how: str
+) -> None:
+    exchanges = [
+        Exchange(name=path, at=1.0, request={"method": verb, "path": path}, response={"headers": {}, **response})
+        for verb, path, response in ((method, path, {"status": 405, **more}), ("POST", "/push", {"status": 204}))
+    ]
+    recording = Recording(file="x.json", data={"config_name": config}, exchanges=tuple(exchanges))
+
+    verdict = compare(exchanges[0], {"status": 404, "headers": {}, "body": ""}, recording)
+
+    assert (verdict.wrong or verdict.how) == how

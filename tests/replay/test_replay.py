@@ -11,8 +11,9 @@ import pytest
 
 from bench.replay import run
 from bench.replay.own import SERVERS, OwnRequests
+from bench.replay.recording import load
 from bench.replay.report import Report
-from bench.replay.run import Options, replay
+from bench.replay.run import RECORDINGS, Options, replay
 
 Json = dict[str, Any]
 Change = Callable[[Json], None]
@@ -109,6 +110,8 @@ def test_a_server_that_answers_as_recorded_has_no_difference(played: Callable[..
     assert (reasons(report), report.faults()) == ([], [])
     assert "exchanges: 5, of which match 5: 4 byte for byte, 0 by shape, 1 pages by status" in report.counts()[2]
     assert "exchanges with a request of the product: 2 of 2 match (100.0%)" in report.counts()
+    [place] = [at for at, line in enumerate(report.counts()) if "these recordings do not hold" in line]
+    assert all(line.startswith("  tempo ") for line in report.counts()[place + 1 :])
 
 
 def test_one_changed_status_fails(played: Callable[..., Report]) -> None:
@@ -221,6 +224,13 @@ def test_a_recording_of_which_nothing_is_compared_fails(tmp_path: Path, played: 
     assert report.faults()[0].startswith("tempo: nothing was compared (")
 
 
+def test_a_recording_without_questions_fails(played: Callable[..., Report]) -> None:
+    def change(data: Json) -> None:
+        data.update(first_ready_answers=[], exchanges=[])
+
+    assert played(change).faults()[0].startswith("tempo: nothing was compared (it cannot be played: ")
+
+
 def test_a_folder_without_recordings_fails(tmp_path: Path) -> None:
     assert replay(Options(folder=tmp_path)).faults() == ["there is no recording"]
 
@@ -235,6 +245,18 @@ def test_requests_of_the_product_are_collected_for_each_server(own: OwnRequests)
         ("mimir", "POST", "/api/v1/push"),
         ("pyroscope", "POST", "/querier.v1.QuerierService/Series"),
     } <= asked
+
+
+def test_the_round_trip_of_a_profile_is_recorded(own: OwnRequests) -> None:
+    [recording] = load(RECORDINGS, "pyroscope-2.0.4-plain")
+    names = {each.name for each in recording.exchanges if own.sends(each, recording)}
+
+    unrecorded = own.unrecorded({"pyroscope"})
+
+    assert "ingest: the same again" in names
+    assert 'Series {service_name="lgtm.verify",run="plain"}, first look' in names
+    assert not [each for each in unrecorded if "/ingest?name=" in each]
+    assert all(each.startswith("pyroscope ") for each in unrecorded)
 
 
 def test_each_server_is_asked_as_another_tenant_and_as_none(own: OwnRequests) -> None:

@@ -59,6 +59,26 @@ def test_an_image_that_the_sandbox_pulled_earlier_is_still_the_vendors() -> None
     assert origins(Images.AUTO, TEMPO_PULLED, refusal=REFUSAL) == {"tempo": "vendor image"}
 
 
+def test_images_that_the_sandbox_pulled_earlier_give_way_when_another_cannot_be_pulled() -> None:
+    choice = choose(Images.AUTO, [GRAFANA, TEMPO_PULLED], REFUSAL, 10.0)
+    assert choice.of(Source.STANDIN) == ["grafana", "tempo"]
+    assert choice.reason == f"stand-ins, because {REFUSAL}"
+
+
+def test_a_pulled_image_without_a_stand_in_stays() -> None:
+    odd = Facts(service="tempo", reference="docker.io/grafana/tempo:1.0.0", image="sha256:1", pulled=True)
+    choice = choose(Images.AUTO, [GRAFANA, odd], REFUSAL, 10.0)
+    assert choice.of(Source.STANDIN) == ["grafana"]
+    assert choice.reason == f"stand-ins for grafana, because {REFUSAL}"
+
+
+@pytest.mark.parametrize("source", [Source.LOADED, Source.VENDOR])
+def test_a_version_that_is_not_the_one_in_the_engine_is_told_as_not_pulled(source: Source) -> None:
+    image = BaseImage(source=source, reference=TEMPO.reference, image="sha256:1")
+    assert image.describe("2.9.0") == image.describe()
+    assert image.describe("3.0.3") == "vendor image, not pulled yet"
+
+
 def test_stand_ins_that_are_asked_for_win_over_a_loaded_image() -> None:
     assert origins(Images.STANDIN, TEMPO_LOADED) == {"tempo": "stand-in (recorded)"}
 
@@ -136,13 +156,21 @@ def test_the_environment_says_what_is_wanted() -> None:
     assert wanted_by(variables) == Wanted(images=Images.STANDIN, factor=2.5)
 
 
-@pytest.mark.parametrize("variables", [{"LGTM_DEPLOY_SANDBOX_IMAGES": "real"}, {"LGTM_DEPLOY_SANDBOX_FACTOR": "fast"}])
-def test_a_value_that_the_environment_cannot_have_is_refused(variables: Mapping[str, str]) -> None:
-    with pytest.raises(UsageError, match="LGTM_DEPLOY_SANDBOX_"):
-        wanted_by(variables)
+@pytest.mark.parametrize(
+    ("variable", "value", "remedy"),
+    [
+        ("LGTM_DEPLOY_SANDBOX_IMAGES", "real", "Use auto, vendor or standin."),
+        ("LGTM_DEPLOY_SANDBOX_FACTOR", "fast", "Use a number from 1 to 1000."),
+        ("LGTM_DEPLOY_SANDBOX_FACTOR", "0", "Use a number from 1 to 1000."),
+    ],
+)
+def test_a_value_that_the_environment_cannot_have_is_refused(variable: str, value: str, remedy: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        wanted_by({variable: value})
+    assert (caught.value.message, caught.value.resolution) == (f"{variable} is '{value}'.", remedy)
 
 
 @pytest.mark.parametrize("factor", [0.0, 0.5, -1.0, 5000.0, float("nan")])
 def test_a_factor_that_cannot_divide_a_delay_is_refused(factor: float) -> None:
-    with pytest.raises(UsageError, match="Use 1 to 1000"):
+    with pytest.raises(UsageError, match="Use a number from 1 to 1000"):
         Wanted(factor=factor)

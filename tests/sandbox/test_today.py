@@ -71,3 +71,17 @@ def test_another_base_image_or_factor_makes_another_key(stack: Stack) -> None:
 def test_the_reason_and_the_factor_of_no_stand_in_are_no_part_of_the_key(stack: Stack) -> None:
     loaded = replace(CHOICE, images={"tempo": BaseImage(source=Source.LOADED, reference=REFERENCE, image="sha256:1")})
     assert today.key_of(stack, loaded) == today.key_of(stack, replace(loaded, reason="other", factor=1.0))
+
+
+@pytest.mark.parametrize("name", ["standins/rules.py", "standins/recordings/tempo.json", "standins/shapes/tempo.yaml"])
+def test_a_change_in_the_stand_ins_makes_another_key(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(today, "PACKAGE", tmp_path)
+    monkeypatch.setattr(today, "_MAKERS", ("standins",))
+    file = tmp_path / name
+    file.parent.mkdir(parents=True)
+    file.write_text("old")
+    before = today.key_of(stack, CHOICE)
+    file.write_text("new")
+    assert today.key_of(stack, CHOICE) != before

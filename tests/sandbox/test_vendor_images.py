@@ -206,6 +206,22 @@ def test_a_dockerfile_that_takes_no_registry_gets_its_stand_in_under_the_vendors
     assert origins(chosen(home, stack, own, Images.AUTO)) == {"tempo": "vendor image", "loki": "vendor image"}
 
 
+def test_an_image_that_the_sandbox_pulled_gives_its_name_to_a_stand_in(
+    home: Home, stack: Stack, own: Engine, client: docker.DockerClient, registry: Registry
+) -> None:
+    write(stack.directory, "tempo", f"FROM {TEMPO}\n")
+    assert origins(chosen(home, stack, own, Images.AUTO))["tempo"] == "vendor image"
+    client.images.remove(LOKI, force=True)
+    registry.images = {}
+    choice = chosen(home, stack, own, Images.AUTO)
+    arguments = standin_arguments(home, stack, files(stack), choice, own_engine=True)
+
+    ensure_standins(home, client, choice, arguments, silent)
+
+    assert choice.of(Source.STANDIN) == ["tempo", "loki"]
+    assert image_of(client, TEMPO) == image_of(client, f"{home.base_registry(10.0)}/{TEMPO}")
+
+
 def test_a_persons_image_is_not_overwritten_by_a_stand_in(
     home: Home, stack: Stack, own: Engine, client: docker.DockerClient
 ) -> None:

@@ -11,7 +11,7 @@ import docker
 import httpx
 import pytest
 
-from lgtm_deploy.sandbox.base_image import build_base_images, known_versions
+from lgtm_deploy.sandbox.base_image import build_base_images
 
 LABEL = f"lgtm-deploy.test.standins={os.getpid()}"
 # Not those of the example: a tag is one for the whole engine, and a sandbox may be building on it.
@@ -61,7 +61,6 @@ def test_images_have_the_vendors_entry_point_user_and_our_label(client: Any, tag
 def test_a_version_that_never_was_has_no_image(client: Any) -> None:
     made = build_base_images(client, label=LABEL, versions={"tempo": "2.9.0-20260116"})
     assert (made.tags, made.built) == ((), ())
-    assert "2.9.0-20260116" not in known_versions("tempo")
     with pytest.raises(docker.errors.ImageNotFound):
         client.images.get("lgtm-standin/grafana/tempo:2.9.0-20260116")
 

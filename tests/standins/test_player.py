@@ -67,6 +67,39 @@ def test_a_request_that_no_recording_holds_is_not_guessed() -> None:
     assert InProcess("pyroscope", "2.0.4", TENANTS).ask("/api/nowhere").body.startswith(b'{"code":5')
 
 
+@pytest.mark.parametrize(
+    ("service", "version", "config", "target"),
+    [
+        ("mimir", "2.16.0", "", "/prometheus/api/v1/query?query=sum(up)"),
+        ("loki", "3.5.1", "", "/loki/api/v1/query?query=%7Bjob%3D%22nothing%22%7D"),
+        ("tempo", "2.9.0", TENANTS, "/api/search?q=%7B%20duration%20%3E%201s%20%7D"),
+    ],
+)
+def test_another_query_than_a_recorded_one_is_not_guessed(service: str, version: str, config: str, target: str) -> None:
+    server = InProcess(service, version, config)
+    server.clock.elapsed = 200.0
+    found = server.ask(target)
+    assert (found.status, found.body) == (501, b"The recordings hold no such request.\n")
+
+
+@pytest.mark.parametrize("version", ["2.9.0", "3.0.3"])
+@pytest.mark.parametrize(
+    ("target", "beginning"),
+    [
+        ("/api/search/tag/nope/values", b'{"tagValues":[]'),
+        ("/api/search/tag/service.name/values", b'{"tagValues":[]'),
+        ("/api/search/tags?scope=span", b'{"tagNames":[]'),
+        ("/api/v2/search/tags?scope=resource", b'{"scopes":['),
+    ],
+)
+def test_a_fresh_tempo_says_that_there_are_no_tags(version: str, target: str, beginning: bytes) -> None:
+    server = InProcess("tempo", version, TENANTS)
+    server.clock.elapsed = 200.0
+    found = server.ask(target)
+    assert (found.status, found.body[: len(beginning)]) == (200, beginning)
+    assert server.ask("/api/traces/abc123").status == 404
+
+
 def test_an_answer_with_data_is_not_played_where_nothing_was_written() -> None:
     server = InProcess("tempo", "2.9.0", TENANTS)
     server.clock.elapsed = 60.0

@@ -455,7 +455,6 @@ CASES = {
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("STANDIN_READY_SECONDS", "0")
     monkeypatch.setenv("GF_PATHS_PROVISIONING", "/nowhere")
 
 

@@ -35,6 +35,12 @@ def cause_under_prefix(service: Service, replies: Iterable[Reply]) -> str:
     return ""
 
 
+def lacks_prefix(service: Service) -> bool:
+    """Return whether the service is a Pyroscope that does not work under a prefix."""
+    version = numbers(service.version)
+    return kind_of(service) == "pyroscope" and bool(version) and version < _PYROSCOPE_WORKS_SINCE
+
+
 def _of_tempo(service: Service, replies: Sequence[Reply]) -> str:
     paths = {reply.path for reply in replies}
     is_silent = bool(replies) and all(reply.status == NOT_FOUND for reply in replies)
@@ -55,8 +61,7 @@ def _of_tempo(service: Service, replies: Sequence[Reply]) -> str:
 def _of_pyroscope(service: Service, replies: Sequence[Reply]) -> str:
     hangs = any(reply.waited for reply in replies if reply.path.startswith(f"{service.prefix}/"))
     astray = any(reply.status in (NOT_FOUND, UNIMPLEMENTED) and _PYROSCOPE_ASTRAY in reply.body for reply in replies)
-    version = numbers(service.version)
-    if version and version < _PYROSCOPE_WORKS_SINCE and (hangs or astray):
+    if lacks_prefix(service) and (hangs or astray):
         return (
             f"Pyroscope {service.version} asks itself without the prefix: profiles are refused and queries hang. Use "
             "2.0.4, whose parts follow `server.http_path_prefix`, or leave the prefix out."

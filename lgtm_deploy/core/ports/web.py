@@ -29,7 +29,8 @@ class Question:
 class Reply:
     """An answer. Names of `headers` are in lower case; `seconds` is how long it took, redirects included.
 
-    `body` is at most its first 4 MiB; `whole` says that nothing was left out. `url` is who answered in the end.
+    `body` is at most its first 4 MiB; `whole` says that nothing was left out. `url` is who answered in the end;
+    `redirected` tells whether a redirect led there from another path.
     """
 
     status: int
@@ -38,6 +39,7 @@ class Reply:
     seconds: float = 0.0
     url: str = ""
     whole: bool = True
+    redirected: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,22 +5,36 @@ from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from lgtm_deploy.core import contract
-from lgtm_deploy.core.handover.causes import cause_under_prefix
+from lgtm_deploy.core.handover.causes import cause_under_prefix, lacks_prefix
 from lgtm_deploy.core.ports.web import NoReply, Question
 from lgtm_deploy.core.stack import Service
 from lgtm_deploy.core.verify.check import Heard
 from lgtm_deploy.core.verify.finding import Finding
+from lgtm_deploy.core.verify.reads import kind_of
+from lgtm_deploy.core.verify.troubles import prefix_todo
 
 
 def explained(service: Service, finding: Finding, question: Question, heard: Heard) -> Finding:
     """Return the finding with the known cause of a failure under the service's prefix in place of a general one.
 
-    A 404 is left as it is: before a change it only says that the prefix is not served yet.
+    A 404 gets no other cause: before a change it only says that the prefix is not served yet. Its advice depends on the
+    program and its version.
     """
+    if finding.todo == prefix_todo(service.name):
+        return replace(finding, todo=_advice(service))
     if finding.level != "failed" or finding.status == HTTPStatus.NOT_FOUND:
         return finding
     cause = cause_under_prefix(service, [_as_reply(question, heard)])
     return replace(finding, means=cause, todo="") if cause else finding
+
+
+def _advice(service: Service) -> str:
+    if lacks_prefix(service):
+        return f"Use Pyroscope 2.0.4: version {service.version} does not work under a prefix."
+    kind = kind_of(service)
+    # Recorded: tempo-2.9.0-api-prefix.json, tempo-2.9.0-path-prefix.json.
+    setting = {"tempo": "http_api_prefix", "other": ""}.get(kind, "server.http_path_prefix")
+    return prefix_todo(service.name, setting)
 
 
 def _as_reply(question: Question, heard: Heard) -> contract.Reply:

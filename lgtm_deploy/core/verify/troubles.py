@@ -130,7 +130,7 @@ def parsed(reply: Reply) -> Any | Judgement:
 
 def _from_somebody_else(reply: Reply) -> bool:
     """A page for people where a program was asked: Grafana takes whatever no rule of the load balancer took."""
-    if is_login(reply.url) or is_login(reply.headers.get("location", "")):
+    if (reply.redirected and is_login(reply.url)) or is_login(reply.headers.get("location", "")):
         return True
     if _HTML.match(reply.body):
         return not _from_balancer(reply)
@@ -206,8 +206,13 @@ _MEANINGS: Mapping[int, tuple[str, str]] = {
 }
 
 
-# Recorded: tempo-2.9.0-api-prefix.json, tempo-2.9.0-path-prefix.json. The others follow `server.http_path_prefix`.
-_PREFIX_SETTINGS = {"Tempo": "http_api_prefix"}
+def prefix_todo(service: str, setting: str = "") -> str:
+    """Return the advice for a service that does not serve its prefix; `setting` is the one that it takes, if known."""
+    how = f"`{setting}`; " if setting else ""
+    return (
+        f"Give {titled(service)} its prefix ({how}`lgtm-deploy plan prefix-change`), or let the load balancer rewrite "
+        "the path."
+    )
 
 
 def _missing(reply: Reply, service: str, prefix: str) -> Judgement:
@@ -218,12 +223,7 @@ def _missing(reply: Reply, service: str, prefix: str) -> Judgement:
             if prefix
             else f"the route does not exist in this {service}"
         )
-        todo = (
-            f"Give {service} its prefix (`{_PREFIX_SETTINGS.get(service, 'server.http_path_prefix')}`; `lgtm-deploy "
-            "plan prefix-change`), or let the load balancer rewrite the path."
-            if prefix
-            else f"Compare {service}'s version and configuration with the path."
-        )
+        todo = prefix_todo(service) if prefix else f"Compare {service}'s version and configuration with the path."
         return Judgement(level="degraded", got=said(reply), means=why, todo=todo)
     return Judgement(
         level="degraded",

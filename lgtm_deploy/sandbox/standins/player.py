@@ -16,8 +16,11 @@ from typing import Any
 
 from .asked import Asked, Key, NewStore, Store, keep, look
 from .listener import NOT_FOUND, Request, Response, text
-from .recordings import Exchange, Recording, ids, mask, shift, times
+from .recordings import Exchange, Recording, ids, mask, mask_ids, shift, times
 from .rules import TENANT_HEADER, Settings
+
+_EMPTY = 404  # a store's answer where it holds nothing
+UNKNOWN = text("The recordings hold no such request.\n", 501)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +55,8 @@ class Player:
     def play(self, asked: Asked, view: Response | None) -> Response:
         """Return the answer to a request; `view` is the store's answer to it."""
         takes = self._ranked(self._takes.get(asked.key(), []), asked, view)
-        if takes:
+        # Where nothing was written, answers with data do not count, but those to similar requests.
+        if takes and not (_status(view) == _EMPTY != _status(takes[0].view)):
             best = takes[0]
             same = view is None or _status(best.view) == view.status
             if view is None or (same and (not best.good or _alike(view, best.view))):
@@ -62,7 +66,7 @@ class Player:
         if not similar and asked.audience not in {"one", "many"} and (refused := self._refused(asked)):
             return self._played(refused, asked)
         if view is None:
-            return self._played(similar[0], asked) if similar else self._unknown(asked)
+            return self._not_understood(similar, asked) if similar else self._unknown(asked)
         # A request that the store understood in the recording too, where the server failed, fails:
         # tempo-2.3.1-path-prefix, pyroscope-1.13.5-path-prefix.
         broken = [each for each in similar if each.prefixed == bool(self._settings.path_prefix)]
@@ -70,7 +74,17 @@ class Player:
         if broken and not any(each.good for each in broken):
             return self._played(broken[0], asked)
         refused = next((each for each in similar if each.response.status == view.status), None)
+        if refused is None and similar and view.status == _EMPTY == _status(similar[0].view):
+            # Nothing is there, and the server says so with another status: `/api/search/tag/nope/values` of Tempo.
+            refused = similar[0]
         return self._played(refused, asked) if refused and view.status >= 300 else self._filled(view, asked)  # noqa: PLR2004
+
+    def _not_understood(self, similar: list[Take], asked: Asked) -> Response:
+        """Play a recorded answer where it does not depend on arguments and body, or these are as recorded."""
+        same = [each for each in similar if _content(each.asked) == _content(asked)]
+        if not same and len({(each.response.status, _masked(each.response)) for each in similar}) > 1:
+            return UNKNOWN
+        return self._played((same or similar)[0], asked)
 
     def _refused(self, asked: Asked) -> Take | None:
         """Return a recorded answer to the same kind of tenant on a sibling of the path."""
@@ -116,7 +130,7 @@ class Player:
             if found := page or self._beside(asked, 405):
                 return self._played(found[0], asked)
             return self._settings.adapt(asked.request.path, Response(status=405, kind=""), prefixed=False)
-        return text("The recordings hold no such request.\n", 501)
+        return UNKNOWN
 
     def _ranked(self, takes: list[Take], asked: Asked, view: Response | None) -> list[Take]:
         mine, literal = times(asked.text()), ids(asked.text())
@@ -214,6 +228,14 @@ def _take(
         moved=bool(settings.api_prefix),
         tenants=settings.tenants,
     )
+
+
+def _content(asked: Asked) -> tuple[Any, ...]:
+    return (asked.form()[0], mask_ids(mask(asked.body())))
+
+
+def _masked(response: Response) -> str:
+    return mask_ids(mask(response.body.decode(errors="backslashreplace")))
 
 
 def _status(view: Response | None) -> int:

@@ -50,10 +50,6 @@ class Settings:
         """The tenant of every request where tenants are not asked for."""
         return _TENANCY[self.service][2]
 
-    def major(self) -> int:
-        """Return the version's first number."""
-        return int(self.version.split(".")[0])
-
     def locate(self, path: str) -> str | Response:
         """Return the path as it is without any prefix, or the answer of a path that has no route."""
         clean = posixpath.normpath(path) + "/" * (path.endswith("/") and path.strip("/") != "")

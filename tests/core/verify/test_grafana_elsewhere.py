@@ -12,6 +12,7 @@ from lgtm_deploy.core.stack import Service
 from lgtm_deploy.core.verify import grafana, writes
 from lgtm_deploy.core.verify.check import Check, Place, judged
 from lgtm_deploy.core.verify.reads import read_checks
+from lgtm_deploy.core.verify.routes import kept_check
 from tests.adapters.test_web import redirect, serving
 
 OAUTH = "https://idp.example/authorize?client_id=grafana&response_type=code&state=x"
@@ -92,9 +93,17 @@ def test_single_sign_on_before_grafana_says_nothing_of_its_health() -> None:
 def test_another_services_path_that_ends_at_grafanas_login_was_taken_by_the_default_rule(path: str) -> None:
     check = checks_of("loki")["labels"]
     for heard in (
-        Reply(status=302, headers={"location": OAUTH}, url=f"http://lb{path}"),
+        Reply(status=302, headers={"location": OAUTH}, url=f"http://lb{path}", redirected=True),
         Reply(status=200, body=PAGE, url=f"http://lb{path}"),
+        Reply(status=200, body="sign in", url=f"http://lb{path}", redirected=True),
     ):
         found = judged(check, heard)
         assert found.level == "failed"
         assert "no listener rule sends this path to Loki" in found.means
+
+
+def test_a_services_own_login_path_is_its_own_answer() -> None:
+    check = kept_check(Place(service="shop", url="http://lb"), "/api/login")
+
+    assert judged(check, Reply(status=200, body='{"ok":true}', url="http://lb/api/login")).level == "ok"
+    assert judged(check, Reply(status=200, body=PAGE, url="http://lb/api/login")).level == "failed"
