@@ -21,8 +21,10 @@ def by_terraform(service: Service) -> Service:
 
 
 class TerraformWorld(Simulation):
-    """Tempo and Pyroscope get a new image tag, and Grafana another data source URL and a new tag. The commit before
-    that is the start state. `ignored`: services ignore changes of their task definition."""
+    """The portal and Pyroscope get a new image tag, and Grafana another URL of the portal and a new tag.
+
+    The commit before that is the start state. `ignored`: services ignore changes of their task definition.
+    """
 
     def __init__(self, workspace: Path, *, ignored: bool = False, kept: bool = False, skip: str = "") -> None:
         super().__init__(workspace, skip=skip, changed=by_terraform)
@@ -32,10 +34,10 @@ class TerraformWorld(Simulation):
         before = FakeRoot()
         for name in RELEASED:
             service = self.service(name).ecs_service
-            old = self.containers(name, OLD, url="http://tempo:3200")
+            old = self.containers(name, OLD, url="http://portal:8000")
             self.cloud.defined[service] = FakeDefined(arn=self.arn(name), containers=old)
             before.definitions[service] = FakeDefinition(containers=old, ignored=ignored, kept=kept)
-            new = self.containers(name, NEW, url="http://tempo:3200/tempo")
+            new = self.containers(name, NEW, url="http://portal:8000/portal")
             self.root.definitions[service] = FakeDefinition(containers=new, ignored=ignored, kept=kept)
         self.before = before
         self.cloud.earlier[EARLIER] = {self.folder: before}
@@ -44,7 +46,7 @@ class TerraformWorld(Simulation):
     def containers(self, name: str, tag: str, *, url: str) -> list[dict[str, Any]]:
         """The container definitions of a service."""
         service = self.service(name)
-        environment = [{"name": "TEMPO_URL", "value": url}] if name == "grafana" else []
+        environment = [{"name": "PORTAL_URL", "value": url}] if name == "grafana" else []
         image = f"{self.cloud.address_of(service.repository)}:{tag}"
         return [{"name": service.container, "image": image, "environment": environment}]
 

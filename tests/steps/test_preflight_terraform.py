@@ -148,13 +148,20 @@ def test_a_variable_changes_with_a_coupled_service_from_terraform(here: Here) ->
 
 @pytest.mark.parametrize("consumer", ["loki", "mimir"])
 def test_a_variable_of_any_container_of_any_service_counts(here: Here, consumer: str) -> None:
-    set_variables(here, consumer, {"sidecar": {"TARGET": "http://tempo:3200/ready"}})
+    set_variables(here, consumer, {"sidecar": {"TARGET": "http://tempo:3200/api/search"}})
 
-    refusal(here, f"{consumer} must change with tempo", "TARGET=http://tempo:3200/ready (container sidecar)")
+    refusal(here, f"{consumer} must change with tempo", "TARGET=http://tempo:3200/api/search (container sidecar)")
 
 
 @pytest.mark.parametrize(
-    "url", ["http://tempo:3200/tempo", "http://tempo:4318/v1/traces", "http://loki:3100", "http://tempo.lgtm-test:3200"]
+    "url",
+    [
+        "http://tempo:3200/tempo",
+        "http://tempo:3200/ready",
+        "http://tempo:4318/v1/traces",
+        "http://loki:3100",
+        "http://tempo.lgtm-test:3200",
+    ],
 )
 def test_a_variable_that_stays_right_or_is_of_another_environment_is_nothing(here: Here, url: str) -> None:
     here.stack = replace(here.stack, other_environments=("test",))
@@ -166,9 +173,9 @@ def test_a_variable_that_stays_right_or_is_of_another_environment_is_nothing(her
 def test_a_name_in_cloud_map_names_the_service(here: Here) -> None:
     tempo = here.cloud.services[here.service("tempo").ecs_service]
     tempo.registries = {"arn:aws:servicediscovery:eu-west-1:1:service/srv-1": "traces.lgtm.local"}
-    set_variables(here, "loki", {"loki": {"URL": "http://traces.lgtm.local:3200/ready"}})
+    set_variables(here, "loki", {"loki": {"URL": "http://traces.lgtm.local:3200/api/search"}})
 
-    refusal(here, "URL=http://traces.lgtm.local:3200/ready", "loki must change with tempo")
+    refusal(here, "URL=http://traces.lgtm.local:3200/api/search", "loki must change with tempo")
 
 
 def test_a_name_without_a_path_is_told(here: Here) -> None:
@@ -178,13 +185,19 @@ def test_a_name_without_a_path_is_told(here: Here) -> None:
 
 
 def test_a_container_health_check_on_a_path_that_moves_is_refused(here: Here) -> None:
-    here.cloud.services[here.service("tempo").ecs_service].check = "/ready"
+    here.cloud.services[here.service("pyroscope").ecs_service].check = "/ready"
 
     refusal(
         here,
-        "tempo has a container health check on http://localhost:3200/ready",
-        "Write http://localhost:3200/tempo/ready",
+        "pyroscope has a container health check on http://localhost:4040/ready",
+        "Write http://localhost:4040/pyroscope/ready",
     )
+
+
+def test_a_container_health_check_on_a_path_that_stays_is_nothing(here: Here) -> None:
+    here.cloud.services[here.service("tempo").ecs_service].check = "/ready"
+
+    assert "container health check" not in told(here)
 
 
 def test_a_service_outside_the_plan_that_is_not_there_is_told(here: Here) -> None:

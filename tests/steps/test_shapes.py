@@ -65,14 +65,14 @@ def test_a_service_without_a_target_group_may_be_one_of_those_that_are_handed_ov
 
 def test_other_containers_of_a_task_stay_as_they_are(tmp_path: Path) -> None:
     world = Simulation(tmp_path)
-    world.running("tempo").revisions[-1].images["agent"] = "agent:1"
-    before = world.images("tempo")
+    world.running("portal").revisions[-1].images["agent"] = "agent:1"
+    before = world.images("portal")
 
     assert (run := world.apply()).verdict == "deployed", run.reason
 
-    after = world.images("tempo")
+    after = world.images("portal")
     assert after["agent"] == "agent:1"
-    assert after["tempo"] != before["tempo"]
+    assert after["portal"] != before["portal"]
 
 
 def test_a_service_in_several_target_groups_waits_for_all_of_them(tmp_path: Path) -> None:
@@ -93,16 +93,18 @@ def test_a_service_in_several_target_groups_waits_for_all_of_them(tmp_path: Path
 def test_a_desired_count_that_autoscaling_changes_during_the_run_is_waited_for(tmp_path: Path, desired: int) -> None:
     world = Simulation(tmp_path)
     before = world.tags()
-    world.clock.meanwhile = lambda: setattr(world.running("tempo"), "desired", desired if world.tags() != before else 1)
+    world.clock.meanwhile = lambda: setattr(
+        world.running("portal"), "desired", desired if world.tags() != before else 1
+    )
 
     assert (run := world.apply()).verdict == "deployed", run.reason
-    assert new_tasks(world, "tempo") == desired
+    assert new_tasks(world, "portal") == desired
 
 
 def test_a_service_that_is_scaled_to_nothing_during_the_run_is_no_success(tmp_path: Path) -> None:
     world = Simulation(tmp_path)
     before = world.tags()
-    world.clock.meanwhile = lambda: setattr(world.running("tempo"), "desired", 0 if world.tags() != before else 1)
+    world.clock.meanwhile = lambda: setattr(world.running("portal"), "desired", 0 if world.tags() != before else 1)
 
     run = world.apply(roll_back=False)
 

@@ -48,7 +48,7 @@ class World(Simulation):
         return find_start(self.stack, self.job().steps["flip"].ports, "alb", lambda _: None)
 
     def fail_after_the_flip(self) -> None:
-        del self.cloud.rules["/tempo"]
+        del self.cloud.rules["/portal"]
 
 
 @pytest.fixture

@@ -65,9 +65,9 @@ def test_a_second_run_changes_nothing(world: TerraformWorld) -> None:
 def test_the_preview_has_what_changes_of_each_service(world: TerraformWorld) -> None:
     lines = "\n".join(line for each in world.look_ahead().findings for line in each.lines)
 
-    assert 'grafana.environment.TEMPO_URL "http://tempo:3200" -> "http://tempo:3200/tempo"' in lines
-    assert f"lgtm-tempo:{OLD}" in lines
-    assert f"lgtm-tempo:{NEW}" in lines
+    assert 'grafana.environment.PORTAL_URL "http://portal:8000" -> "http://portal:8000/portal"' in lines
+    assert f"lgtm-portal:{OLD}" in lines
+    assert f"lgtm-portal:{NEW}" in lines
     assert f"rollback of Terraform root 'ecs': by revision {EARLIER[:8]}" in lines
 
 
@@ -79,7 +79,7 @@ def test_a_failed_run_applies_the_start_state_and_never_deploys_the_old_revision
     world = TerraformWorld(tmp_path, ignored=ignored, kept=kept)
     before = world.paths(), world.digests(), {name: world.running(name).grace_period for name in RELEASED}
     old = {name: world.arn(name) for name in RELEASED}
-    del world.cloud.rules["/tempo"]
+    del world.cloud.rules["/portal"]
 
     run = world.apply()
 
@@ -94,9 +94,9 @@ def test_a_failed_run_applies_the_start_state_and_never_deploys_the_old_revision
 
 
 def test_a_run_can_be_applied_again_after_it_was_rolled_back(world: TerraformWorld) -> None:
-    rule = world.cloud.rules.pop("/tempo")
+    rule = world.cloud.rules.pop("/portal")
     assert world.apply().verdict == "rolled-back"
-    world.cloud.rules["/tempo"] = rule
+    world.cloud.rules["/portal"] = rule
 
     assert world.apply().verdict == "deployed"
     assert world.plain_plan().changes == ()
@@ -104,19 +104,19 @@ def test_a_run_can_be_applied_again_after_it_was_rolled_back(world: TerraformWor
 
 def test_a_revision_that_is_not_terraforms_own_comes_back_itself(tmp_path: Path) -> None:
     world = TerraformWorld(tmp_path, ignored=True)
-    tempo = world.service("tempo")
-    digest = world.cloud.repositories[tempo.repository].tags[OLD]
+    portal = world.service("portal")
+    digest = world.cloud.repositories[portal.repository].tags[OLD]
     live = world.ports.host.revise(
-        tempo.ecs_service, {tempo.container: world.ports.registry.reference(tempo.repository, digest)}
+        portal.ecs_service, {portal.container: world.ports.registry.reference(portal.repository, digest)}
     )
-    world.ports.host.update(tempo.ecs_service, task_definition=live)
+    world.ports.host.update(portal.ecs_service, task_definition=live)
     world.cloud.advance(300)
-    del world.cloud.rules["/tempo"]
+    del world.cloud.rules["/portal"]
 
     run = world.apply()
 
     assert (run.verdict, run.differs) == ("rolled-back", ())
-    assert world.arn("tempo") == live
+    assert world.arn("portal") == live
     assert world.plain_plan(world.before).changes == ()
 
 
@@ -130,21 +130,21 @@ def refused(world: TerraformWorld) -> str:
 
 
 def test_a_tag_that_ecr_has_with_another_image_is_refused(world: TerraformWorld) -> None:
-    repository = world.cloud.repositories["lgtm-tempo"]
+    repository = world.cloud.repositories["lgtm-portal"]
     repository.tags[NEW] = repository.tags[OLD]
 
-    assert f"lgtm-tempo:{NEW} is in ECR with another image" in refused(world)
+    assert f"lgtm-portal:{NEW} is in ECR with another image" in refused(world)
 
 
 def test_a_tag_that_ecr_has_with_the_same_image_is_not_pushed_again(world: TerraformWorld) -> None:
-    world.definition("grafana").containers = world.containers("grafana", OLD, url="http://tempo:3200/tempo")
+    world.definition("grafana").containers = world.containers("grafana", OLD, url="http://portal:8000/portal")
     world.has_built("grafana", OLD)
 
     assert world.apply().verdict == "deployed"
 
     pushed = [call.arguments for call in world.cloud.calls if call.name == "registry.push"]
     assert "lgtm-grafana" not in {each["repository"] for each in pushed}
-    assert len(world.running("grafana").deployments) == 2, "its data source URL is another one"
+    assert len(world.running("grafana").deployments) == 2, "its URL of the portal is another one"
     assert world.plain_plan().changes == ()
 
 
@@ -177,19 +177,19 @@ def test_a_service_that_the_plan_does_not_name_may_not_change_along(world: Terra
     loki = world.service("loki")
     old = world.containers("loki", OLD, url="")
     world.root.definitions[loki.ecs_service] = replace(
-        world.definition("tempo"), containers=world.containers("loki", NEW, url="")
+        world.definition("portal"), containers=world.containers("loki", NEW, url="")
     )
     world.cloud.defined[loki.ecs_service] = replace(
-        world.cloud.defined[world.service("tempo").ecs_service], arn=world.arn("loki"), containers=old
+        world.cloud.defined[world.service("portal").ecs_service], arn=world.arn("loki"), containers=old
     )
 
     assert f'aws_ecs_task_definition.this["{loki.ecs_service}"]: would be replaced' in refused(world)
 
 
 def test_a_root_that_does_not_manage_the_service_is_refused(world: TerraformWorld) -> None:
-    del world.root.definitions[world.service("tempo").ecs_service]
+    del world.root.definitions[world.service("portal").ecs_service]
 
-    assert f"has no aws_ecs_service '{world.service('tempo').ecs_service}'" in refused(world)
+    assert f"has no aws_ecs_service '{world.service('portal').ecs_service}'" in refused(world)
 
 
 def test_an_apply_that_would_wait_for_the_service_is_refused(world: TerraformWorld) -> None:
@@ -199,10 +199,10 @@ def test_an_apply_that_would_wait_for_the_service_is_refused(world: TerraformWor
 
 
 def test_an_image_that_is_named_by_digest_is_refused(world: TerraformWorld) -> None:
-    [container] = world.definition("tempo").containers
+    [container] = world.definition("portal").containers
     container["image"] = f"{container['image'].rpartition(':')[0]}@sha256:{'0' * 64}"
 
-    assert "and not a tag of lgtm-tempo" in refused(world)
+    assert "and not a tag of lgtm-portal" in refused(world)
 
 
 def test_without_a_start_state_the_run_is_refused(world: TerraformWorld) -> None:
@@ -218,7 +218,7 @@ def test_what_is_committed_while_the_run_goes_on_is_not_applied(
 
     def performing(name: str, act: Callable[[], Any], /, **arguments: Any) -> Any:
         if name == "registry.push":
-            world.definition("tempo").containers = world.containers("tempo", "elsewhere", url="")
+            world.definition("portal").containers = world.containers("portal", "elsewhere", url="")
         return perform(name, act, **arguments)
 
     monkeypatch.setattr(world.cloud, "perform", performing)
@@ -258,7 +258,7 @@ def test_an_update_whose_answer_is_lost_is_looked_for(tmp_path: Path) -> None:
 
 def test_a_service_that_crashes_comes_back_in_terraform_too(tmp_path: Path) -> None:
     world = TerraformWorld(tmp_path, skip="it is not tried")
-    place = (world.stack.directory / world.service("tempo").context).resolve()
+    place = (world.stack.directory / world.service("portal").context).resolve()
     before = world.digests()
     source = world.cloud.sources[place]
     world.cloud.sources[place] = replace(source, contract=replace(source.contract, exit_code=1))
@@ -288,34 +288,34 @@ def test_what_ecs_took_back_by_itself_is_not_back_until_terraform_has_it(world: 
 
 def test_a_deployment_of_somebody_else_keeps_a_run_from_being_undone(world: TerraformWorld) -> None:
     assert world.apply().verdict == "deployed"
-    step, inputs, seen, outputs = journaled(world, "tempo")
+    step, inputs, seen, outputs = journaled(world, "portal")
     assert step.superseded(inputs, seen, outputs) == ""
 
-    world.cloud.deploy(world.running("tempo"), world.running("tempo").revisions[-1])
+    world.cloud.deploy(world.running("portal"), world.running("portal").revisions[-1])
 
     assert "deployed by somebody else since" in step.superseded(inputs, seen, outputs)
 
 
 def test_going_back_twice_does_no_harm(world: TerraformWorld) -> None:
     assert world.apply().verdict == "deployed"
-    step, inputs, seen, _ = journaled(world, "tempo")
+    step, inputs, seen, _ = journaled(world, "portal")
 
     step.compensate(inputs, seen, lambda _: None)
-    deployments = len(world.running("tempo").deployments)
+    deployments = len(world.running("portal").deployments)
     step.compensate(inputs, seen, lambda _: None)
 
-    assert len(world.running("tempo").deployments) == deployments
+    assert len(world.running("portal").deployments) == deployments
     assert step.superseded(inputs, seen, None) == ""
 
 
 def test_a_start_state_that_leads_elsewhere_is_not_applied(world: TerraformWorld) -> None:
     assert world.apply().verdict == "deployed"
-    step, inputs, seen, _ = journaled(world, "tempo")
-    name = world.service("tempo").ecs_service
-    world.before.definitions[name].containers = world.containers("tempo", "elsewhere", url="")
+    step, inputs, seen, _ = journaled(world, "portal")
+    name = world.service("portal").ecs_service
+    world.before.definitions[name].containers = world.containers("portal", "elsewhere", url="")
     applied = world.cloud.called("infrastructure.apply")
 
-    with pytest.raises(PermanentError, match=r"would not come back: tempo\.image would not be"):
+    with pytest.raises(PermanentError, match=r"would not come back: portal\.image would not be"):
         step.compensate(inputs, seen, lambda _: None)
     assert world.cloud.called("infrastructure.apply") == applied
 
