@@ -1,6 +1,7 @@
 """A stack file that declares no path of Tempo, and a new Tempo that cannot read: refused before the push."""
 
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,6 +61,7 @@ def test_a_read_path_that_answers_500_is_refused_although_the_stack_file_does_no
     breaking(checkout)
     declare_nothing(checkout)
 
+    began = time.time()
     said = checkout.apply()
 
     assert said.exit_code == 2, said.out + said.err
@@ -67,4 +69,4 @@ def test_a_read_path_that_answers_500_is_refused_although_the_stack_file_does_no
     reason = said.finished["reason"]
     assert len(reason.splitlines()) == 1
     assert [each for each in ("tempo", *named) if each not in reason] == [], reason
-    assert changing(checkout, 0.0) == [], "refused before the push"
+    assert changing(checkout, began) == [], "refused before the push"

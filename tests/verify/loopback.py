@@ -86,6 +86,8 @@ def started(versions: Mapping[str, str] | None = None) -> dict[str, tuple[Answer
         file = EXAMPLE / "dockerfiles" / name / "config" / f"{name}-config.yaml"
         version = (versions or {}).get(name, stack[name]["version"])
         standin = StandIn(name, version, yaml.safe_load(file.read_text()), factor=FACTOR)
+        # Read now: on a busy machine the first request must not wait for the recordings.
+        _ = standin.player
         found[name] = tuple(listener.answer for listener in standin.listeners)
         for path in (f"/{name}/ready", "/ready", f"/{name}/ready", "/ready"):
             # The first probe of readiness starts its clock.
