@@ -39,6 +39,14 @@ class GitSource:
             return Revision()
         return Revision(commit=commit, dirty=bool(changed.strip()))
 
+    def commits(self, paths: Sequence[Path], limit: int) -> Sequence[str]:
+        """Return at most `limit` commits that changed those files or folders, from HEAD back, the newest first."""
+        known = [str(path.resolve()) for path in paths]
+        try:
+            return self._git("log", f"--max-count={limit}", "--format=%H", "HEAD", "--", *known).split()
+        except PermanentError:
+            return ()
+
     @contextmanager
     def checkout(self, commit: str, into: Path) -> Iterator[Callable[[Path], Path]]:
         """A worktree of that commit; what a killed process left there is removed first. Raises PermanentError."""

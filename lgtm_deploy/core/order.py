@@ -51,6 +51,23 @@ def uncovered(plan: Plan, stack: Stack, catalog: Mapping[str, type[Step]]) -> li
     ]
 
 
+def unplanned(plan: Plan, stack: Stack, catalog: Mapping[str, type[Step]]) -> list[Fault]:
+    """Return the steps that release a service of Terraform's without the plan of its root."""
+    named = [name for name in (*plan.services, *plan.coupled) if name in stack.services]
+    theirs = [name for name in named if stack.services[name].task_definition]
+    if not theirs:
+        return []
+    return [
+        Fault(
+            path=("steps", spec.id, "with"),
+            message=f"Step '{spec.id}' takes no `releases`, and Terraform releases {', '.join(theirs)}.",
+            resolution="Give it the `releases` of a plan-task-definitions step, as plans/prefix-change.yaml does.",
+        )
+        for spec in plan.steps.values()
+        if catalog[spec.uses].part in (Part.PUSH, Part.DEPLOY) and "releases" not in spec.with_
+    ]
+
+
 @dataclass(frozen=True)
 class _Order:
     trace: Trace

@@ -25,6 +25,9 @@ class Rollout:
     Where something is amiss there is more: `newest` is the ARN of the service's newest deployment (empty: not asked),
     `events` are what ECS has told since this one began, newest first, and `checked` is the path that the load balancer
     asks (empty: not asked).
+
+    `desired` is the service's desired count at this look, which autoscaling may change at any time; None: as the
+    deployment says. `container_checks`: its task definition has container health checks.
     """
 
     service: str
@@ -35,6 +38,13 @@ class Rollout:
     newest: str = ""
     events: tuple[ServiceEvent, ...] = ()
     checked: str = ""
+    desired: int | None = None
+    container_checks: bool = False
+
+    @property
+    def wanted(self) -> int:
+        """Return how many tasks are to run."""
+        return self.deployment.desired if self.desired is None else self.desired
 
     @property
     def running(self) -> tuple[TaskState, ...]:
@@ -83,15 +93,25 @@ def last_end(seen: Rollout) -> str:
 
 
 def all_running(seen: Rollout) -> bool:
-    """Whether as many new tasks run as the deployment is to have; a deployment that has not begun has none to show."""
-    wanted = seen.deployment.desired
-    return len(seen.running) >= wanted if wanted else seen.deployment.status == "SUCCESSFUL"
+    """Return whether as many new tasks run as the service is to have. None at all is never enough: nothing shows then
+    whether the new image works."""
+    return 0 < seen.wanted <= len(seen.running)
+
+
+def not_healthy(seen: Rollout) -> str:
+    """Return what container health checks have against a new task; empty: nothing, or there are none."""
+    if not seen.container_checks:
+        return ""
+    sick = next((task for task in seen.running if task.health != "healthy"), None)
+    return f"task {sick.address or sick.arn.rpartition('/')[2]}: container health check {sick.health}" if sick else ""
 
 
 def waiting(seen: Rollout) -> str:
     """What the rollout is waiting for, in a few words: how often tasks failed and why, and what keeps ECS from starting
     more of them."""
-    found = f"{len(seen.running)}/{seen.deployment.desired} new tasks running"
+    if seen.wanted == 0:
+        return "the service's desired count is 0: scale it up, no task can show that the new image works"
+    found = f"{len(seen.running)}/{seen.wanted} new tasks running"
     failed = seen.deployment.failed_tasks
     if failed:
         found += f", {failed} of {seen.deployment.failure_threshold} failures until ECS rolls back"

@@ -81,12 +81,14 @@ class Service:
     """One service of the stack.
 
     `version` is the base image's version (build argument VERSION) and never an ECR tag.
+    `target_group` is empty where no load balancer has the service's tasks.
     `pinned_tag` is set where the task definition names a mutable tag that is to be redeployed as it is.
     `probes` are asked through the load balancer, `expects` of the image itself while it is tried out.
     `hosts` are the names that other services reach it by; its own name always counts.
     `kind` is the program that `verify` asks: grafana, mimir, loki, tempo, pyroscope or other; empty: as its name says.
     `tenant` is the tenant that it is asked as; None: that of the environment; empty: it keeps no tenants apart.
     `headers` are sent with requests to it through the load balancer, besides those of the environment.
+    `task_definition` is the Terraform root that its task definitions come from; empty: the running one is copied.
     """
 
     name: str = ""
@@ -110,17 +112,30 @@ class Service:
     pinned_tag: str = ""
     tenant: str | None = None
     headers: tuple[Header, ...] = ()
+    task_definition: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TerraformRoot:
-    """One Terraform root module of an environment; all paths are relative to the stack file."""
+    """One Terraform root module of an environment; all paths are relative to the stack file.
+
+    An entry of `backend_config` is a file, or a setting as `key=value`.
+    """
 
     name: str = ""
     root: str
     var_files: tuple[str, ...] = ()
     backend_config: tuple[str, ...] = ()
     images_variable: str = ""
+
+    @property
+    def backend_files(self) -> tuple[str, ...]:
+        """Return the entries of `backend_config` that are files."""
+        return tuple(each for each in self.backend_config if "=" not in each)
+
+    def backend_words(self, directory: Path) -> tuple[str, ...]:
+        """Return the entries of `backend_config` as Terraform takes them; `directory` is the stack file's folder."""
+        return tuple(each if "=" in each else str((directory / each).resolve()) for each in self.backend_config)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 
 from lgtm_deploy.core.errors import NotFoundError
 from lgtm_deploy.core.permit import Permit
-from lgtm_deploy.core.ports import HealthCheck, ListenerRule, Revision
+from lgtm_deploy.core.ports import HealthCheck, KeptFiles, ListenerRule, Revision
 from lgtm_deploy.fakes.clock import FakeClock
 from lgtm_deploy.fakes.image import Contract, Source
 from lgtm_deploy.fakes.rollout import FakeDeployment, FakeRevision, FakeService, FakeTask
@@ -48,8 +48,31 @@ class FakeRepository:
 
 
 @dataclass(kw_only=True)
+class FakeDefinition:
+    """The task definition of an ECS service as a Terraform root has it: its `containers` (AWS: ContainerDefinition).
+
+    `ignored`: the service ignores changes of its task definition. `kept`: what is replaced stays registered
+    (`skip_destroy`). `grace` is the service's grace period, `waits` is `wait_for_steady_state`.
+    """
+
+    containers: list[dict[str, Any]]
+    ignored: bool = False
+    kept: bool = False
+    grace: int = 0
+    waits: bool = False
+
+
+@dataclass(kw_only=True)
+class FakeDefined:
+    """The task definition of an ECS service as Terraform's state has it."""
+
+    arn: str
+    containers: list[dict[str, Any]]
+
+
+@dataclass(kw_only=True)
 class FakeRoot:
-    """A Terraform root that sets health check paths.
+    """A Terraform root that sets health check paths, and task definitions.
 
     `paths` maps target groups to the path that is committed, `committed` to the rest of the committed health check;
     `variables` maps variables to the target group whose path they set instead, `others` to the target group and the
@@ -62,6 +85,8 @@ class FakeRoot:
     variables: dict[str, str] = field(default_factory=dict)
     others: dict[str, tuple[str, Literal["matcher", "unhealthy_threshold"]]] = field(default_factory=dict)
     also: list[Mapping[str, Any]] = field(default_factory=list)
+    definitions: dict[str, FakeDefinition] = field(default_factory=dict)
+    """The task definitions, by the name of their ECS service."""
     error: str = ""
     serial: int = 1
 
@@ -102,6 +127,12 @@ class FakeCloud:
         self.revision = Revision(commit="feed" * 10)
         self.earlier: dict[str, dict[Path, FakeRoot]] = {}
         """The Terraform roots of earlier commits."""
+        self.history: list[str] = []
+        """The commits that changed a root, the newest first."""
+        self.defined: dict[str, FakeDefined] = {}
+        """What Terraform's states have of task definitions, by ECS service."""
+        self.kept: dict[str, list[tuple[KeptFiles, dict[Path, FakeRoot]]]] = {}
+        """The files that each root, by its name, was applied from, the newest first."""
         self.applied: dict[str, Revision] = {}
         """What each root, by its name, was applied from last."""
         self.denied: set[str] = set()

@@ -39,6 +39,15 @@ class FakeHost:
 
         return self._cloud.perform("host.container", look, service=service, container=container)
 
+    def registered_names(self, registries: Sequence[str]) -> Sequence[str]:
+        """The names of Cloud Map services."""
+
+        def look() -> Sequence[str]:
+            known = {arn: name for service in self._cloud.services.values() for arn, name in service.registries.items()}
+            return [known[arn] for arn in registries if arn in known]
+
+        return self._cloud.perform("host.registered_names", look, registries=tuple(registries))
+
     def revise(self, service: str, images: Mapping[str, str]) -> str:
         """A new revision with these images; returns its ARN. Raises PermanentError for an unknown container."""
         return self._cloud.perform(
@@ -85,6 +94,9 @@ class FakeHost:
     def _revision(self, service: FakeService, arn: str) -> FakeRevision:
         for revision in service.revisions:
             if revision.arn == arn:
+                if not revision.active and revision is not _current(service):
+                    # AWS: UpdateService, ClientException.
+                    raise PermanentError("TaskDefinition is inactive.")
                 return revision
         raise PermanentError(f"There is no task definition {arn}.")
 
@@ -105,6 +117,11 @@ class FakeHost:
             registered_ports={group.arn: service.port for group in service.groups},
             platform=service.platform,
             deployment="" if service.deployments[-1].forgotten else service.deployments[-1].arn,
+            environment=service.environment,
+            health_checks={service.container: f"ask http://localhost:{service.port}{service.check}"}
+            if service.check
+            else {},
+            registries=tuple(service.registries),
             events=tuple(service.events),
         )
 

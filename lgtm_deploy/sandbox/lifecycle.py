@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lgtm_deploy.adapters.applied_files import AppliedFilesFolder
 from lgtm_deploy.core.errors import NotFoundError
 from lgtm_deploy.core.ports import Progress
 from lgtm_deploy.core.stack import Stack
@@ -32,6 +33,8 @@ from lgtm_deploy.sandbox.today import files_of_today, key_of
 
 if TYPE_CHECKING:
     import docker
+
+_APPLIED = "applied"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,6 +202,12 @@ def _restore_golden(start: _Start, client: "docker.DockerClient", progress: Prog
         else:
             _make_golden(start, client, progress)
         golden.restore(start.home, start.place, start.key, start.ports)
+        _applied(start).take(start.home.golden / start.key / _APPLIED)
+
+
+def _applied(start: _Start) -> AppliedFilesFolder:
+    """The Terraform files that the stack was applied from, which a run can return to."""
+    return AppliedFilesFolder(start.stack.directory, start.stack.environment.name)
 
 
 def _make_golden(start: _Start, client: "docker.DockerClient", progress: Progress) -> None:
@@ -211,6 +220,7 @@ def _make_golden(start: _Start, client: "docker.DockerClient", progress: Progres
     progress("keeping what runs today")
     save_and_stop_cloud(start.place, progress)
     golden.keep(start.home, start.place, start.key, start.ports)
+    _applied(start).save_newest(start.home.golden / start.key / _APPLIED)
     wipe_state(start.place)
 
 

@@ -17,6 +17,7 @@ from lgtm_deploy.core.trial import lacks, losses, questions, table
 from lgtm_deploy.steps.abreast import Abreast
 from lgtm_deploy.steps.build_image import build_request
 from lgtm_deploy.steps.rollouts import running_digest
+from lgtm_deploy.steps.target_groups import group_of
 from lgtm_deploy.steps.trying import PATIENCE, Subject, Tried, try_out
 
 _NEW, _OLD = "new image", "running image"
@@ -75,8 +76,12 @@ class ProbeImage(Action[Inputs, Seen, Outputs]):
         service = self.stack.service(inputs.service)
         state = self.ports.host.service(service.ecs_service)
         running = running_digest(self.ports.rollouts, service, state)
-        check = self.ports.balancer.target_group(service.target_group).health_check
+        group = group_of(self.ports.balancer, service)
+        check = group.health_check if group else None
         digest = self.ports.registry.digest_of(service.repository, inputs.tag)
+        if check is None:
+            # Nobody asks it: both images are asked what the stack file says.
+            return Seen(digest=digest or "", running=running, path=service.health.path, matcher="200")
         return Seen(digest=digest or "", running=running, path=check.path, matcher=check.matcher, timeout=check.timeout)
 
     def propose(self, inputs: Inputs, seen: Seen) -> Proposal[Outputs]:
@@ -126,13 +131,16 @@ class ProbeImage(Action[Inputs, Seen, Outputs]):
     def _further(self, service: Service) -> tuple[TargetGroup, ...]:
         """Target groups beside the stack file's that will ask the new image, too."""
         balancer, state = self.ports.balancer, self.ports.host.service(service.ecs_service)
-        names = further_names(state, balancer.target_group(service.target_group))
+        group = group_of(balancer, service)
+        if group is None:
+            return ()
+        names = further_names(state, group)
         groups = [balancer.target_group(name) for name in names]
         return tuple(group for group in groups if asks_service(group, service, state))
 
     def _subject(self, service: Service, seen: Seen, further: Sequence[TargetGroup]) -> Subject:
         balancer = self.ports.balancer
-        group = balancer.target_group(service.target_group).arn
+        group = found.arn if (found := group_of(balancer, service)) else ""
         environment = self.stack.environment
         rules = balancer.rules(environment.load_balancer) if environment.load_balancer else ()
         spec = self.ports.host.container(service.ecs_service, service.container)

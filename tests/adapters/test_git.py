@@ -98,6 +98,17 @@ def test_what_a_killed_process_left_is_removed_first(repository: Repository) -> 
     assert len(repository.git("worktree", "list").splitlines()) == 1
 
 
+def test_commits_of_a_root_are_listed_from_head_back(repository: Repository, tmp_path: Path) -> None:
+    (repository.folder / "README.md").write_text("not a part of the root")
+    repository.git("add", "-A")
+    repository.git("commit", "-q", "-m", "readme")
+
+    assert list(repository.source.commits(repository.paths, 5)) == [repository.second, repository.first]
+    assert list(repository.source.commits(repository.paths, 1)) == [repository.second]
+    outside = GitSource(tmp_path, {**os.environ, "GIT_CEILING_DIRECTORIES": "/"})
+    assert list(outside.commits([tmp_path], 5)) == []
+
+
 def test_a_commit_that_is_not_there_is_refused(repository: Repository) -> None:
     with (
         pytest.raises(PermanentError, match="git worktree"),

@@ -74,9 +74,22 @@ def test_an_unknown_environment_is_answered_with_the_known_ones(tmp_path: Path) 
         ),
         (CLUSTER, f"{CLUSTER}    headers: {{X-Scope-OrgID: a}}\n", "16:15", "lgtm-deploy sets X-Scope-OrgID itself"),
         (CLUSTER, f"{CLUSTER}    headers: {{X-A: b, x-a: c}}\n", "16:23", "x-a is there twice"),
-        (CLUSTER, f"{CLUSTER}    headers: {{X-A: {{envv: B}}}}\n", "16:15", "'envv' is not a key that belongs here"),
+        (CLUSTER, f"{CLUSTER}    headers: {{X-A: {{envv: B}}}}\n", "16:21", "'envv' is not a key that belongs here"),
         (CLUSTER, f'{CLUSTER}    headers: {{"X A": b}}\n', "16:15", "should match pattern"),
         ("port: 3200", 'port: 3200\n    headers: {X-A: "b\\n"}', "9:15", "should match pattern"),
+        (
+            "port: 3200",
+            "port: 3200\n    task_definition: {terraform: ecs}",
+            "9:23",
+            "environment 'prod' has no Terraform root 'ecs' It has: alb.",
+        ),
+        ("port: 3200", "port: 3200\n    task_definition: terraform", "9:5", "task_definition"),
+        (
+            "port: 3200",
+            "port: 3200\n    pinned_tag: latest\n    task_definition: {terraform: alb}",
+            "10:23",
+            "a service that Terraform releases has no pinned tag",
+        ),
     ],
 )
 def test_a_fault_is_pointed_at(tmp_path: Path, old: str, new: str, where: str, message: str) -> None:
@@ -176,3 +189,87 @@ def test_the_file_is_found_upwards(tmp_path: Path) -> None:
 def test_no_file_is_said_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"There is no lgtm-deploy.yaml in .* or above it. Change into"):
         stack_file.find(tmp_path)
+
+
+def test_task_definitions_are_live_unless_a_terraform_root_is_named(tmp_path: Path) -> None:
+    def read(key: str) -> str:
+        text = STACK.replace("port: 3200", f"port: 3200\n{key}")
+        return stack_file.load(lay_stack(tmp_path, text), "prod").service("tempo").task_definition
+
+    assert read("") == ""
+    assert read("    task_definition: live") == ""
+    assert read("    task_definition: {terraform: alb}") == "alb"
+
+
+def test_a_service_may_have_no_target_group(tmp_path: Path) -> None:
+    stack = stack_file.load(lay_stack(tmp_path, STACK.replace("    target_group: tempo-tg\n", "")), "prod")
+
+    assert stack.service("tempo").target_group == ""
+
+
+def test_backend_settings_stand_beside_backend_files(tmp_path: Path) -> None:
+    text = f"{STACK}        backend_config: [terraform/common.tfvars, bucket=states, key=a/b.tfstate]\n"
+    root = stack_file.load(lay_stack(tmp_path, text), "prod").root("alb")
+
+    file = str(tmp_path / "terraform" / "common.tfvars")
+    assert root.backend_files == ("terraform/common.tfvars",)
+    assert root.backend_words(tmp_path) == (file, "bucket=states", "key=a/b.tfstate")
+
+
+def versioned(version: str) -> str:
+    return STACK.replace("    repository:", f"    version: {version}\n    repository:")
+
+
+def test_a_version_is_read_from_the_dockerfile(tmp_path: Path) -> None:
+    file = lay_stack(tmp_path, versioned("{dockerfile: VERSION}"))
+    dockerfile = tmp_path / "dockerfiles" / "tempo" / "Dockerfile"
+    dockerfile.write_text("# ARG VERSION=1\nARG OTHER=3\nARG VERSION=2.9.0\nFROM grafana/tempo:${VERSION}\n")
+
+    assert stack_file.load(file, "prod").service("tempo").version == "2.9.0"
+
+
+TERRAFORM_VERSION = "{terraform: alb, variable: image_versions.tempo}"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("terraform/common.tfvars", 'image_versions = { tempo = "2.9.0" }\n'),
+        ("terraform/alb/main.tf", 'variable "image_versions" {\n  default = {\n    tempo = "2.9.0"\n  }\n}\n'),
+        ("terraform/alb/terraform.tfvars", 'image_versions = { tempo = "2.9.0" }\n'),
+    ],
+)
+def test_a_version_is_read_from_a_terraform_variable(tmp_path: Path, name: str, text: str) -> None:
+    file = lay_stack(tmp_path, versioned(TERRAFORM_VERSION))
+    (tmp_path / "terraform/alb/main.tf").write_text('variable "image_versions" {}\n')
+    (tmp_path / name).write_text(text)
+
+    assert stack_file.load(file, "prod").service("tempo").version == "2.9.0"
+
+
+@pytest.mark.parametrize(
+    ("version", "column", "message"),
+    [
+        ("{dockerfile: VERSION}", 15, "dockerfiles/tempo/Dockerfile has no `ARG VERSION=…`"),
+        ("{terraform: ecs, variable: a.b}", 15, "environment 'prod' has no Terraform root 'ecs'"),
+        (TERRAFORM_VERSION, 31, "no file of Terraform root 'alb' sets image_versions.tempo to a text"),
+        ("{terraform: alb, variable: a b}", 31, "services.tempo.version.variable: string should match pattern"),
+        ("{dockerfile: VERSION, terraform: alb}", 5, "name either `dockerfile`, or `terraform` and `variable`"),
+        ("{docker: VERSION}", 15, "'docker' is not a key that belongs here"),
+        ("3.1", 5, "services.tempo.version: input should be a valid string"),
+    ],
+)
+def test_a_version_that_is_not_there_is_pointed_at(tmp_path: Path, version: str, column: int, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        stack_file.load(lay_stack(tmp_path, versioned(version)), "prod")
+
+    assert message in str(caught.value)
+    assert place(caught) == f"6:{column}"
+
+
+def test_a_terraform_file_that_cannot_be_parsed_is_named_with_its_place(tmp_path: Path) -> None:
+    file = lay_stack(tmp_path, versioned(TERRAFORM_VERSION))
+    (tmp_path / "terraform/common.tfvars").write_text("image_versions = \n")
+
+    with pytest.raises(UsageError, match=r"terraform/common\.tfvars:1:\d+ cannot be parsed"):
+        stack_file.load(file, "prod")

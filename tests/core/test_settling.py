@@ -1,9 +1,19 @@
 """When a deployment has settled, and what keeps it from settling."""
 
+from dataclasses import replace
+
 import pytest
 
 from lgtm_deploy.core.gate import Gate, Open, Shut, Waiting
-from lgtm_deploy.core.ports import DeploymentStatus, HealthCheck, Target, TargetGroup, TargetStatus
+from lgtm_deploy.core.ports import (
+    DeploymentStatus,
+    HealthCheck,
+    Target,
+    TargetGroup,
+    TargetStatus,
+    TaskHealth,
+    TaskState,
+)
 from lgtm_deploy.core.settling import settled
 from tests.core.test_rollout import OURS, RUNNING, THEIRS, deployment, seen
 
@@ -62,3 +72,43 @@ def test_another_digest_than_the_one_asked_for_is_never_success() -> None:
     rollout = seen(RUNNING, deployed=deployment("SUCCESSFUL"))
 
     assert isinstance(settled(rollout, GROUP, [target("healthy")], digest=THEIRS), Shut)
+
+
+NOBODY = replace(seen(RUNNING, deployed=deployment("SUCCESSFUL")), desired=0)
+
+
+@pytest.mark.parametrize("tasks", [(), (RUNNING,)])
+@pytest.mark.parametrize("group", [GROUP, None])
+def test_no_task_at_all_is_never_success(tasks: tuple[TaskState, ...], group: TargetGroup | None) -> None:
+    found = settled(replace(NOBODY, tasks=tasks), group, [target("healthy")])
+
+    assert isinstance(found, Waiting)
+    assert "desired count is 0" in found.reason
+
+
+@pytest.mark.parametrize(("desired", "opens"), [(1, True), (2, False)])
+def test_as_many_tasks_as_desired_now_have_to_run(desired: int, opens: bool) -> None:
+    rollout = replace(seen(RUNNING, deployed=deployment("SUCCESSFUL", desired=3 - desired)), desired=desired)
+
+    assert isinstance(settled(rollout, GROUP, [target("healthy")]), Open) is opens
+
+
+def test_without_a_target_group_running_tasks_and_a_complete_deployment_count() -> None:
+    assert settled(seen(RUNNING, deployed=deployment("SUCCESSFUL")), None, ()) == Open(outputs=OURS)
+    found = settled(seen(RUNNING), None, ())
+    assert isinstance(found, Waiting)
+    assert found.reason == "all new tasks run; IN_PROGRESS"
+
+
+@pytest.mark.parametrize("health", ["unknown", "unhealthy"])
+@pytest.mark.parametrize("group", [GROUP, None])
+def test_a_container_health_check_has_to_pass(health: TaskHealth, group: TargetGroup | None) -> None:
+    rollout = seen(replace(RUNNING, health=health), deployed=deployment("SUCCESSFUL"))
+    rollout = replace(rollout, container_checks=True)
+
+    found = settled(rollout, group, [target("healthy")])
+
+    assert isinstance(found, Waiting)
+    assert f"container health check {health}" in found.reason
+    healthy = replace(rollout, tasks=(replace(RUNNING, health="healthy"),))
+    assert isinstance(settled(healthy, group, [target("healthy")]), Open)

@@ -145,6 +145,8 @@ class MortalStop(SimulatedStop):
 @cache
 def example(plan: str) -> tuple[Stack, Plan, Graph]:
     stack = stack_file.load(EXAMPLE, "prod")
+    # As a sandbox has one: the example keeps no lock files of Terraform.
+    stack = replace(stack, environment=replace(stack.environment, endpoint="http://aws.example"))
     found = plan_file.load(plan_file.find(plan, EXAMPLE.parent), CATALOG, stack)
     return stack, found, expand(found)
 

@@ -1,5 +1,6 @@
 """The example stack in a cloud in memory, where waiting takes no time."""
 
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -44,6 +45,13 @@ PORTAL = Service(
     probes=(Probe(path="/portal/echo", body="echo"),),
     expects=(Probe(path="/portal/echo", body="echo"), Probe(path="/portal/list")),
 )
+
+
+def copy_example(folder: Path) -> None:
+    """A checkout of the example in a new folder, whose Terraform roots have lock files as a team's have."""
+    shutil.copytree(EXAMPLE.parent, folder, ignore=shutil.ignore_patterns(".lgtm-deploy", ".terraform"))
+    for backend in folder.glob("terraform/environments/*/*/backend.tf"):
+        (backend.parent / ".terraform.lock.hcl").touch()
 
 
 class EventfulClock(FakeClock):
@@ -107,7 +115,9 @@ class Simulation:
             )
             for name, service in stack.services.items()
         }
-        self.stack: Stack = replace(stack, services=services)
+        # As a sandbox has one: the example keeps no lock files of Terraform.
+        environment = replace(stack.environment, endpoint="http://aws.example")
+        self.stack: Stack = replace(stack, services=services, environment=environment)
         self.plan: Plan = self.load(plan_file.find(plan, workspace))
         self.clock = EventfulClock()
         self.cloud: FakeCloud = lay(self.stack, self.clock)

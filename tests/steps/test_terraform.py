@@ -141,7 +141,9 @@ def replanned(place: Place, planned: PlanOutputs, variables: Mapping[str, str]) 
 def test_without_variables_the_plan_is_passed_through(place: Place) -> None:
     planned = place.plan()
 
-    assert replanned(place, planned, {}) == planned
+    passed = replanned(place, planned, {})
+    assert isinstance(passed, PlanOutputs)
+    assert passed == replace(planned, start=passed.start, told=())
     assert place.cloud.called("infrastructure.plan") == 1
 
 

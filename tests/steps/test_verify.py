@@ -2,14 +2,18 @@
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from lgtm_deploy.core.ports import Question, Reply
+from lgtm_deploy.core.gate import Open
+from lgtm_deploy.core.ports import Login, Question, Reply
 from lgtm_deploy.core.verify.check import TENANT_HEADER
 from lgtm_deploy.core.verify.finding import Finding, Level
 from lgtm_deploy.core.verify.gate import standing, summary, verdicts
+from lgtm_deploy.fakes import fake_ports
+from lgtm_deploy.steps.verify import Inputs, Verify
 from tests.steps.simulation import Simulation
 
 PLANS = Path(__file__).resolve().parents[2] / "plans"
@@ -147,3 +151,54 @@ def test_the_reason_names_the_first_and_counts_the_rest() -> None:
     assert summary(found) == "loki: a: GET /: 500 (and 1 more)"
     assert summary([]) == ""
     assert verdicts(found) == {"loki: a": "failed", "loki: b": "failed"}
+
+
+SOURCES = {"/api/datasources": '[{"uid": "tempo"}, {"uid": "loki"}]'}
+LOGIN = Login(headers={"Authorization": "Bearer glsa_token"})
+
+
+def health(sound: bool) -> Callable[[Question], Reply]:
+    def answer(question: Question) -> Reply:
+        if question.headers.get("Authorization") != "Bearer glsa_token":
+            return Reply(status=401, body="{}")
+        if question.url.endswith("/api/datasources"):
+            return Reply(status=200, body=SOURCES["/api/datasources"], url=question.url)
+        status = "OK" if sound else "ERROR"
+        return Reply(
+            status=200 if sound else 400, body=f'{{"status": "{status}", "message": "said"}}', url=question.url
+        )
+
+    return answer
+
+
+def test_grafana_is_asked_for_each_data_source_before_and_after(world: Simulation, tmp_path: Path) -> None:
+    ports = replace(fake_ports(world.stack, world.cloud, tmp_path), grafana=LOGIN)
+    world.cloud.web.update(dict.fromkeys(("/api/datasources", "/api/datasources/uid/loki/health"), health(True)))
+    step = Verify(world.stack, ports)
+
+    world.cloud.web["/api/datasources/uid/tempo/health"] = health(False)
+    before = step.judge(Inputs(mode="baseline"), step.look(Inputs(mode="baseline")))
+    assert isinstance(before, Open)
+    gate = Inputs(services=("grafana",), baseline=before.outputs.verdicts)
+    assert "grafana: data source tempo" in str(step.judge(gate, step.look(gate)))
+    world.cloud.web["/api/datasources/uid/tempo/health"] = health(True)
+    after = step.judge(gate, step.look(gate))
+
+    assert before.outputs.data_sources == "tempo degraded, loki ok"
+    assert isinstance(after, Open)
+    assert after.outputs.data_sources == "tempo degraded -> ok, loki ok -> ok"
+
+
+def test_data_sources_may_be_all_that_is_asked(world: Simulation, tmp_path: Path) -> None:
+    ports = replace(fake_ports(world.stack, world.cloud, tmp_path), grafana=LOGIN)
+    for path in ("", "/uid/loki/health", "/uid/tempo/health"):
+        world.cloud.web[f"/api/datasources{path}"] = health(True)
+    inputs = Inputs(checks="data-sources")
+
+    found = Verify(world.stack, ports).look(inputs).findings
+
+    assert [each.id for each in found] == [
+        "grafana: data sources",
+        "grafana: data source tempo",
+        "grafana: data source loki",
+    ]

@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 
 from lgtm_deploy.core.errors import NotFoundError
-from lgtm_deploy.core.ports import Balancer, Ports, Target, TargetGroup
+from lgtm_deploy.core.ports import Balancer, Login, Ports, Target, TargetGroup
 from lgtm_deploy.core.verify.check import SLOW_SECONDS
 from lgtm_deploy.core.verify.finding import Finding, Level, by_service, worst
 from lgtm_deploy.fakes import FakeBalancer, FakeRegistry, FakeRollouts
 from lgtm_deploy.sandbox.standins.listener import NOT_FOUND, Request, Response, document, text
-from lgtm_deploy.steps.verification import Login
 from tests.verify.loopback import Answer, Breakage, Loopback, Raw, example, found_in, on_loopback, sound, started
 
 pytestmark = pytest.mark.long

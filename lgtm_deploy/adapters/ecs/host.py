@@ -7,7 +7,7 @@ from typing import Any
 from lgtm_deploy.adapters.aws import Aws, changing, reading
 from lgtm_deploy.adapters.ecs.records import Record, container_spec, rolls_out_otherwise, service_state
 from lgtm_deploy.adapters.ecs.together import Together
-from lgtm_deploy.core.errors import DeployError, InDoubtError, NotFoundError, PermanentError
+from lgtm_deploy.core.errors import AccessError, DeployError, InDoubtError, NotFoundError, PermanentError
 from lgtm_deploy.core.ports import ContainerSpec, ServiceState
 
 # AWS: DescribeServices takes up to 10 names.
@@ -68,6 +68,20 @@ class EcsHost:
         with changing(f"A new task definition for {service}"):
             return str(client.register_task_definition(**asked)["taskDefinition"]["taskDefinitionArn"])
 
+    def registered_names(self, registries: Sequence[str]) -> Sequence[str]:
+        """Return the names of Cloud Map services, as `name.namespace` (AWS: Cloud Map, GetService, GetNamespace)."""
+        client = self._aws.reader("servicediscovery")
+        found: list[str] = []
+        for arn in registries:
+            try:
+                with reading(f"Cloud Map service {arn}"):
+                    service = client.get_service(Id=arn.rpartition("/")[2])["Service"]
+                    namespace = client.get_namespace(Id=service["NamespaceId"])["Namespace"]
+            except (AccessError, NotFoundError):
+                continue
+            found.append(f"{service['Name']}.{namespace['Name']}")
+        return found
+
     def update(
         self,
         service: str,
@@ -78,6 +92,7 @@ class EcsHost:
     ) -> str:
         """Changes the service and returns the ARN of its newest service deployment.
 
+        What is not named stays as it is: launch type, capacity providers, desired count (AWS: UpdateService).
         Another task definition or `force` starts one, and then it is that one; a grace period starts none (AWS:
         UpdateService). Raises InDoubtError when the outcome is unknown.
         """

@@ -10,6 +10,7 @@ from lgtm_deploy.core.ports import (
     DeploymentState,
     ServiceEvent,
     ServiceState,
+    TaskHealth,
     TaskState,
     TaskStatus,
     Ulimit,
@@ -30,6 +31,7 @@ _STATUSES: Mapping[str, TaskStatus] = {
     "STOPPED": "stopped",
     "DELETED": "stopped",
 }
+_HEALTH: Mapping[str, TaskHealth] = {"HEALTHY": "healthy", "UNHEALTHY": "unhealthy"}
 
 
 def service_state(service: Record, definition: Record, deployment: str) -> ServiceState:
@@ -56,8 +58,35 @@ def service_state(service: Record, definition: Record, deployment: str) -> Servi
         },
         platform=platform_of(definition),
         deployment=deployment,
+        environment={container["name"]: _environment(container) for container in definition["containerDefinitions"]},
+        health_checks={
+            container["name"]: " ".join(container["healthCheck"].get("command", []))
+            for container in definition["containerDefinitions"]
+            if container.get("healthCheck")
+        },
+        aliases=_aliases(service),
+        registries=tuple(each["registryArn"] for each in service.get("serviceRegistries", []) if "registryArn" in each),
         events=_events(service.get("events", [])),
     )
+
+
+def _environment(container: Record) -> dict[str, str]:
+    return {variable["name"]: variable.get("value", "") for variable in container.get("environment", [])}
+
+
+def _aliases(service: Record) -> tuple[str, ...]:
+    """AWS: Deployment, serviceConnectConfiguration: the newest deployment's is the one in use."""
+    configured: Record = next(
+        (each.get("serviceConnectConfiguration", {}) for each in service.get("deployments", [])
+         if each.get("status") == "PRIMARY"), {},
+    )  # fmt: skip
+    found = (
+        alias["dnsName"]
+        for each in configured.get("services", [])
+        for alias in each.get("clientAliases", [])
+        if alias.get("dnsName")
+    )
+    return tuple(dict.fromkeys(found))
 
 
 def rolls_out_otherwise(service: Record) -> str:
@@ -87,7 +116,7 @@ def container_spec(definition: Record, container: Record) -> ContainerSpec:
     """From DescribeTaskDefinition. A container without limits of its own has the task's (AWS: TaskDefinition, cpu and
     memory, which on Fargate are hard limits)."""
     return ContainerSpec(
-        environment={variable["name"]: variable.get("value", "") for variable in container.get("environment", [])},
+        environment=_environment(container),
         secrets=tuple(secret["name"] for secret in container.get("secrets", [])),
         command=tuple(container.get("command", [])),
         entry_point=tuple(container.get("entryPoint", [])),
@@ -154,6 +183,7 @@ def task_state(task: Record) -> TaskState:
         stop_code=task.get("stopCode", ""),
         stopped_reason=task.get("stoppedReason", ""),
         containers=tuple(_container(container) for container in task.get("containers", [])),
+        health=_HEALTH.get(task.get("healthStatus", ""), "unknown"),
     )
 
 

@@ -39,6 +39,15 @@ class ServiceState:
     """ARN of the newest service deployment, or empty."""
     registered_ports: Mapping[str, int] = field(default_factory=dict)
     """Target group's ARN -> the container's port that is registered there (AWS: LoadBalancer, containerPort)."""
+    environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict, compare=False, repr=False)
+    """Container name -> environment variables of the current task definition. Values may be secret: they are never
+    written down whole."""
+    health_checks: Mapping[str, str] = field(default_factory=dict)
+    """Container name -> command of its container health check, where the task definition has one."""
+    aliases: tuple[str, ...] = ()
+    """Names that other tasks reach it by: client aliases of Service Connect."""
+    registries: tuple[str, ...] = ()
+    """ARNs of the Cloud Map services that its tasks register in."""
     events: tuple[ServiceEvent, ...] = field(default=(), compare=False)
     """What the host has told lately, newest first (AWS keeps the last 100)."""
 
@@ -55,6 +64,8 @@ class ContainerState:
 
 
 TaskStatus = Literal["pending", "running", "stopping", "stopped"]
+# unknown: no container of it has a health check, or none has been evaluated yet (AWS: Task, healthStatus).
+TaskHealth = Literal["unknown", "healthy", "unhealthy"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +82,8 @@ class TaskState:
     stop_code: str = ""
     stopped_reason: str = ""
     containers: tuple[ContainerState, ...] = ()
+    health: TaskHealth = "unknown"
+    """What its container health checks say."""
 
     def exit_code_of(self, container: str) -> int | None:
         """The container's exit code; None while it runs, or when it never ran."""
@@ -129,6 +142,13 @@ class ServiceHost(Protocol):
         """A new task definition revision: the service's current one with these images; returns its ARN.
 
         Raises InDoubtError when the outcome is unknown.
+        """
+        ...
+
+    def registered_names(self, registries: Sequence[str]) -> Sequence[str]:
+        """Return the names, such as `tempo.lgtm.local`, of Cloud Map services (ARNs).
+
+        Those that cannot be asked for are left out.
         """
         ...
 

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import cast
 
 from lgtm_deploy.core.verify.finding import Finding, Level, is_worse
+from lgtm_deploy.core.verify.grafana import SOURCE
 
 # Nothing is known of what was not asked before: what fails now may have failed then, but nobody would bet on it.
 _UNKNOWN: Level = "degraded"
@@ -24,6 +25,16 @@ def summary(wrong: Sequence[Finding]) -> str:
     """The first thing that is wrong, and how many more there are."""
     more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
     return f"{wrong[0].why}{more}" if wrong else ""
+
+
+def data_sources(now: Mapping[str, str], before: Mapping[str, str]) -> str:
+    """Return the verdict of each data source, with the one `before` where there is any: `tempo failed -> ok`."""
+    marker = f": {SOURCE}"
+    return ", ".join(
+        f"{check.partition(marker)[2]} {f'{before[check]} -> ' if check in before else ''}{verdict}"
+        for check, verdict in now.items()
+        if marker in check
+    )
 
 
 def _allowed(each: Finding, baseline: Mapping[str, str], whole: Collection[str]) -> Level:

@@ -12,6 +12,7 @@ from lgtm_deploy.core.verify.troubles import counted, parsed, said, wrong_with
 NAME = "grafana"
 HEALTH = "/api/health"
 SOURCES = "/api/datasources"
+SOURCE = "data source "
 _NO_LOGIN = "Set LGTM_DEPLOY_GRAFANA_TOKEN, or LGTM_DEPLOY_GRAFANA_USER and LGTM_DEPLOY_GRAFANA_PASSWORD."
 
 
@@ -118,7 +119,7 @@ def source_checks(place: Place, login: dict[str, str], listed: Reply) -> list[Ch
     return [
         Check(
             service=place.service,
-            name=f"data source {uid}",
+            name=f"{SOURCE}{uid}",
             question=place.get(f"{place.prefix}{SOURCES}/uid/{quote(uid, safe='')}/health", login),
             judge=_judge_source,
         )

@@ -30,7 +30,7 @@ def stack_files(stack: Stack) -> tuple[Mapping[str, str], Mapping[str, str]]:
         for folder in _with_modules(stack.directory / root.root):
             texts.update({_relative(stack, file): text for file, text in _texts(folder, deep=False)})
         for file in (stack.directory / each for each in root.var_files):
-            if (found := _text(file)) is not None:
+            if (found := text_of(file)) is not None:
                 texts[_relative(stack, file)] = found
     return texts, owners
 
@@ -40,11 +40,12 @@ def _texts(folder: Path, *, deep: bool = True) -> Iterator[tuple[Path, str]]:
         folders[:] = sorted(set(folders) - _SKIPPED_FOLDERS) if deep else []
         for name in sorted(names):
             file = Path(at) / name
-            if not name.endswith(_SKIPPED_ENDINGS) and (text := _text(file)) is not None:
+            if not name.endswith(_SKIPPED_ENDINGS) and (text := text_of(file)) is not None:
                 yield file, text
 
 
-def _text(file: Path) -> str | None:
+def text_of(file: Path) -> str | None:
+    """Return the text of a file; None: it is larger than 1 MB, or no text, or not there."""
     try:
         if file.stat().st_size > LARGEST:
             return None
@@ -69,7 +70,7 @@ def _with_modules(root: Path) -> Iterator[Path]:
         seen.add(folder)
         yield folder
         for file in sorted(folder.glob("*.tf")):
-            todo += [(folder / found["path"]).resolve() for found in _MODULE.finditer(_text(file) or "")]
+            todo += [(folder / found["path"]).resolve() for found in _MODULE.finditer(text_of(file) or "")]
 
 
 def _relative(stack: Stack, file: Path) -> str:

@@ -2,12 +2,11 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from lgtm_deploy.core.errors import AccessError, NotFoundError, UsageError
-from lgtm_deploy.core.ports import Balancer, Clock, ListenerRule, Reply, RolloutView, ServiceHost, Tags, Web
+from lgtm_deploy.core.ports import Balancer, Clock, ListenerRule, Login, Reply, RolloutView, ServiceHost, Tags, Web
 from lgtm_deploy.core.ports.web import url_fault
 from lgtm_deploy.core.stack import Service, Stack
 from lgtm_deploy.core.verify import grafana, tenancy
@@ -18,6 +17,7 @@ from lgtm_deploy.core.verify.finding import Finding, Level, by_service, whole_ap
 from lgtm_deploy.core.verify.reads import kind_of, read_checks, unasked_tenancy
 from lgtm_deploy.core.verify.routes import Group, arrives_at, route_groups
 from lgtm_deploy.core.verify.running import Running, running_findings
+from lgtm_deploy.steps.target_groups import group_of
 from lgtm_deploy.steps.verification.asking import Asker, each
 
 # What `traces` of an environment says where Tempo's own tasks are to be asked.
@@ -58,14 +58,6 @@ class VerificationPorts(Protocol):
     def clock(self) -> Clock:
         """The time."""
         ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Login:
-    """Headers that log in to Grafana; none: nobody gave any. `no_sources` says why data sources are not asked."""
-
-    headers: Mapping[str, str] = field(default_factory=dict)
-    no_sources: str = ""
 
 
 class Verification:
@@ -117,6 +109,15 @@ class Verification:
         ahead = skew_finding(self.asker.skews)
         return [*findings, *([ahead] if ahead else [])]
 
+    def data_sources(self, services: Sequence[Service]) -> list[Finding]:
+        """Return what Grafana finds of each of its data sources. Raises NotFoundError (no load balancer)."""
+        return [
+            found
+            for service in services
+            if kind_of(service) == "grafana"
+            for found in self._data_sources(self.place(service))
+        ]
+
     def _works(self, service: Service) -> list[Work]:
         place = self.place(service)
         checks = read_checks(service, place, self.ports.clock.now().timestamp())
@@ -163,14 +164,14 @@ class Verification:
     def _seen(self, service: Service) -> Running:
         ports = self.ports
         state = ports.host.service(service.ecs_service)
-        group = ports.balancer.target_group(service.target_group)
+        group = group_of(ports.balancer, service)
         image = state.images.get(service.container, "")
         tag = "" if "@" in image else image.rpartition(":")[2]
         return Running(
             service=service.name,
             container=service.container,
-            path=group.health_check.path,
-            targets=ports.balancer.targets(group.arn),
+            path=group.health_check.path if group else "",
+            targets=ports.balancer.targets(group.arn) if group else None,
             tasks=ports.rollouts.tasks(service.ecs_service),
             state=state,
             deployment=ports.rollouts.deployment(state.deployment) if state.deployment else None,
@@ -178,7 +179,7 @@ class Verification:
         )
 
     def _routes(self, service: Service, place: Place) -> list[Finding]:
-        if not (service.paths.moves or service.paths.keeps or service.paths.drops):
+        if not service.target_group or not (service.paths.moves or service.paths.keeps or service.paths.drops):
             return []
         rules: Sequence[ListenerRule]
         try:

@@ -1,0 +1,336 @@
+"""The part of a Terraform root that releases one service: its task definition and its ECS service.
+
+Both are found in the root's state: the service by its name and cluster, the task definition by the family that the
+service names. What a plan changes of them is written down as differences of the task definition's containers. A plan
+that is made again later is compared with these, and so is the state after a rollback. Values that are sensitive, and
+those of environment variables with the name of a secret, are words.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from typing import Any
+
+from lgtm_deploy.core.errors import RefusedError
+from lgtm_deploy.core.guard import Allowance, Late
+from lgtm_deploy.core.plan_document import NO_OP, list_of, object_of, read
+from lgtm_deploy.core.secrecy import SENSITIVE, SENSITIVE_CHANGED, UNKNOWN, scrubbed, secrets_of
+from lgtm_deploy.core.stack import Service
+from lgtm_deploy.core.start_state import StartState
+
+DEFINITION, SERVICE = "aws_ecs_task_definition", "aws_ecs_service"
+_CONTAINERS = "container_definitions"
+_GRACE = "health_check_grace_period_seconds"
+_INDEX = re.compile(r'\["(?:[^"\\]|\\.)*"\]|\[\d+\]')
+_SECRET_NAME = re.compile(r"PASSWORD|SECRET|TOKEN|KEY|CREDENTIAL", re.IGNORECASE)
+_WORDS = (SENSITIVE, SENSITIVE_CHANGED, UNKNOWN)
+_NOTHING = "nothing"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changed:
+    """One value of a task definition: its name, and what it was and will be, as JSON."""
+
+    name: str
+    before: str
+    after: str
+
+    @property
+    def is_known(self) -> bool:
+        """Whether both values can be compared: they are not words for what is sensitive or not known yet."""
+        return self.before not in _WORDS and self.after not in _WORDS
+
+    @property
+    def line(self) -> str:
+        """Return the line of the preview."""
+        return f"{self.name} {self.before} -> {self.after}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """What Terraform root `root` changes to release service `name`. An empty root: Terraform does not release it.
+
+    `definition` and `service` are addresses. `arn` is the revision that the state has. `reference` is the image that
+    the planned task definition names, and `tag` its tag. `replaces`: the task definition is replaced; `deploys`: the
+    ECS service is given the new revision by Terraform itself. `start` is what a rollback returns to.
+    """
+
+    name: str = ""
+    root: str = ""
+    definition: str = ""
+    service: str = ""
+    arn: str = ""
+    reference: str = ""
+    tag: str = ""
+    replaces: bool = False
+    deploys: bool = False
+    changed: tuple[Changed, ...] = ()
+    start: StartState = field(default_factory=StartState)
+
+    @property
+    def changes(self) -> bool:
+        """Whether Terraform has anything to apply."""
+        return self.replaces or self.deploys
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Return the addresses that are planned, and nothing else."""
+        return (self.definition, self.service)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Return what changes, a line each, as it is approved."""
+        found = [f"- replace {self.definition}"] if self.replaces else []
+        found += [f"    {each.line}" for each in self.changed]
+        found += [f"~ {self.service}: task_definition"] if self.deploys else []
+        return tuple(found)
+
+    def unlike(self, other: "Release") -> tuple[str, ...]:
+        """Return the lines that only one of the two has."""
+        mine, theirs = set(self.lines), set(other.lines)
+        return (
+            *(f"approved, and not planned now: {line.strip()}" for line in self.lines if line not in theirs),
+            *(f"planned now, and not approved: {line.strip()}" for line in other.lines if line not in mine),
+        )
+
+    def astray(self, back: "Release") -> tuple[str, ...]:
+        """Return what the plan `back` would not bring back, a line each."""
+        wanted = {(each.name, each.before) for each in self.changed if each.is_known}
+        given = {(each.name, each.after) for each in back.changed if each.is_known}
+        names = {each.name for each in self.changed}
+        lines = [f"{name} would not be {value} again" for name, value in sorted(wanted - given)]
+        lines += [f"{each.name} would change, too" for each in back.changed if each.name not in names]
+        return tuple(lines)
+
+    def still_changed(self, known: Mapping[str, Any]) -> str:
+        """Return what the task definition of the state, as `known`, has not got back; empty when it is as it was."""
+        now = dict(_flat(_containers(known.get(_CONTAINERS))))
+        for each in self.changed:
+            if each.is_known and _spelled(each.name, now.get(each.name), set()) != each.before:
+                return f"{self.definition}: {each.name} is not {each.before} again"
+        return ""
+
+    @property
+    def can_tell(self) -> bool:
+        """Whether the state tells that the change is there: some changed value is not a word."""
+        return any(each.is_known for each in self.changed)
+
+
+def released(
+    service: Service, cluster: str, root: str, state: Mapping[str, Mapping[str, Any]], document: Mapping[str, Any]
+) -> Release:
+    """Return what the plan `document` of the root changes of a service; an empty document changes nothing.
+
+    `state` is what the root's state has, by address. Raises RefusedError: the root does not manage the service or its
+    task definition, or it does in a way that cannot be released.
+    """
+    address = _service_in(state, service, cluster, root)
+    definition = _definition_of(state, address, service, root)
+    entries = {str(object_of(each).get("address")): object_of(each) for each in list_of(document, "resource_changes")}
+    secrets = secrets_of(document)
+    entry = entries.get(definition)
+    after = _after(entry, state[definition])
+    reference = _image(after, service, definition)
+    name, _, digest = reference.partition("@")
+    repository, _, tag = name.rpartition(":")
+    if digest or not repository or "/" in tag:
+        raise RefusedError(
+            f"{definition} names the image {reference}, and not a tag of {service.repository}.",
+            resolution="Name the image as `repository:tag`, or use `task_definition: live`.",
+        )
+    if repository != service.repository and not repository.endswith(f"/{service.repository}"):
+        raise RefusedError(
+            f"{definition} names the image {reference}, which is not in {service.repository}.",
+            resolution=f"Correct `repository` of service '{service.name}' in the stack file, or the task definition.",
+        )
+    waits = object_of(object_of(entries.get(address, {}).get("change")).get("after")) or state[address]
+    if waits.get("wait_for_steady_state") is True:
+        raise RefusedError(
+            f"{address} has `wait_for_steady_state = true`: the apply would wait for a health check that moves after"
+            " it.",
+            resolution="Remove it: lgtm-deploy waits for the deployment itself.",
+        )
+    found = read(entry) if entry else None
+    served = read(entries[address]) if address in entries else None
+    return Release(
+        name=service.name,
+        root=root,
+        definition=definition,
+        service=address,
+        arn=str(state[definition].get("arn") or ""),
+        reference=reference,
+        tag=tag,
+        replaces=found is not None and found.verb == "replace",
+        deploys=served is not None and any(each.path[:1] == ("task_definition",) for each in served.differences),
+        changed=tuple(_changed(entry, secrets)) if entry and found and found.actions != NO_OP else (),
+    )
+
+
+def allowed(releases: Sequence[Release], *, held: bool = False) -> tuple[Allowance, ...]:
+    """Return what a plan of these releases may change. `held`: the grace period, which the run holds meanwhile, too."""
+    found: list[Allowance] = []
+    for each in releases:
+        attributes = ("task_definition", _GRACE) if held else ("task_definition",)
+        found.append(Allowance(type=DEFINITION, name=each.definition, actions=("replace",)))
+        found.append(Late(type=SERVICE, name=each.service, attributes=attributes, late=("task_definition",)))
+    return tuple(found)
+
+
+def guardable(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the document as the guard judges it.
+
+    Left out are data sources that look up a task definition, and outputs that follow from a new revision: both are
+    known after the apply only. A plan of some targets is never complete, and this is wanted here.
+    """
+    changes = [each for each in list_of(document, "resource_changes") if not _looks_up(object_of(each))]
+    outputs = {
+        name: change
+        for name, change in object_of(document.get("output_changes")).items()
+        if object_of(change).get("after_unknown") in (None, False, {}, [])
+    }
+    return {**document, "resource_changes": changes, "output_changes": outputs, "complete": True}
+
+
+def more_replaced(document: Mapping[str, Any], releases: Sequence[Release]) -> tuple[str, ...]:
+    """Return what else than its containers a replacement changes of a task definition, a line each.
+
+    The provider reads `""` and `{}` back for what is not set, and plans `null` for a new one (AWS provider 6).
+    """
+    mine = {each.definition for each in releases}
+    secrets = secrets_of(document)
+    lines: list[str] = []
+    for entry in list_of(document, "resource_changes"):
+        found = read(entry)
+        if found is None or found.address not in mine or found.verb != "replace":
+            continue
+        lines += [
+            f"{found.address}: {scrubbed(str(each), secrets)} is not allowed"
+            for each in found.differences
+            if each.path[:1] != (_CONTAINERS,) and not each.unknown and (each.before or each.after)
+        ]
+    return tuple(lines)
+
+
+def _looks_up(entry: Mapping[str, Any]) -> bool:
+    return entry.get("mode") == "data" and entry.get("type") == DEFINITION
+
+
+def _service_in(state: Mapping[str, Mapping[str, Any]], service: Service, cluster: str, root: str) -> str:
+    found = [
+        address
+        for address, known in state.items()
+        if _type_of(address) == SERVICE
+        and known.get("name") == service.ecs_service
+        and str(known.get("cluster") or "").rpartition("/")[2] == cluster
+    ]
+    if len(found) == 1:
+        return found[0]
+    raise RefusedError(
+        f"Terraform root '{root}' has {'no' if not found else 'more than one'} aws_ecs_service"
+        f" '{service.ecs_service}' in cluster {cluster}.",
+        resolution=f"Correct `task_definition` of service '{service.name}' in the stack file.",
+    )
+
+
+def _definition_of(state: Mapping[str, Mapping[str, Any]], address: str, service: Service, root: str) -> str:
+    named = str(state[address].get("task_definition") or "")
+    family = named.rpartition("/")[2].partition(":")[0]
+    found = [each for each, known in state.items() if _type_of(each) == DEFINITION and known.get("family") == family]
+    if len(found) == 1:
+        return found[0]
+    raise RefusedError(
+        f"Terraform root '{root}' has {'no' if not found else 'more than one'} aws_ecs_task_definition of the family"
+        f" '{family}', which {address} runs.",
+        resolution=f"Use `task_definition: live` for service '{service.name}', or manage its task definition there.",
+    )
+
+
+def _type_of(address: str) -> str:
+    parts = _INDEX.sub("", address).split(".")
+    return parts[-2] if len(parts) > 1 else ""
+
+
+def _after(entry: Mapping[str, Any] | None, known: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The task definition as planned; where the plan does not know it, as the state has it."""
+    if entry is None:
+        return known
+    change = object_of(entry.get("change"))
+    if object_of(change.get("after_unknown")).get(_CONTAINERS) is True:
+        raise RefusedError(
+            f"{entry.get('address')}: its containers are known after the apply only, so that nobody can approve them.",
+            resolution="Apply what they depend on first.",
+        )
+    return object_of(change.get("after")) or known
+
+
+def _image(definition: Mapping[str, Any], service: Service, address: str) -> str:
+    containers = _containers(definition.get(_CONTAINERS))
+    image = object_of(containers.get(service.container)).get("image")
+    if isinstance(image, str) and image:
+        return image
+    raise RefusedError(
+        f"{address} has no container '{service.container}' with an image.",
+        resolution=f"Correct `container` of service '{service.name}' in the stack file.",
+    )
+
+
+def _changed(entry: Mapping[str, Any], secrets: Set[str]) -> Iterator[Changed]:
+    change = object_of(entry.get("change"))
+    hidden = [object_of(change.get(f"{side}_sensitive")).get(_CONTAINERS) for side in ("before", "after")]
+    before, after = (object_of(change.get(side)).get(_CONTAINERS) for side in ("before", "after"))
+    if any(hidden):
+        if before != after:
+            yield Changed(name="containers", before=SENSITIVE, after=SENSITIVE_CHANGED)
+        return
+    now, then = dict(_flat(_containers(before))), dict(_flat(_containers(after)))
+    for name in dict.fromkeys((*now, *then)):
+        if now.get(name) != then.get(name):
+            old, new = (_spelled(name, side.get(name), secrets) for side in (now, then))
+            yield Changed(name=name, before=old, after=SENSITIVE_CHANGED if new == SENSITIVE else new)
+
+
+def _spelled(name: str, value: Any, secrets: Set[str]) -> str:
+    if value is None:
+        return _NOTHING
+    if ".environment." in name and _SECRET_NAME.search(name.rpartition(".")[2]):
+        return SENSITIVE
+    text = scrubbed(json.dumps(value, ensure_ascii=False, sort_keys=True), secrets)
+    return SENSITIVE if SENSITIVE in text else str(text)
+
+
+def _containers(text: Any) -> Mapping[str, Any]:
+    """Container definitions (JSON) by container name; empty where they cannot be read."""
+    try:
+        listed = json.loads(text) if isinstance(text, str) else text
+    except ValueError:
+        return {}
+    listed = listed if isinstance(listed, list) else []
+    return {str(object_of(each).get("name")): object_of(each) for each in listed}
+
+
+def _flat(containers: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Each value by a name such as `tempo.environment.LOG_LEVEL`. AWS's defaults count as absent."""
+    for container, values in containers.items():
+        for key, value in object_of(values).items():
+            if key == "name":
+                continue
+            if key in ("environment", "secrets") and isinstance(value, list):
+                for each in value:
+                    item = object_of(each)
+                    yield f"{container}.{key}.{item.get('name')}", item.get("value", item.get("valueFrom"))
+            elif key == "portMappings" and isinstance(value, list):
+                yield from ((f"{container}.{key}", list(map(_port, value))) for _ in value[:1])
+            elif value and not (key == "essential" and value is True):
+                # ECS adds empty lists, zeros and `essential: true` (AWS: ContainerDefinition).
+                yield f"{container}.{key}", value
+
+
+def _port(mapping: Any) -> Mapping[str, Any]:
+    """A port mapping without its defaults: TCP, and under awsvpc the container's own port (AWS: PortMapping)."""
+    known = dict(object_of(mapping))
+    if known.get("hostPort") in (known.get("containerPort"), 0):
+        known.pop("hostPort", None)
+    if known.get("protocol") == "tcp":
+        known.pop("protocol")
+    return {name: value for name, value in known.items() if value}

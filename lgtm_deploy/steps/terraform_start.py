@@ -1,0 +1,73 @@
+"""The start state of a Terraform root: the files, or the variables, whose plan is empty before anything changes.
+
+Each candidate costs a plan, so they are tried in the order of their likelihood, and the first one ends the search: the
+commit of the last apply that the journal knows, HEAD and the commits before it that changed the root's files, and the
+files that were kept when the root was applied on this machine. Declared variables come before all of them, without a
+plan, where they set all that will change.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from lgtm_deploy.core.errors import PermanentError
+from lgtm_deploy.core.ports import PlannedChanges, Ports, Progress
+from lgtm_deploy.core.stack import Stack
+from lgtm_deploy.core.start_state import StartState
+from lgtm_deploy.core.touched import Touched
+from lgtm_deploy.steps.terraform_roots import plan_from, revision_of, settings, sources_of, start_files
+
+# More commits of one root since its last apply are rare, and each costs 5 to 20 s.
+_COMMITS = 20
+
+
+def find_start(
+    stack: Stack, ports: Ports, name: str, progress: Progress, *, touched: Sequence[Touched] = ()
+) -> StartState:
+    """Return how the root comes back once a plan that changes something was applied.
+
+    `touched` is what declared variables may bring back; none: variables are no way. Raises TransientError.
+    """
+    if touched and not _beside_variables(stack, touched):
+        return StartState(kind="variables")
+    candidates = [*_revisions(stack, ports, name), *_kept(ports, name)]
+    for number, start in enumerate(candidates, start=1):
+        what = start.commit[:8] if start.commit else f"applied on {start.at[:16]}"
+        progress(f"looking for the start state of {name}: {what} ({number} of {len(candidates)})")
+        try:
+            with start_files(ports, name, start, purpose="start") as there:
+                _, planned = plan_from(stack, ports, name, there, progress, purpose="start")
+        except PermanentError:
+            # It is not a root that can be planned today.
+            continue
+        if _is_empty(planned):
+            return start
+    tried = f"{len(candidates)} tried" if candidates else "there is none to try"
+    return StartState(kind="none", why_not=f"no Git revision and no files applied before match what runs ({tried})")
+
+
+def _beside_variables(stack: Stack, touched: Sequence[Touched]) -> bool:
+    """Whether something is touched that no declared variable sets. Outputs follow from what is set."""
+    known = {(each.target_group, each.path) for each in settings(stack)}
+    return any(
+        not each.is_update or any((each.named, path) not in known for path in each.attributes)
+        for each in touched
+        if each.type != "output"
+    )
+
+
+def _revisions(stack: Stack, ports: Ports, name: str) -> Iterator[StartState]:
+    now = revision_of(stack, ports, name)
+    last, why_not = ports.applied.last(name)
+    commits = [last.commit] if last.commit and not why_not else []
+    listed = list(ports.source.commits(sources_of(stack, ports, name), _COMMITS))
+    # The newest one is what is planned to be applied, unless the files differ from it.
+    commits += listed if now.dirty else listed[1:]
+    yield from (StartState(kind="revision", commit=commit) for commit in dict.fromkeys(commits))
+
+
+def _kept(ports: Ports, name: str) -> Iterator[StartState]:
+    yield from (StartState(kind="files", digest=each.digest, at=each.at) for each in ports.kept.kept(name))
+
+
+def _is_empty(planned: PlannedChanges) -> bool:
+    # A plan that changes outputs alone has a document, and is not empty.
+    return not planned.changes and not planned.document

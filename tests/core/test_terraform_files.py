@@ -1,0 +1,152 @@
+"""Terraform files: values that they say themselves, and the ECS services that they declare."""
+
+from typing import Any
+
+import pytest
+
+from lgtm_deploy.core.terraform_files import UNKNOWN, DeclaredService, NotHclError, RootFiles, declared_services
+from lgtm_deploy.core.terraform_files.values import Scope, Template, fit
+
+SERVICE = """
+resource "aws_ecs_service" "this" {{
+  name            = {name}
+  task_definition = {definition}
+  {lifecycle}
+}}
+"""
+OWN = "aws_ecs_task_definition.this.arn"
+
+
+def root(main: str, *, values: dict[str, str] | None = None, **modules: str) -> RootFiles:
+    folders = {f"modules/{name}": {f"modules/{name}/main.tf": text} for name, text in modules.items()}
+    files = {"root": {"root/main.tf": main}, **folders}
+    return RootFiles(name="ecs", folder="root", modules=files, values=values or {})
+
+
+def service(name: str = '"tempo"', definition: str = OWN, lifecycle: str = "") -> str:
+    return SERVICE.format(name=name, definition=definition, lifecycle=lifecycle)
+
+
+def only(files: RootFiles) -> DeclaredService:
+    [found] = declared_services(files)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("var.versions.tempo", "2.9.0"),
+        ('var.versions["tempo"]', "2.9.0"),
+        ("local.name", "lgtm-prod"),
+        ('"${local.name}-tempo"', "lgtm-prod-tempo"),
+        ('toset(["a", "b"])', ["a", "b"]),
+        ("{ for name, one in var.versions : name => { image = one } }", {"tempo": UNKNOWN}),
+        ("{ for name, one in var.versions : one => name }", UNKNOWN),
+        ("local.round", UNKNOWN),
+        ("var.nothing", UNKNOWN),
+        ("aws_lb.this.arn", UNKNOWN),
+        ("upper(var.project)", UNKNOWN),
+        ('"a" == "b"', UNKNOWN),
+        ("3", 3),
+        ("null", None),
+    ],
+)
+def test_an_expression_has_the_value_that_the_files_say(expression: str, value: Any) -> None:
+    scope = Scope(
+        variables={"versions": {"tempo": "2.9.0"}, "project": "lgtm"},
+        locals={"name": '"${var.project}-prod"', "round": "${local.round}"},
+    )
+
+    assert scope.expression(expression) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("lgtm-prod-tempo", "yes"),
+        ("lgtm-prod-loki", "no"),
+        (Template(("lgtm-", None, "-tempo")), "perhaps"),
+        (Template(("lgtm-", None, "-loki")), "no"),
+        (UNKNOWN, "perhaps"),
+        (3, "no"),
+    ],
+)
+def test_a_name_that_is_not_whole_may_be_the_one(value: Any, found: str) -> None:
+    assert fit(value, "lgtm-prod-tempo") == found
+
+
+def test_a_variable_is_taken_from_the_last_file_that_sets_it() -> None:
+    main = 'variable "versions" {\n  default = { tempo = "1" }\n}\nvariable "plain" {\n  default = "x"\n}\n'
+    files = root(
+        main, values={"a.tfvars": 'versions = { tempo = "2" }', "b.tfvars.json": '{"versions": {"tempo": "3"}}'}
+    )
+
+    assert root(main).variable("versions.tempo") == "1"
+    assert files.variable("versions.tempo") == "3"
+    assert files.variable("plain") == "x"
+    assert files.variable("versions.loki") is UNKNOWN
+
+
+def test_a_service_in_a_module_has_the_name_that_it_is_given() -> None:
+    main = """
+module "one" {
+  for_each = toset(["tempo", "loki"])
+  source   = "../modules/service"
+  name     = "${var.prefix}-${each.key}"
+}
+variable "prefix" {
+  default = "lgtm"
+}
+"""
+    module = 'variable "name" {}\n' + service("var.name", lifecycle="lifecycle { ignore_changes = [desired_count] }")
+
+    found = declared_services(root(main, service=module))
+
+    assert [(each.name, each.ignores, each.place, each.ignore_line) for each in found] == [
+        ("lgtm-tempo", False, "modules/service/main.tf:3", 6),
+        ("lgtm-loki", False, "modules/service/main.tf:3", 6),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "ignores"),
+    [
+        (service(), False),
+        (service(lifecycle="lifecycle { ignore_changes = [desired_count] }"), False),
+        (service(lifecycle="lifecycle { ignore_changes = [desired_count, task_definition] }"), True),
+        (service(lifecycle="lifecycle { ignore_changes = all }"), True),
+        (service(definition="data.aws_ecs_task_definition.newest.arn"), True),
+        (service(definition="aws_ecs_task_definition.this.family"), True),
+        (
+            service(definition="local.newest") + 'locals {\n  newest = "${data.aws_ecs_task_definition.t.arn}"\n}\n',
+            True,
+        ),
+    ],
+)
+def test_a_service_stays_on_what_others_deploy_where_its_block_says_so(text: str, ignores: bool) -> None:
+    assert only(root(text)).ignores is ignores
+
+
+def test_a_module_from_elsewhere_has_a_switch_of_its_own() -> None:
+    call = (
+        'module "tempo" {{\n  source = "terraform-aws-modules/ecs/aws//modules/service"\n  name = "tempo"\n{more}}}\n'
+    )
+
+    plain = only(root(call.format(more="")))
+    ignoring = only(root(call.format(more="  ignore_task_definition_changes = true\n")))
+
+    assert (plain.manages("tempo"), plain.ignores, plain.place) == ("yes", False, "root/main.tf:1")
+    assert ignoring.ignores
+
+
+def test_a_file_that_cannot_be_parsed_is_named_with_its_line() -> None:
+    files = root(service() + "x = \n")
+
+    with pytest.raises(NotHclError):
+        declared_services(files)
+    [(file, fault)] = files.unreadable()
+    assert (file, fault.line) == ("root/main.tf", 7)
+
+
+def test_a_root_without_services_is_not_parsed() -> None:
+    assert declared_services(root("this is = = no Terraform")) == []

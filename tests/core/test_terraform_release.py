@@ -1,0 +1,280 @@
+"""What a plan of a Terraform root changes of one service's task definition, found, told and compared."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from lgtm_deploy.core.errors import RefusedError
+from lgtm_deploy.core.guard import breaches
+from lgtm_deploy.core.stack import Service
+from lgtm_deploy.core.terraform_release import Release, allowed, guardable, more_replaced, released
+
+GRAFANA = Service(name="grafana", repository="team/lgtm-grafana", ecs_service="obs-grafana", container="grafana")
+ARN = "arn:aws:ecs:eu-west-1:123456789012:task-definition/grafana:7"
+REPOSITORY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/lgtm-grafana"
+DEFINITION = 'module.ecs["a.b"].module.grafana.aws_ecs_task_definition.this'
+SERVICE = 'module.ecs["a.b"].aws_ecs_service.this["graf.ana"]'
+
+
+def container(tag: str, **values: Any) -> dict[str, Any]:
+    return {"name": "grafana", "image": f"{REPOSITORY}:{tag}", **values}
+
+
+def as_aws_has_it(made: dict[str, Any]) -> dict[str, Any]:
+    """With what ECS adds to a container definition."""
+    return {"cpu": 0, "essential": True, "mountPoints": [], "volumesFrom": [], "systemControls": [], **made}
+
+
+def state(*containers: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    return {
+        DEFINITION: {"family": "grafana", "arn": ARN, "container_definitions": json.dumps(containers)},
+        "aws_ecs_task_definition.other": {"family": "other", "arn": "x", "container_definitions": "[]"},
+        SERVICE: {"name": "obs-grafana", "cluster": "arn:aws:ecs:eu-west-1:1:cluster/obs", "task_definition": ARN},
+        "aws_ecs_service.other": {"name": "obs-grafana", "cluster": "another", "task_definition": "other:1"},
+    }
+
+
+def entry(address: str, type: str, actions: list[str], **change: Any) -> dict[str, Any]:
+    change = {"before_sensitive": {}, "after_sensitive": {}, "after_unknown": {}, **change}
+    return {
+        "address": address,
+        "mode": "managed",
+        "type": type,
+        "name": "this",
+        "change": {"actions": actions, **change},
+    }
+
+
+def replaced(
+    before: Mapping[str, Any], after: Mapping[str, Any], *, order: tuple[str, str] = ("delete", "create"), **change: Any
+) -> dict[str, Any]:
+    old = {"family": "grafana", "cpu": "256", "arn": ARN, "revision": 7, "container_definitions": json.dumps([before])}
+    new = {"family": "grafana", "cpu": "256", "container_definitions": json.dumps([after])}
+    unknown = {"arn": True, "revision": True, "id": True}
+    made = {"before": old, "after": new, "after_unknown": unknown, "replace_paths": [["container_definitions"]]}
+    return entry(DEFINITION, "aws_ecs_task_definition", list(order), **{**made, **change})
+
+
+def updated(**after: Any) -> dict[str, Any]:
+    before = {"name": "obs-grafana", "cluster": "obs", "task_definition": ARN, "desired_count": 1}
+    new = {"name": "obs-grafana", "cluster": "obs", "desired_count": 1, **after}
+    return entry(
+        SERVICE, "aws_ecs_service", ["update"], before=before, after=new, after_unknown={"task_definition": True}
+    )
+
+
+def document(*entries: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    return {"format_version": "1.2", "resource_changes": list(entries), "complete": True, **more}
+
+
+def found(known: Mapping[str, Mapping[str, Any]], shown: Mapping[str, Any]) -> Release:
+    return released(GRAFANA, "obs", "ecs", known, shown)
+
+
+def judged(shown: Mapping[str, Any], release: Release) -> tuple[str, ...]:
+    return (*breaches(guardable(shown), allowed([release])), *more_replaced(shown, [release]))
+
+
+OLD, NEW = container("1"), container("2")
+CHANGE = document(replaced(OLD, NEW), updated())
+
+
+def test_service_and_task_definition_are_found_through_modules_and_keys() -> None:
+    release = found(state(OLD), CHANGE)
+
+    assert (release.definition, release.service, release.arn) == (DEFINITION, SERVICE, ARN)
+    assert (release.reference, release.tag) == (f"{REPOSITORY}:2", "2")
+    assert (release.replaces, release.deploys, release.changes) == (True, True, True)
+    assert judged(CHANGE, release) == ()
+
+
+def test_a_root_that_changes_nothing_has_the_image_of_its_state() -> None:
+    release = found(state(as_aws_has_it(OLD)), {})
+
+    assert (release.tag, release.changes, release.lines) == ("1", False, ())
+
+
+def test_both_orders_of_a_replacement_are_allowed() -> None:
+    shown = document(replaced(OLD, NEW, order=("create", "delete")), updated())
+
+    assert judged(shown, found(state(OLD), shown)) == ()
+
+
+def test_what_the_provider_reads_back_for_what_is_not_set_is_no_change() -> None:
+    read_back = {"container_definitions": json.dumps([OLD]), "ipc_mode": "", "tags": {}, "volume": []}
+    planned = {"container_definitions": json.dumps([NEW]), "ipc_mode": None, "tags": None, "volume": []}
+    change = entry(DEFINITION, "aws_ecs_task_definition", ["delete", "create"], before=read_back, after=planned)
+    shown = document(change, updated())
+
+    assert judged(shown, found(state(OLD), shown)) == ()
+
+
+def test_where_task_definitions_are_ignored_only_a_revision_is_registered() -> None:
+    shown = document(replaced(OLD, NEW))
+
+    release = found(state(OLD), shown)
+
+    assert (release.replaces, release.deploys) == (True, False)
+    assert judged(shown, release) == ()
+
+
+def test_what_ecs_adds_is_no_change_and_the_rest_is_told_by_name() -> None:
+    before = as_aws_has_it(
+        container(
+            "1",
+            environment=[{"name": "A", "value": "1"}, {"name": "B", "value": "b"}],
+            portMappings=[{"containerPort": 3000, "hostPort": 3000, "protocol": "tcp"}],
+        )
+    )
+    after = container(
+        "2",
+        environment=[{"name": "B", "value": "b"}, {"name": "A", "value": "2"}],
+        portMappings=[{"containerPort": 3000}],
+        cpu=128,
+    )
+    shown = document(replaced(before, after), updated())
+
+    names = {each.name: (each.before, each.after) for each in found(state(before), shown).changed}
+
+    assert names == {
+        "grafana.image": (f'"{REPOSITORY}:1"', f'"{REPOSITORY}:2"'),
+        "grafana.environment.A": ('"1"', '"2"'),
+        "grafana.cpu": ("nothing", "128"),
+    }
+
+
+def test_no_secret_is_told_and_none_is_compared() -> None:
+    before = container("1", environment=[{"name": "GF_PASSWORD", "value": "canary-one"}])
+    after = container("2", environment=[{"name": "GF_PASSWORD", "value": "canary-two"}])
+    shown = document(replaced(before, after), updated())
+
+    release = found(state(before), shown)
+
+    assert "canary" not in str(release)
+    assert "grafana.environment.GF_PASSWORD (sensitive value) -> (sensitive value, changed)" in str(release.lines)
+
+
+def test_containers_that_are_sensitive_as_a_whole_are_told_to_change() -> None:
+    marks = {"container_definitions": True}
+    before = container("1", environment=[{"name": "A", "value": "canary-one"}])
+    shown = document(replaced(before, NEW, before_sensitive=marks, after_sensitive=marks), updated())
+
+    release = found(state(before), shown)
+
+    assert (release.tag, release.can_tell) == ("2", False)
+    assert "canary" not in str(release)
+    assert judged(shown, release) == ()
+
+
+@pytest.mark.parametrize(
+    ("shown", "line"),
+    [
+        (document(replaced(OLD, NEW), updated(desired_count=3)), "desired_count 1 -> 3 is not allowed"),
+        (
+            document(
+                entry(
+                    DEFINITION,
+                    "aws_ecs_task_definition",
+                    ["delete", "create"],
+                    before={"cpu": "256", "container_definitions": json.dumps([OLD])},
+                    after={"cpu": "512", "container_definitions": json.dumps([NEW])},
+                )
+            ),
+            'cpu "256" -> "512" is not allowed',
+        ),
+        (
+            document(replaced(OLD, NEW), entry("aws_ecs_task_definition.other", "aws_ecs_task_definition", ["create"])),
+            "aws_ecs_task_definition.other: would be created",
+        ),
+        (
+            document(
+                replaced(OLD, NEW),
+                {
+                    **entry("data.aws_ami.x", "aws_ami", ["read"], before=None, after={}),
+                    "mode": "data",
+                },
+            ),
+            "a data source that is read only during the apply",
+        ),
+        (
+            document(
+                replaced(OLD, NEW),
+                output_changes={"a": {"actions": ["update"], "before": "x", "after": "y", "after_unknown": False}},
+            ),
+            "output.a",
+        ),
+    ],
+)
+def test_nothing_else_may_change(shown: Mapping[str, Any], line: str) -> None:
+    lines = judged(shown, found(state(OLD), shown))
+
+    assert any(line in each for each in lines), lines
+
+
+def test_a_data_source_of_the_newest_revision_and_outputs_that_follow_are_no_further_change() -> None:
+    looked_up = entry("data.aws_ecs_task_definition.x", "aws_ecs_task_definition", ["read"], before=None, after={})
+    output = {"actions": ["update"], "before": ARN, "after_unknown": True}
+    shown = document(replaced(OLD, NEW), {**looked_up, "mode": "data"}, updated(), output_changes={"arn": output})
+
+    assert judged(shown, found(state(OLD), shown)) == ()
+
+
+def test_a_plan_that_is_made_again_has_to_have_the_same_lines() -> None:
+    approved = found(state(OLD), CHANGE)
+    assert approved.unlike(found(state(OLD), CHANGE)) == ()
+
+    other = found(state(OLD), document(replaced(OLD, container("3")), updated()))
+
+    assert approved.unlike(other) == (
+        f'approved, and not planned now: grafana.image "{REPOSITORY}:1" -> "{REPOSITORY}:2"',
+        f'planned now, and not approved: grafana.image "{REPOSITORY}:1" -> "{REPOSITORY}:3"',
+    )
+
+
+def test_a_way_back_has_to_bring_back_each_value_and_nothing_else() -> None:
+    release = found(state(OLD), CHANGE)
+
+    back = found(state(NEW), document(replaced(NEW, OLD), updated()))
+    assert release.astray(back) == ()
+
+    other = found(state(NEW), document(replaced(NEW, container("0", cpu=1)), updated()))
+    assert release.astray(other) == (
+        f'grafana.image would not be "{REPOSITORY}:1" again',
+        "grafana.cpu would change, too",
+    )
+
+
+def test_the_state_tells_whether_it_is_back() -> None:
+    release = found(state(OLD), CHANGE)
+
+    assert release.still_changed({"container_definitions": json.dumps([as_aws_has_it(OLD)])}) == ""
+    assert "grafana.image is not" in release.still_changed({"container_definitions": json.dumps([NEW])})
+    assert release.still_changed({})
+
+
+def test_containers_that_are_known_after_the_apply_only_are_refused() -> None:
+    unknown = {"container_definitions": True}
+    shown = document(replaced(OLD, NEW, after_unknown=unknown))
+
+    with pytest.raises(RefusedError, match="nobody can approve them"):
+        found(state(OLD), shown)
+
+
+def test_a_service_that_is_there_twice_is_refused() -> None:
+    known = state(OLD)
+    known["aws_ecs_service.twin"] = known[SERVICE]
+
+    with pytest.raises(RefusedError, match="more than one aws_ecs_service"):
+        found(known, {})
+
+
+def test_a_service_without_the_container_is_refused() -> None:
+    with pytest.raises(RefusedError, match="no container 'grafana'"):
+        found(state({"name": "sidecar", "image": "x:1"}), {})
+
+
+def test_an_image_of_another_repository_is_refused() -> None:
+    with pytest.raises(RefusedError, match="which is not in team/lgtm-grafana"):
+        found(state({"name": "grafana", "image": "docker.io/grafana/grafana:1"}), {})
