@@ -20,13 +20,14 @@ from lgtm_deploy.sandbox.cloud import (
     wipe_state,
 )
 from lgtm_deploy.sandbox.connection import Connection, connect, save, saved
-from lgtm_deploy.sandbox.engine import Engine, engine_held, find_engine, stop_engine, stop_idle_engine
+from lgtm_deploy.sandbox.engine import Engine, answers, engine_held, find_engine, stop_engine, stop_idle_engine
 from lgtm_deploy.sandbox.files import locked
 from lgtm_deploy.sandbox.home import Home, Place, home_for
 from lgtm_deploy.sandbox.image_choice import Choice, Wanted, wanted_by
 from lgtm_deploy.sandbox.installation import ensure_ministack
+from lgtm_deploy.sandbox.leftovers import unmount_below
 from lgtm_deploy.sandbox.ports import LOOPBACK, SandboxPorts, ports_for
-from lgtm_deploy.sandbox.removal import remove_containers, remove_everything, unmount_below
+from lgtm_deploy.sandbox.removal import remove_containers, remove_everything
 from lgtm_deploy.sandbox.settings import client_environment
 from lgtm_deploy.sandbox.settled import wait_settled
 from lgtm_deploy.sandbox.start_state import key_of, start_files
@@ -39,17 +40,21 @@ _APPLIED = "applied"
 
 @dataclass(frozen=True, kw_only=True)
 class SandboxStatus:
-    """What is known of a sandbox. `connection` is None when it is not up; `answers` says whether its cloud does."""
+    """What is known of a sandbox. `connection` is None when it is not up.
+
+    `answers` and `engine_answers` say whether its local AWS and its Docker Engine do.
+    """
 
     name: str
     connection: Connection | None
     answers: bool
+    engine_answers: bool
     folder: Path
 
     @property
     def is_up(self) -> bool:
         """Whether it can be used."""
-        return self.connection is not None and self.answers
+        return self.connection is not None and self.answers and self.engine_answers
 
 
 def up(stack: Stack, name: str, progress: Progress, *, fresh: bool = False, wanted: Wanted | None = None) -> Connection:
@@ -64,10 +69,12 @@ def up(stack: Stack, name: str, progress: Progress, *, fresh: bool = False, want
     home = home_for(stack.directory)
     place = home.place(name)
     with locked(place.path / "lock", progress, f"waiting for another command on the sandbox '{name}'"):
-        if not fresh and status(home, name).is_up:
-            connection = connect(home, name)
-            connection.choice.refuse_unless(wanted, name)
-            return connection
+        found = status(home, name)
+        if found.connection and found.is_up and not fresh:
+            found.connection.choice.refuse_unless(wanted, name)
+            return found.connection
+        if found.connection and not found.engine_answers:
+            progress(f"the Docker Engine of the sandbox '{name}' does not answer")
         return _start(home, place, stack, progress, wanted, fresh=fresh)
 
 
@@ -100,9 +107,15 @@ def status(home: Home, name: str) -> SandboxStatus:
     try:
         connection = connect(home, name)
     except NotFoundError:
-        return SandboxStatus(name=name, connection=None, answers=False, folder=place.path)
+        return SandboxStatus(name=name, connection=None, answers=False, engine_answers=False, folder=place.path)
     port = int(connection.endpoint.rpartition(":")[2])
-    return SandboxStatus(name=name, connection=connection, answers=is_healthy(port), folder=place.path)
+    return SandboxStatus(
+        name=name,
+        connection=connection,
+        answers=is_healthy(port),
+        engine_answers=answers(connection.docker_host),
+        folder=place.path,
+    )
 
 
 def remove(home: Home, progress: Progress) -> None:

@@ -41,5 +41,5 @@ def test_of_services_that_share_a_repository_it_is_the_one_with_the_container() 
     loki = Service(name="loki", repository="lgtm-tempo", container="loki")
 
     assert image("lgtm-tempo", "tempo").service([loki, TEMPO]) is TEMPO
-    with pytest.raises(PermanentError, match="'app' of task definition lgtm-tempo:1 names lgtm-tempo:2.9.0, and loki"):
+    with pytest.raises(PermanentError, match=r"'app' of task definition lgtm-tempo:1 names lgtm-tempo:2.9.0, and loki"):
         image("lgtm-tempo", "app").service([loki, TEMPO])
