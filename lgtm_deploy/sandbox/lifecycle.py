@@ -28,6 +28,7 @@ from lgtm_deploy.sandbox.installation import ensure_ministack
 from lgtm_deploy.sandbox.leftovers import unmount_below
 from lgtm_deploy.sandbox.ports import LOOPBACK, SandboxPorts, ports_for
 from lgtm_deploy.sandbox.removal import remove_containers, remove_everything
+from lgtm_deploy.sandbox.secrets import secret_values
 from lgtm_deploy.sandbox.settings import client_environment
 from lgtm_deploy.sandbox.settled import wait_settled
 from lgtm_deploy.sandbox.start_state import key_of, start_files
@@ -153,7 +154,8 @@ class _Start:
         from lgtm_deploy.sandbox.images import standin_arguments  # noqa: PLC0415 - imports the SDKs
         from lgtm_deploy.sandbox.vendor_images import choose_images  # noqa: PLC0415 - imports the SDKs
 
-        # First: a sandbox that runs stays as it is when there are no such images.
+        # First: a sandbox that runs stays as it is when there are no such images or secrets.
+        secret_values(stack)
         files = start_files(stack)
         if isinstance(images, Wanted):
             images = choose_images(home, stack, files, engine, wanted=images, progress=progress)

@@ -19,6 +19,7 @@ from lgtm_deploy.sandbox.connection import Connection
 from lgtm_deploy.sandbox.home import Home
 from lgtm_deploy.sandbox.images import Publisher, ensure_standins
 from lgtm_deploy.sandbox.named_tags import NamedTags
+from lgtm_deploy.sandbox.secrets import make_secrets
 from lgtm_deploy.sandbox.side_by_side import SideBySide
 from lgtm_deploy.sandbox.start_state import lay_out
 
@@ -32,6 +33,7 @@ def bring_up(home: Home, stack: Stack, connection: Connection, engine: docker.Do
     folder = home.work / connection.name
     lay_out(stack, folder / "stack")
     _make_state_stores(stack, folder / "stack", connection)
+    make_secrets(stack, connection)
     with environment_of(connection.environment):
         ascent = _Ascent(
             home=home,
