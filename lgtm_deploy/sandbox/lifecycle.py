@@ -28,9 +28,9 @@ from lgtm_deploy.sandbox.installation import ensure_ministack
 from lgtm_deploy.sandbox.leftovers import unmount_below
 from lgtm_deploy.sandbox.ports import LOOPBACK, SandboxPorts, ports_for
 from lgtm_deploy.sandbox.removal import remove_containers, remove_everything
-from lgtm_deploy.sandbox.secrets import secret_values
 from lgtm_deploy.sandbox.settings import client_environment
 from lgtm_deploy.sandbox.settled import wait_settled
+from lgtm_deploy.sandbox.stack_secrets import secret_values
 from lgtm_deploy.sandbox.start_state import key_of, start_files
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from lgtm_deploy.sandbox.connection import Connection
 from lgtm_deploy.sandbox.home import Home
 from lgtm_deploy.sandbox.images import Publisher, ensure_standins
 from lgtm_deploy.sandbox.named_tags import NamedTags
-from lgtm_deploy.sandbox.secrets import make_secrets
 from lgtm_deploy.sandbox.side_by_side import SideBySide
+from lgtm_deploy.sandbox.stack_secrets import make_secrets
 from lgtm_deploy.sandbox.start_state import lay_out
 
 

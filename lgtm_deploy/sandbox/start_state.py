@@ -14,7 +14,7 @@ from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.sandbox.home import PACKAGE
 from lgtm_deploy.sandbox.image_choice import Choice, Source
 from lgtm_deploy.sandbox.installation import REQUIREMENTS
-from lgtm_deploy.sandbox.secrets import secret_values
+from lgtm_deploy.sandbox.stack_secrets import secret_values
 
 _KEY_LENGTH = 16
 _LEFT_OUT = {".terraform", ".lgtm-deploy", ".git", "__pycache__"}
@@ -29,7 +29,7 @@ _MAKERS = (
     "stack_up.py",
     "apply_roots.py",
     "named_tags.py",
-    "secrets.py",
+    "stack_secrets.py",
 )
 
 
