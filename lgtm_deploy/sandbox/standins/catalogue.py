@@ -40,8 +40,8 @@ def _recorded(service: str) -> tuple[str, ...]:
     return tuple(sorted(found, key=lambda version: [int(part) for part in version.split(".")]))
 
 
-# Entry points and users: the vendors' Dockerfiles (cmd/<program>/Dockerfile; packaging/docker/run.sh for Grafana; Dockerfile
-# for Alloy).
+# Entry points and users: the vendors' Dockerfiles (cmd/<program>/Dockerfile; packaging/docker/run.sh for Grafana;
+# Dockerfile for Alloy).
 PROGRAMS: Mapping[str, Program] = {
     "grafana": Program(
         entrypoint="/run.sh",
