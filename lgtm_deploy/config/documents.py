@@ -207,6 +207,7 @@ class StackDocument(Document):
 
     schema_: Annotated[Literal[1], Field(alias="schema")]
     name: Name
+    start_state: str = ""
     services: Annotated[dict[Name, ServiceDocument], Field(min_length=1)]
     environments: Annotated[dict[Name, EnvironmentDocument], Field(min_length=1)]
 

@@ -1,5 +1,6 @@
 """From `lgtm-deploy.yaml` to a Stack in one environment."""
 
+import os
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -72,6 +73,7 @@ def load(file: Path, environment: str | None) -> Stack:
             for key, each in document.services.items()
         },
         environment=place,
+        start_state=_start_state(source, document.start_state, directory),
         other_environments=tuple(each for each in document.environments if each != name),
     )
 
@@ -168,6 +170,20 @@ def _environment(source: Source, name: str, document: EnvironmentDocument, direc
         build_args=document.build_args,
         terraform=roots,
     )
+
+
+def _start_state(source: Source, text: str, directory: Path) -> str:
+    """Return the folder of the start state, relative to the stack file. Raises UsageError for what is no folder."""
+    if not text:
+        return ""
+    path = ("start_state",)
+    _there(source, path, text, directory, directory)
+    folder = Path(os.path.normpath(text))
+    if not (directory / folder).is_dir():
+        raise source.fault(path, f"{text} is no folder", "Name the folder with the files as they run today.")
+    if folder == Path():
+        raise source.fault(path, f"'{text}' is the stack's own folder", "Name a folder inside it.")
+    return str(folder)
 
 
 def _version(source: Source, environment: Environment, name: str, document: ServiceDocument, directory: Path) -> str:

@@ -172,14 +172,18 @@ class Environment:
 
 @dataclass(frozen=True, kw_only=True)
 class Stack:
-    """The stack as one environment has it. `directory` is the stack file's own folder, `other_environments` are the
-    names of those that it has beside."""
+    """The stack as one environment has it.
+
+    `directory` is the stack file's own folder, `other_environments` are the names of those that it has beside.
+    `start_state` is a folder in it: its files replace those at the same relative paths when a sandbox starts.
+    """
 
     name: str
     directory: Path
     services: Mapping[str, Service]
     environment: Environment
     other_environments: tuple[str, ...] = ()
+    start_state: str = ""
 
     def service(self, name: str) -> Service:
         """The service of that name. Raises UsageError when the stack has none."""

@@ -29,7 +29,7 @@ from lgtm_deploy.sandbox.ports import LOOPBACK, SandboxPorts, ports_for
 from lgtm_deploy.sandbox.removal import remove_containers, remove_everything, unmount_below
 from lgtm_deploy.sandbox.settings import client_environment
 from lgtm_deploy.sandbox.settled import wait_settled
-from lgtm_deploy.sandbox.today import files_of_today, key_of
+from lgtm_deploy.sandbox.start_state import key_of, start_files
 
 if TYPE_CHECKING:
     import docker
@@ -141,7 +141,7 @@ class _Start:
         from lgtm_deploy.sandbox.vendor_images import choose_images  # noqa: PLC0415 - imports the SDKs
 
         # First: a sandbox that runs stays as it is when there are no such images.
-        files = files_of_today(stack)
+        files = start_files(stack)
         if isinstance(images, Wanted):
             images = choose_images(home, stack, files, engine, wanted=images, progress=progress)
         build_args = standin_arguments(home, stack, files, images, own_engine=engine.own)

@@ -19,7 +19,7 @@ from lgtm_deploy.sandbox.connection import Connection
 from lgtm_deploy.sandbox.home import Home
 from lgtm_deploy.sandbox.images import Publisher, ensure_standins
 from lgtm_deploy.sandbox.side_by_side import SideBySide
-from lgtm_deploy.sandbox.today import lay_out
+from lgtm_deploy.sandbox.start_state import lay_out
 
 
 def bring_up(home: Home, stack: Stack, connection: Connection, engine: docker.DockerClient, progress: Progress) -> None:

@@ -84,6 +84,10 @@ def test_an_unknown_environment_is_answered_with_the_known_ones(tmp_path: Path) 
             "environment 'prod' has no Terraform root 'ecs' It has: alb.",
         ),
         ("port: 3200", "port: 3200\n    task_definition: terraform", "9:5", "task_definition"),
+        ("name: lgtm", "name: lgtm\nstart_state: before", "3:1", "there is no before in"),
+        ("name: lgtm", "name: lgtm\nstart_state: ../before", "3:1", "'../before' leads out of the stack's folder"),
+        ("name: lgtm", "name: lgtm\nstart_state: lgtm-deploy.yaml", "3:1", "lgtm-deploy.yaml is no folder"),
+        ("name: lgtm", "name: lgtm\nstart_state: ./", "3:1", "'./' is the stack's own folder"),
         (
             "port: 3200",
             "port: 3200\n    pinned_tag: latest\n    task_definition: {terraform: alb}",
@@ -101,6 +105,14 @@ def test_a_fault_is_pointed_at(tmp_path: Path, old: str, new: str, where: str, m
     assert message in str(caught.value)
     assert place(caught) == where
     assert "\n" not in str(caught.value)
+
+
+def test_the_start_state_is_a_folder_of_the_stack(tmp_path: Path) -> None:
+    (tmp_path / "before").mkdir()
+    text = STACK.replace("name: lgtm", "name: lgtm\nstart_state: ./before/")
+
+    assert stack_file.load(lay_stack(tmp_path, text), "prod").start_state == "before"
+    assert stack_file.load(lay_stack(tmp_path), "prod").start_state == ""
 
 
 @pytest.mark.parametrize("written", ["none", '""', ""])

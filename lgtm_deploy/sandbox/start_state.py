@@ -1,6 +1,11 @@
-"""What runs today: the stack's files as they were one commit before the change, and a key that names their content."""
+"""The files that a sandbox starts with, and a key that names their content.
+
+They are the stack's own files. Those of the folder `start_state` of the stack file replace the files at the same
+relative paths: the stack as it runs today, where the stack's own files are the change to come.
+"""
 
 import hashlib
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,17 +15,22 @@ from lgtm_deploy.sandbox.home import PACKAGE
 from lgtm_deploy.sandbox.image_choice import Choice, Source
 from lgtm_deploy.sandbox.installation import REQUIREMENTS
 
-BASELINES = PACKAGE / "baselines"
 _KEY_LENGTH = 16
 _LEFT_OUT = {".terraform", ".lgtm-deploy", ".git", "__pycache__"}
 _LOCK_FILE = ".terraform.lock.hcl"
 # What a running stack is made by, next to the stack itself.
-_MAKERS = ("shim", "standins", "base_image.py", "python_root.py", "today.py", "stack_up.py", "apply_roots.py")
+_MAKERS = ("shim", "standins", "base_image.py", "python_root.py", "start_state.py", "stack_up.py", "apply_roots.py")
 
 
-def files_of_today(stack: Stack) -> Mapping[str, Path]:
-    """Path in the stack -> file: the stack's own, overlaid with the baseline of the stack's name, if there is one."""
-    return {**_files(stack.directory), **_files(BASELINES / stack.name)}
+def start_files(stack: Stack) -> Mapping[str, Path]:
+    """Return path in the stack -> file: the stack's own files, with those of its start state in their place.
+
+    The folder of the start state itself is no part of them.
+    """
+    if not stack.start_state:
+        return _files(stack.directory)
+    folder = stack.directory / stack.start_state
+    return {**_files(stack.directory, without=folder), **_files(folder)}
 
 
 def key_of(stack: Stack, choice: Choice) -> str:
@@ -32,7 +42,7 @@ def key_of(stack: Stack, choice: Choice) -> str:
         if path.suffix in {".py", ".json", ".yaml"}
     }
     # Terraform itself writes lock files, in trees that have none.
-    files_that_count = {name: path for name, path in files_of_today(stack).items() if path.name != _LOCK_FILE}
+    files_that_count = {name: path for name, path in start_files(stack).items() if path.name != _LOCK_FILE}
     digest = hashlib.sha256(f"{stack.environment.name}\n".encode())
     for name, image in sorted(choice.images.items()):
         digest.update(f"{name} {image.source} {image.reference} {image.image}\n".encode())
@@ -45,23 +55,28 @@ def key_of(stack: Stack, choice: Choice) -> str:
 
 
 def lay_out(stack: Stack, folder: Path) -> None:
-    """Copies today's files into the folder; what was there before goes."""
+    """Copy the start files into the folder, byte for byte; what was there before goes.
+
+    A link to a file that is copied too stays a link.
+    """
     shutil.rmtree(folder, ignore_errors=True)
-    for name, path in files_of_today(stack).items():
+    files = start_files(stack)
+    for name, path in files.items():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(path, target)
+        is_kept = path.is_symlink() and os.path.normpath(Path(name).parent / path.readlink()) in files
+        shutil.copy2(path, target, follow_symlinks=not is_kept)
 
 
-def _files(folder: Path) -> dict[str, Path]:
-    return {str(path.relative_to(folder)): path for path in _walk(folder)} if folder.is_dir() else {}
+def _files(folder: Path, *, without: Path | None = None) -> dict[str, Path]:
+    return {str(path.relative_to(folder)): path for path in _walk(folder, without)}
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def _walk(folder: Path, without: Path | None) -> Iterator[Path]:
     for path in sorted(folder.iterdir()):
-        if path.name in _LEFT_OUT:
+        if path.name in _LEFT_OUT or path == without:
             continue
         if path.is_dir():
-            yield from _walk(path)
+            yield from _walk(path, without)
         elif path.is_file():
             yield path
