@@ -78,7 +78,7 @@ def started(stack: Stack, folder: Path) -> Stack:
     lay_out(stack, folder)
     if not stack.start_state or not (folder / FILE_NAME).is_file():
         return stack
-    before = load(folder / FILE_NAME, stack.environment.name)
+    before = load(folder / FILE_NAME, stack.environment.name, is_started=True)
     return replace(stack, services=before.services, environment=before.environment)
 
 
