@@ -2,7 +2,7 @@
 
 import shutil
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -226,7 +226,8 @@ def _make_golden(start: _Start, client: "docker.DockerClient", progress: Progres
     from lgtm_deploy.sandbox.stack_up import bring_up  # noqa: PLC0415 - imports the SDKs
 
     progress("starting the local AWS")
-    start_cloud(start.home, start.place, start.cloud, progress)
+    awaited = tuple(each.repository for each in start.stack.services.values())
+    start_cloud(start.home, start.place, replace(start.cloud, awaited=awaited), progress)
     bring_up(start.home, start.stack, start.connection, client, progress)
     wait_settled(start.stack, start.connection, progress)
     progress("keeping what runs today")

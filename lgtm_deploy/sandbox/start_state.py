@@ -21,7 +21,16 @@ _KEY_LENGTH = 16
 _LEFT_OUT = {".terraform", ".lgtm-deploy", ".git", "__pycache__"}
 _LOCK_FILE = ".terraform.lock.hcl"
 # What a running stack is made by, next to the stack itself.
-_MAKERS = ("shim", "standins", "base_image.py", "python_root.py", "start_state.py", "stack_up.py", "apply_roots.py")
+_MAKERS = (
+    "shim",
+    "standins",
+    "base_image.py",
+    "python_root.py",
+    "start_state.py",
+    "stack_up.py",
+    "apply_roots.py",
+    "named_tags.py",
+)
 
 
 def start_files(stack: Stack) -> Mapping[str, Path]:
