@@ -52,8 +52,11 @@ def states(file: Path) -> Mapping[str, str]:
     return {name: each.state for name, each in checked(StackDocument, read(file)).environments.items()}
 
 
-def load(file: Path, environment: str | None) -> Stack:
-    """The stack as that environment has it; None: the only environment. Raises UsageError with file:line:column."""
+def load(file: Path, environment: str | None, *, is_started: bool = False) -> Stack:
+    """The stack as that environment has it; None: the only environment. Raises UsageError with file:line:column.
+
+    `is_started`: the files beside it are those of the start state, and its folder is not there.
+    """
     source = read(file)
     document = checked(StackDocument, source)
     name = environment or _only(document.environments, file)
@@ -73,7 +76,7 @@ def load(file: Path, environment: str | None) -> Stack:
             for key, each in document.services.items()
         },
         environment=place,
-        start_state=_start_state(source, document.start_state, directory),
+        start_state="" if is_started else _start_state(source, document.start_state, directory),
         other_environments=tuple(each for each in document.environments if each != name),
     )
 

@@ -27,6 +27,12 @@ sys.path.insert(0, "{home}/app")
 from standins.__main__ import run
 run(["{service}", *sys.argv[1:]])
 """
+_TOOL = """#!{home}/bin/python3 -IS
+import sys
+sys.path.insert(0, "{home}/app")
+from standins.{tool} import run
+run(sys.argv[1:])
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +131,8 @@ def _program_context(root: str, service: str, version: str, factor: float) -> by
         for directory in program.directories:
             add_file(layer, directory, None, mode=0o755, uid=uid)
         add_file(layer, program.entrypoint, _ENTRY.format(home=HOME, service=service).encode(), mode=0o755)
+        for tool in program.tools:
+            add_file(layer, f"{HOME}/bin/{tool}", _TOOL.format(home=HOME, tool=tool).encode(), mode=0o755)
         identity = {"service": service, "version": version, "factor": factor}
         add_file(layer, "/etc/standin.json", json.dumps(identity).encode())
         add_file(layer, "/etc/passwd", _passwd(service, uid).encode())

@@ -31,7 +31,7 @@ from lgtm_deploy.sandbox.removal import remove_containers, remove_everything
 from lgtm_deploy.sandbox.settings import client_environment
 from lgtm_deploy.sandbox.settled import wait_settled
 from lgtm_deploy.sandbox.stack_secrets import secret_values
-from lgtm_deploy.sandbox.start_state import key_of, start_files
+from lgtm_deploy.sandbox.start_state import key_of, start_files, started
 
 if TYPE_CHECKING:
     import docker
@@ -136,7 +136,7 @@ def remove(home: Home, progress: Progress) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class _Start:
-    """Everything that is needed to start a sandbox."""
+    """Everything that is needed to start a sandbox. `stack` is as the start files describe it."""
 
     home: Home
     place: Place
@@ -157,6 +157,7 @@ class _Start:
         # First: a sandbox that runs stays as it is when there are no such images or secrets.
         secret_values(stack)
         files = start_files(stack)
+        stack = started(stack, home.work / place.name / "stack")
         if isinstance(images, Wanted):
             images = choose_images(home, stack, files, engine, wanted=images, progress=progress)
         build_args = standin_arguments(home, stack, files, images, own_engine=engine.own)
@@ -200,6 +201,7 @@ def _start(
     with engine_held(home, progress) as engine, closing(engine.client()) as client:
         start = _Start.prepare(home, place, stack, engine, progress, images=images)
         _restore_golden(start, client, progress, fresh=fresh)
+        _prepare_change(start, stack, client, progress)
         progress("starting the local AWS")
         start_cloud(start.home, start.place, start.cloud, progress)
         wait_settled(start.stack, start.connection, progress)
@@ -218,6 +220,16 @@ def _restore_golden(start: _Start, client: "docker.DockerClient", progress: Prog
             _make_golden(start, client, progress)
         golden.restore(start.home, start.place, start.key, start.ports)
         _applied(start).take(start.home.golden / start.key / _APPLIED)
+
+
+def _prepare_change(start: _Start, stack: Stack, client: "docker.DockerClient", progress: Progress) -> None:
+    """Make the stand-ins that the stack's own files build on, where the start files build on others."""
+    from lgtm_deploy.sandbox.images import ensure_standins  # noqa: PLC0415 - imports the SDKs
+    from lgtm_deploy.sandbox.vendor_images import standins_of  # noqa: PLC0415 - imports the SDKs
+
+    connection = start.connection
+    choice = standins_of(stack, connection.choice)
+    ensure_standins(start.home, client, choice, connection.build_args, progress)
 
 
 def _applied(start: _Start) -> AppliedFilesFolder:

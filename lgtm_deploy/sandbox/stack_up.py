@@ -21,17 +21,15 @@ from lgtm_deploy.sandbox.images import Publisher, ensure_standins
 from lgtm_deploy.sandbox.named_tags import NamedTags
 from lgtm_deploy.sandbox.side_by_side import SideBySide
 from lgtm_deploy.sandbox.stack_secrets import make_secrets
-from lgtm_deploy.sandbox.start_state import lay_out
 
 
 def bring_up(home: Home, stack: Stack, connection: Connection, engine: docker.DockerClient, progress: Progress) -> None:
     """Builds and pushes today's images and applies the Terraform roots in the order of the stack file.
 
-    A root with an `images_variable` waits for the images. Tags that task definitions name are pushed as soon as these
-    are registered. Raises DeployError.
+    The start files are laid out already. A root with an `images_variable` waits for the images. Tags that task
+    definitions name are pushed as soon as these are registered. Raises DeployError.
     """
     folder = home.work / connection.name
-    lay_out(stack, folder / "stack")
     _make_state_stores(stack, folder / "stack", connection)
     make_secrets(stack, connection)
     with environment_of(connection.environment):

@@ -8,8 +8,10 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
+from lgtm_deploy.config.stack_file import FILE_NAME, load
 from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.sandbox.home import PACKAGE
 from lgtm_deploy.sandbox.image_choice import Choice, Source
@@ -79,6 +81,18 @@ def lay_out(stack: Stack, folder: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         is_kept = path.is_symlink() and os.path.normpath(Path(name).parent / path.readlink()) in files
         shutil.copy2(path, target, follow_symlinks=not is_kept)
+
+
+def started(stack: Stack, folder: Path) -> Stack:
+    """Lay the start files out in the folder, and return the stack as they describe it.
+
+    Versions of base images, for one, stand in Dockerfiles and in Terraform variables. Raises UsageError.
+    """
+    lay_out(stack, folder)
+    if not stack.start_state or not (folder / FILE_NAME).is_file():
+        return stack
+    before = load(folder / FILE_NAME, stack.environment.name, is_started=True)
+    return replace(stack, services=before.services, environment=before.environment)
 
 
 def _files(folder: Path, *, without: Path | None = None) -> dict[str, Path]:
