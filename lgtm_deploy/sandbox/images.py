@@ -124,6 +124,7 @@ class Publisher:
         self._environment_args = stack.environment.build_args
         self._standin_args = connection.build_args
         self._platform = platform_of(engine)
+        self._built: dict[str, str] = {}
 
     def publish(self, service: Service, progress: Progress) -> str:
         """Builds, waits for the repository, pushes, and returns how a task definition names the image."""
@@ -143,10 +144,15 @@ class Publisher:
         progress(f"building {service.name}")
         labels = {"lgtm-deploy.service": service.name, "lgtm-deploy.identity": tag}
         built = self._builder.build(request, labels, _silently(progress))
+        self._built[service.name] = built.id
         self._await_repository(service.repository, tag, progress)
         progress(f"pushing {service.name}")
         digest = self._registry.push(built.id, service.repository, tag, _silently(progress))
         return self._registry.reference(service.repository, digest)
+
+    def tag(self, service: Service, tag: str) -> None:
+        """Push the image of a service that was published to another tag of its repository."""
+        self._registry.push(self._built[service.name], service.repository, tag, _silently(lambda _text: None))
 
     def _await_repository(self, repository: str, tag: str, progress: Progress) -> None:
         # Terraform makes the repositories at the same time, and takes as long as the machine needs.

@@ -29,6 +29,7 @@ from lgtm_deploy.sandbox.image_choice import (
     Source,
     Wanted,
     choose,
+    has_standin,
     replaceable,
     short,
 )
@@ -91,6 +92,17 @@ def facts_of(
         image = ""
     pulled = image in ("", _remembered(home, "pulled").get(reference))
     return Facts(service=service.name, reference=reference, image=image, pulled=pulled)
+
+
+def standins_of(stack: Stack, choice: Choice) -> Choice:
+    """Return the stand-ins that the stack's own Dockerfiles build on, of services that have one in the choice."""
+    found = {}
+    for name in choice.of(Source.STANDIN):
+        dockerfile = stack.directory / stack.services[name].context / stack.services[name].dockerfile
+        reference = replaceable(references_of(dockerfile, stack.services[name], stack))
+        if reference not in ("", choice.images[name].reference) and has_standin(reference):
+            found[name] = BaseImage(source=Source.STANDIN, reference=reference)
+    return replace(choice, images=found)
 
 
 def dockerfile_of(service: Service, files: Mapping[str, Path]) -> Path | None:

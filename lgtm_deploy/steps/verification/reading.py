@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from lgtm_deploy.core.errors import AccessError, NotFoundError, UsageError
@@ -141,13 +142,21 @@ class Verification:
     def _data_sources(self, place: Place) -> list[Finding]:
         if not self.login.headers:
             return [grafana.unasked(place, "data sources")]
-        if self.login.no_sources:
+        if self.login.no_sources and not self._has_names():
             return [grafana.unasked(place, "data sources", why=self.login.no_sources, todo="")]
         login = dict(self.login.headers)
         listed, heard = self.asker.hear(grafana.source_list(place, login))
         if listed.level != "ok" or not isinstance(heard, Reply):
             return [listed]
         return [listed, *each(self.asker.check, grafana.source_checks(place, login, heard))]
+
+    def _has_names(self) -> bool:
+        """Whether a service of the stack is registered in Cloud Map."""
+        for service in self.stack.services.values():
+            with suppress(NotFoundError, AccessError):
+                if self.ports.host.service(service.ecs_service).registries:
+                    return True
+        return False
 
     def _running(self, service: Service) -> list[Finding]:
         try:
