@@ -68,6 +68,25 @@ def unplanned(plan: Plan, stack: Stack, catalog: Mapping[str, type[Step]]) -> li
     ]
 
 
+def turns(plan: Plan, graph: Graph, stack: Stack, catalog: Mapping[str, type[Step]]) -> Mapping[str, str]:
+    """Return the deployment that each deployment waits for beside its needs, by their ids.
+
+    Services of one Terraform root are released one at a time, in the order of the graph. A node comes after what it
+    needs there, so that nobody waits in a circle.
+    """
+    trace = Trace(plan, graph, catalog)
+    found: dict[str, str] = {}
+    last: dict[str, str] = {}
+    for node in trace.all_of(Part.DEPLOY):
+        service = stack.services.get(trace.service(node) or "")
+        root = service.task_definition if service else ""
+        if root in last:
+            found[node.id] = last[root]
+        if root:
+            last[root] = node.id
+    return found
+
+
 @dataclass(frozen=True)
 class _Order:
     trace: Trace

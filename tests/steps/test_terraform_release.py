@@ -1,5 +1,6 @@
 """Services whose task definitions Terraform manages are released by it, one at a time, and come back by it."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from lgtm_deploy.core.errors import InDoubtError, PermanentError
 from lgtm_deploy.core.gate import Open, Waiting
 from lgtm_deploy.core.values import typed
+from lgtm_deploy.fakes.plan_document import definition_address
 from lgtm_deploy.steps.deploy_service import DeployService
 from tests.steps.terraform_world import EARLIER, NEW, OLD, RELEASED, TerraformWorld
 
@@ -54,6 +56,33 @@ def test_each_service_is_applied_alone_and_the_grace_period_that_is_held_stays(w
     held = [call.arguments for call in world.cloud.calls if call.name == "host.update"]
     assert any((each["grace_period_seconds"] or 0) > 0 for each in held), "the apply had reset what was held"
     assert {name: world.running(name).grace_period for name in RELEASED} == grace
+
+
+def test_services_of_one_root_are_applied_in_the_order_of_the_plan(
+    world: TerraformWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first service is ready last."""
+    others, perform, applying = threading.Event(), world.cloud.perform, threading.Lock()
+
+    def performing(name: str, act: Callable[[], Any], /, **arguments: Any) -> Any:
+        if name == "registry.push" and arguments["repository"] == "lgtm-portal":
+            assert others.wait(20)
+        if name == "host.update" and arguments["service"] == world.service("pyroscope").ecs_service:
+            others.set()
+        if name != "infrastructure.apply":
+            return perform(name, act, **arguments)
+        assert applying.acquire(blocking=False), "two applies at once"
+        try:
+            return perform(name, act, **arguments)
+        finally:
+            applying.release()
+
+    monkeypatch.setattr(world.cloud, "perform", performing)
+
+    assert world.apply().verdict == "deployed"
+    assert [each[0] for each in released(world)] == [
+        definition_address(world.service(name).ecs_service) for name in RELEASED
+    ]
 
 
 def test_a_second_run_changes_nothing(world: TerraformWorld) -> None:
