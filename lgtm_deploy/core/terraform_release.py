@@ -12,9 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
+from lgtm_deploy.core.container_definition import container_spec
 from lgtm_deploy.core.errors import RefusedError
 from lgtm_deploy.core.guard import Allowance, Late
 from lgtm_deploy.core.plan_document import NO_OP, list_of, object_of, read
+from lgtm_deploy.core.ports import ContainerSpec
 from lgtm_deploy.core.secrecy import SENSITIVE, SENSITIVE_CHANGED, UNKNOWN, scrubbed, secrets_of
 from lgtm_deploy.core.stack import Service
 from lgtm_deploy.core.start_state import StartState
@@ -190,6 +192,16 @@ def guardable(document: Mapping[str, Any]) -> Mapping[str, Any]:
         if object_of(change).get("after_unknown") in (None, False, {}, [])
     }
     return {**document, "resource_changes": changes, "output_changes": outputs, "complete": True}
+
+
+def planned_container(
+    release: Release, container: str, state: Mapping[str, Mapping[str, Any]], document: Mapping[str, Any]
+) -> ContainerSpec:
+    """Return how the planned task definition starts that container; as the state has it where nothing is planned."""
+    entries = (object_of(each) for each in list_of(document, "resource_changes"))
+    entry = next((each for each in entries if each.get("address") == release.definition), None)
+    definition = _after(entry, state.get(release.definition, {}))
+    return container_spec(definition, object_of(_containers(definition.get(_CONTAINERS)).get(container)))
 
 
 def more_replaced(document: Mapping[str, Any], releases: Sequence[Release]) -> tuple[str, ...]:

@@ -103,6 +103,15 @@ class FakeInfrastructure:
             plan=plan,
         )
 
+    def shown(self, root: Path, plan: PlannedChanges) -> Mapping[str, Any]:
+        """Return the document of a saved plan. Raises PermanentError when the file is gone or was changed."""
+
+        def look() -> Mapping[str, Any]:
+            document: Mapping[str, Any] = self._saved(plan)["document"]
+            return document
+
+        return self._cloud.perform("infrastructure.shown", look, root=root, plan=plan)
+
     def apply(self, root: Path, plan: PlannedChanges, progress: Progress) -> None:
         """Applies exactly that saved plan. Raises PermanentError when it is stale or its file was changed."""
         progress("Modifying...")
@@ -134,17 +143,18 @@ class FakeInfrastructure:
             if entry_of(group, check, check)["address"] in planned
         }
         definitions = [name for name in root.definitions if definition_address(name) in planned]
-        text = json.dumps({"serial": root.serial, "checks": checks, "definitions": definitions})
+        changing = [entry for entry in entries if entry["change"]["actions"] != ["no-op"]]
+        document = {**document_of(entries), "complete": not targets} if changing else {}
+        text = json.dumps({"serial": root.serial, "checks": checks, "definitions": definitions, "document": document})
         out.parent.mkdir(parents=True, exist_ok=True)
         out.unlink(missing_ok=True)
         with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as file:
             file.write(text)
-        changing = [entry for entry in entries if entry["change"]["actions"] != ["no-op"]]
         return PlannedChanges(
             file=out,
             sha256=hashlib.sha256(text.encode()).hexdigest(),
             changes=tuple(map(change_of, changing)),
-            document={**document_of(entries), "complete": not targets} if changing else {},
+            document=document,
         )
 
     def _defined(self, root: FakeRoot, *, as_it_is: bool = False) -> Sequence[Mapping[str, Any]]:

@@ -294,10 +294,12 @@ def test_a_plan_that_releases_a_service_of_terraforms_has_to_plan_its_root() -> 
 
     document = bundled()
     del document["steps"]["deploy"]["with"]["releases"]
-    (fault,) = unplanned(made(document), stack, CATALOG)
+    del document["steps"]["probe-image"]["with"]["plans"]
+    tried, deployed = unplanned(made(document), stack, CATALOG)
 
-    assert fault.path == ("steps", "deploy", "with")
-    assert "Step 'deploy' takes no `releases`, and Terraform releases tempo." in fault.message
+    assert tried.message == "Step 'probe-image' takes no `plans`, and Terraform releases tempo."
+    assert deployed.path == ("steps", "deploy", "with")
+    assert "Step 'deploy' takes no `releases`, and Terraform releases tempo." in deployed.message
     assert unplanned(made(document), stack_file.load(EXAMPLE, "prod"), CATALOG) == []
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from lgtm_deploy.core.errors import InDoubtError, PermanentError
 from lgtm_deploy.core.gate import Open, Waiting
+from lgtm_deploy.core.ports import ContainerSpec
 from lgtm_deploy.core.values import typed
 from lgtm_deploy.fakes.plan_document import definition_address
 from lgtm_deploy.steps.deploy_service import DeployService
@@ -175,6 +176,45 @@ def test_a_tag_that_ecr_has_with_the_same_image_is_not_pushed_again(world: Terra
     assert "lgtm-grafana" not in {each["repository"] for each in pushed}
     assert len(world.running("grafana").deployments) == 2, "its URL of the portal is another one"
     assert world.plain_plan().changes == ()
+
+
+def started(world: TerraformWorld, name: str) -> list[str]:
+    """The URL of the portal that each image of a service was started with in its trial."""
+    container = world.service(name).container
+    specs = [call.arguments["spec"] for call in world.cloud.calls if call.name == "image_probe.start"]
+    return [each.environment["PORTAL_URL"] for each in specs if each.environment.get("SERVICE") == container]
+
+
+@pytest.mark.parametrize("same_image", [False, True])
+def test_an_image_is_tried_out_with_the_planned_environment(world: TerraformWorld, *, same_image: bool) -> None:
+    """The image that runs is started beside it with the environment that it runs with."""
+    tag = OLD if same_image else NEW
+    planned = world.containers("grafana", tag, url="http://portal:8000/portal")
+    planned[0]["environment"].append({"name": "SERVICE", "value": "grafana"})
+    world.definition("grafana").containers = planned
+    runs = {"PORTAL_URL": "http://portal:8000", "SERVICE": "grafana"}
+    world.running("grafana").spec = ContainerSpec(environment=runs)
+    if same_image:
+        world.has_built("grafana", OLD)
+
+    world.look_ahead()
+
+    assert sorted(started(world, "grafana")) == ["http://portal:8000", "http://portal:8000/portal"]
+
+
+def test_an_image_is_tried_out_with_what_terraform_has_where_it_plans_nothing(tmp_path: Path) -> None:
+    """The service runs a revision of somebody else's."""
+    world = TerraformWorld(tmp_path, ignored=True)
+    defined = world.cloud.defined[world.service("grafana").ecs_service]
+    defined.containers = world.containers("grafana", NEW, url="http://portal:8000/portal")
+    defined.containers[0]["environment"].append({"name": "SERVICE", "value": "grafana"})
+    world.definition("grafana").containers = defined.containers
+    runs = {"PORTAL_URL": "http://elsewhere", "SERVICE": "grafana"}
+    world.running("grafana").spec = ContainerSpec(environment=runs)
+
+    world.look_ahead()
+
+    assert sorted(started(world, "grafana")) == ["http://elsewhere", "http://portal:8000/portal"]
 
 
 def test_an_image_that_was_built_before_gets_the_planned_tag_without_a_build(world: TerraformWorld) -> None:

@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lgtm_deploy.adapters.aws import Aws, changing, reading
-from lgtm_deploy.adapters.ecs.records import Record, container_spec, rolls_out_otherwise, service_state
+from lgtm_deploy.adapters.ecs.records import Record, rolls_out_otherwise, service_state
 from lgtm_deploy.adapters.ecs.together import Together
+from lgtm_deploy.core.container_definition import container_spec
 from lgtm_deploy.core.errors import AccessError, DeployError, InDoubtError, NotFoundError, PermanentError
 from lgtm_deploy.core.ports import ContainerSpec, ServiceState
 
