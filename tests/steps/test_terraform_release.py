@@ -150,6 +150,20 @@ def test_a_revision_that_is_not_terraforms_own_comes_back_itself(tmp_path: Path)
     assert world.plain_plan(world.before).changes == ()
 
 
+def test_a_revision_that_ecs_cannot_deploy_again_is_refused_beforehand(tmp_path: Path) -> None:
+    """Terraform has deregistered it, and the service ignores that: it runs on."""
+    world = TerraformWorld(tmp_path, ignored=True)
+    runs = world.running("portal").revisions[-1]
+    newest = world.cloud.register(world.running("portal"), runs.images)
+    world.cloud.defined[world.service("portal").ecs_service].arn = newest.arn
+    runs.active = False
+
+    why = refused(world)
+
+    assert f"portal could not be rolled back: it runs {runs.arn.rpartition('/')[2]}, which is deregistered" in why
+    assert world.apply(roll_back=False).verdict == "deployed"
+
+
 def refused(world: TerraformWorld) -> str:
     """Why the run is refused; nothing was changed."""
     run = world.apply()
@@ -314,6 +328,44 @@ def test_an_apply_that_had_no_effect_is_made_again(world: TerraformWorld) -> Non
 
     assert world.apply().verdict == "deployed"
     assert world.plain_plan().changes == ()
+
+
+HALF_WAY = pytest.mark.parametrize("half", ["deregistered", "registered"])
+
+
+@HALF_WAY
+@pytest.mark.parametrize("ignored", [False, True], ids=["terraform deploys", "task definitions are ignored"])
+def test_an_apply_that_ended_half_way_is_gone_on_with(tmp_path: Path, half: Any, *, ignored: bool) -> None:
+    world = TerraformWorld(tmp_path, ignored=ignored)
+    world.root.breaks_off = half
+
+    run = world.apply()
+
+    assert (run.verdict, run.reason) == ("deployed", "")
+    assert all(len(world.running(name).deployments) == 2 for name in RELEASED)
+    assert world.plain_plan().changes == ()
+
+
+@HALF_WAY
+@pytest.mark.parametrize("ignored", [False, True], ids=["terraform deploys", "task definitions are ignored"])
+def test_an_apply_that_ended_half_way_is_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, half: Any, *, ignored: bool
+) -> None:
+    world = TerraformWorld(tmp_path, ignored=ignored)
+    world.root.breaks_off = half
+    before, perform = world.digests(), world.cloud.perform
+
+    def performing(name: str, act: Callable[[], Any], /, **arguments: Any) -> Any:
+        if name == "infrastructure.plan" and not world.root.breaks_off:
+            world.definition("portal").containers = world.containers("portal", "elsewhere", url="")
+        return perform(name, act, **arguments)
+
+    monkeypatch.setattr(world.cloud, "perform", performing)
+    run = world.apply()
+
+    assert (run.verdict, run.differs) == ("rolled-back", ()), run.reason
+    assert world.digests() == before
+    assert world.plain_plan(world.before).changes == ()
 
 
 def test_an_update_whose_answer_is_lost_is_looked_for(tmp_path: Path) -> None:

@@ -54,6 +54,10 @@ class EcsHost:
                 return container_spec(definition, found)
         raise NotFoundError(_no_container(service, container), resolution=_known(definition["containerDefinitions"]))
 
+    def is_registered(self, task_definition: str) -> bool:
+        """Whether that revision is ACTIVE, and can be deployed. Raises NotFoundError."""
+        return bool(self._definition(task_definition)["taskDefinition"].get("status", "ACTIVE") == "ACTIVE")
+
     def revise(self, service: str, images: Mapping[str, str]) -> str:
         """Registers the service's current task definition with these images; returns the new revision's ARN.
 
