@@ -101,6 +101,16 @@ def test_the_preview_has_what_changes_of_each_service(world: TerraformWorld) -> 
     assert f"rollback of Terraform root 'ecs': by revision {EARLIER[:8]}" in lines
 
 
+def test_the_preview_says_what_becomes_of_earlier_profiles(world: TerraformWorld) -> None:
+    pyroscope = world.service("pyroscope")
+    tags = world.cloud.repositories[pyroscope.repository].tags
+    tags["1.13.5-1"] = tags[OLD]
+
+    [preflight] = [each for each in world.look_ahead().findings if each.step == "preflight"]
+
+    assert any("profiles: those that Pyroscope 1.13.5 has written may not be found" in each for each in preflight.lines)
+
+
 @pytest.mark.parametrize("ignored", [False, True], ids=["terraform deploys", "task definitions are ignored"])
 @pytest.mark.parametrize("kept", [False, True], ids=["deregistered", "skip_destroy"])
 def test_a_failed_run_applies_the_start_state_and_never_deploys_the_old_revision(
