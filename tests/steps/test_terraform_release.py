@@ -12,6 +12,7 @@ from lgtm_deploy.core.errors import InDoubtError, PermanentError
 from lgtm_deploy.core.gate import Open, Waiting
 from lgtm_deploy.core.ports import ContainerSpec
 from lgtm_deploy.core.values import typed
+from lgtm_deploy.fakes.cloud import CHANGES
 from lgtm_deploy.fakes.plan_document import definition_address
 from lgtm_deploy.steps.deploy_service import DeployService
 from tests.steps.terraform_world import EARLIER, NEW, OLD, RELEASED, TerraformWorld
@@ -178,8 +179,7 @@ def refused(world: TerraformWorld) -> str:
     """Why the run is refused; nothing was changed."""
     run = world.apply()
     assert run.verdict == "refused", run.reason
-    changes = ("registry.push", "host.update", "host.revise", "infrastructure.apply")
-    assert [world.cloud.called(name) for name in changes] == [0, 0, 0, 0]
+    assert not {call.name for call in world.cloud.calls} & CHANGES
     return run.reason
 
 
@@ -302,6 +302,18 @@ def test_without_a_start_state_the_run_is_refused(world: TerraformWorld) -> None
     world.cloud.history = [EARLIER]
 
     assert "Terraform root 'ecs' could not be rolled back" in refused(world)
+    assert "or pass --no-rollback" in refused(world)
+
+
+def test_a_run_without_a_way_back_is_told_and_goes_on_with_no_rollback(world: TerraformWorld) -> None:
+    world.cloud.history = [EARLIER]
+    lines = [line for each in world.look_ahead().findings for line in each.lines]
+
+    assert (
+        "rollback of Terraform root 'ecs': impossible: no Git revision and no files applied before match what runs"
+        " (there is none to try)"
+    ) in lines
+    assert world.apply(roll_back=False).verdict == "deployed"
 
 
 def test_what_is_committed_while_the_run_goes_on_is_not_applied(
