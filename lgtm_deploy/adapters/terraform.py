@@ -165,6 +165,11 @@ class TerraformInfrastructure:
         check_file(plan)
         return is_planned_on(plan.file, self._pulled(root))
 
+    def shown(self, root: Path, plan: PlannedChanges) -> Mapping[str, Any]:
+        """Return the document of a saved plan. Raises PermanentError when the file is gone or was changed."""
+        check_file(plan)
+        return self._shown(root, plan.file, lambda _: None)
+
     def _pulled(self, root: Path) -> str:
         # It holds secrets in the clear, so none of it is told.
         done = self._program.run(root, lambda _: None, "state pull", quiet=True)

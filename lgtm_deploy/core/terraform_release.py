@@ -6,15 +6,18 @@ that is made again later is compared with these, and so is the state after a rol
 those of environment variables with the name of a secret, are words.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
+from lgtm_deploy.core.container_definition import container_spec
 from lgtm_deploy.core.errors import RefusedError
 from lgtm_deploy.core.guard import Allowance, Late
 from lgtm_deploy.core.plan_document import NO_OP, list_of, object_of, read
+from lgtm_deploy.core.ports import ContainerSpec
 from lgtm_deploy.core.secrecy import SENSITIVE, SENSITIVE_CHANGED, UNKNOWN, scrubbed, secrets_of
 from lgtm_deploy.core.stack import Service
 from lgtm_deploy.core.start_state import StartState
@@ -54,6 +57,9 @@ class Release:
     `definition` and `service` are addresses. `arn` is the revision that the state has. `reference` is the image that
     the planned task definition names, and `tag` its tag. `replaces`: the task definition is replaced; `deploys`: the
     ECS service is given the new revision by Terraform itself. `start` is what a rollback returns to.
+
+    `created`: it is the rest of a replacement, whose first half was made by an apply that did not end. `planned` is the
+    SHA-256 of the planned containers, without what is secret.
     """
 
     name: str = ""
@@ -65,6 +71,8 @@ class Release:
     tag: str = ""
     replaces: bool = False
     deploys: bool = False
+    created: bool = False
+    planned: str = ""
     changed: tuple[Changed, ...] = ()
     start: StartState = field(default_factory=StartState)
 
@@ -74,7 +82,7 @@ class Release:
         return self.replaces or self.deploys
 
     @property
-    def targets(self) -> tuple[str, ...]:
+    def targets(self) -> tuple[str, str]:
         """Return the addresses that are planned, and nothing else."""
         return (self.definition, self.service)
 
@@ -86,8 +94,16 @@ class Release:
         found += [f"~ {self.service}: task_definition"] if self.deploys else []
         return tuple(found)
 
-    def unlike(self, other: "Release") -> tuple[str, ...]:
-        """Return the lines that only one of the two has."""
+    def unlike(self, other: "Release", known: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the lines that only one of the two has: what was approved, and what is planned now.
+
+        `known` is the task definition as the state has it. What an apply has left, that did not end, is as approved.
+        """
+        if other.deploys <= self.deploys and self.replaces:
+            if other.created and other.planned == self.planned:
+                return ()
+            if not other.replaces and self.can_tell and self._is_there(known):
+                return ()
         mine, theirs = set(self.lines), set(other.lines)
         return (
             *(f"approved, and not planned now: {line.strip()}" for line in self.lines if line not in theirs),
@@ -100,8 +116,18 @@ class Release:
         given = {(each.name, each.after) for each in back.changed if each.is_known}
         names = {each.name for each in self.changed}
         lines = [f"{name} would not be {value} again" for name, value in sorted(wanted - given)]
-        lines += [f"{each.name} would change, too" for each in back.changed if each.name not in names]
+        if not back.created:
+            lines += [f"{each.name} would change, too" for each in back.changed if each.name not in names]
         return tuple(lines)
+
+    def _is_there(self, known: Mapping[str, Any]) -> bool:
+        """Whether the task definition of the state, as `known`, has each new value."""
+        now = dict(_flat(_containers(known.get(_CONTAINERS))))
+        return all(
+            now.get(each.name) is None if each.after == _NOTHING else _holds(now.get(each.name), json.loads(each.after))
+            for each in self.changed
+            if each.is_known
+        )
 
     def still_changed(self, known: Mapping[str, Any]) -> str:
         """Return what the task definition of the state, as `known`, has not got back; empty when it is as it was."""
@@ -126,11 +152,25 @@ def released(
     task definition, or it does in a way that cannot be released.
     """
     address = _service_in(state, service, cluster, root)
-    definition = _definition_of(state, address, service, root)
+    return released_at(service, root, (_definition_of(state, address, service, root), address), state, document)
+
+
+def released_at(
+    service: Service,
+    root: str,
+    addresses: tuple[str, str],
+    state: Mapping[str, Mapping[str, Any]],
+    document: Mapping[str, Any],
+) -> Release:
+    """Return the same where the addresses of task definition and service are known already.
+
+    The state may lack the task definition: an apply that did not end may have deregistered it.
+    """
+    definition, address = addresses
     entries = {str(object_of(each).get("address")): object_of(each) for each in list_of(document, "resource_changes")}
     secrets = secrets_of(document)
     entry = entries.get(definition)
-    after = _after(entry, state[definition])
+    after = _after(entry, state.get(definition, {}))
     reference = _image(after, service, definition)
     name, _, digest = reference.partition("@")
     repository, _, tag = name.rpartition(":")
@@ -144,7 +184,7 @@ def released(
             f"{definition} names the image {reference}, which is not in {service.repository}.",
             resolution=f"Correct `repository` of service '{service.name}' in the stack file, or the task definition.",
         )
-    waits = object_of(object_of(entries.get(address, {}).get("change")).get("after")) or state[address]
+    waits = object_of(object_of(entries.get(address, {}).get("change")).get("after")) or state.get(address, {})
     if waits.get("wait_for_steady_state") is True:
         raise RefusedError(
             f"{address} has `wait_for_steady_state = true`: the apply would wait for a health check that moves after"
@@ -158,21 +198,27 @@ def released(
         root=root,
         definition=definition,
         service=address,
-        arn=str(state[definition].get("arn") or ""),
+        arn=str(state.get(definition, {}).get("arn") or ""),
         reference=reference,
         tag=tag,
-        replaces=found is not None and found.verb == "replace",
+        replaces=found is not None and found.verb in ("replace", "create"),
+        created=found is not None and found.verb == "create",
+        planned=_digest(after, secrets),
         deploys=served is not None and any(each.path[:1] == ("task_definition",) for each in served.differences),
         changed=tuple(_changed(entry, secrets)) if entry and found and found.actions != NO_OP else (),
     )
 
 
 def allowed(releases: Sequence[Release], *, held: bool = False) -> tuple[Allowance, ...]:
-    """Return what a plan of these releases may change. `held`: the grace period, which the run holds meanwhile, too."""
+    """Return what a plan of these releases may change.
+
+    `held`: the run has begun. It holds the grace period, and an apply of its own may have ended half-way.
+    """
     found: list[Allowance] = []
     for each in releases:
         attributes = ("task_definition", _GRACE) if held else ("task_definition",)
-        found.append(Allowance(type=DEFINITION, name=each.definition, actions=("replace",)))
+        actions = ("replace", "create") if held else ("replace",)
+        found.append(Allowance(type=DEFINITION, name=each.definition, actions=actions))
         found.append(Late(type=SERVICE, name=each.service, attributes=attributes, late=("task_definition",)))
     return tuple(found)
 
@@ -190,6 +236,16 @@ def guardable(document: Mapping[str, Any]) -> Mapping[str, Any]:
         if object_of(change).get("after_unknown") in (None, False, {}, [])
     }
     return {**document, "resource_changes": changes, "output_changes": outputs, "complete": True}
+
+
+def planned_container(
+    release: Release, container: str, state: Mapping[str, Mapping[str, Any]], document: Mapping[str, Any]
+) -> ContainerSpec:
+    """Return how the planned task definition starts that container; as the state has it where nothing is planned."""
+    entries = (object_of(each) for each in list_of(document, "resource_changes"))
+    entry = next((each for each in entries if each.get("address") == release.definition), None)
+    definition = _after(entry, state.get(release.definition, {}))
+    return container_spec(definition, object_of(_containers(definition.get(_CONTAINERS)).get(container)))
 
 
 def more_replaced(document: Mapping[str, Any], releases: Sequence[Release]) -> tuple[str, ...]:
@@ -288,6 +344,19 @@ def _changed(entry: Mapping[str, Any], secrets: Set[str]) -> Iterator[Changed]:
         if now.get(name) != then.get(name):
             old, new = (_spelled(name, side.get(name), secrets) for side in (now, then))
             yield Changed(name=name, before=old, after=SENSITIVE_CHANGED if new == SENSITIVE else new)
+
+
+def _digest(definition: Mapping[str, Any], secrets: Set[str]) -> str:
+    values = _flat(_containers(definition.get(_CONTAINERS)))
+    text = json.dumps(sorted((name, _spelled(name, value, secrets)) for name, value in values))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _holds(now: Any, wanted: Any) -> bool:
+    """Whether it is what is wanted; AWS adds defaults to what it is given."""
+    if isinstance(now, Mapping) and isinstance(wanted, Mapping):
+        return all(_holds(now.get(key), value) for key, value in wanted.items())
+    return bool(now == wanted)
 
 
 def _spelled(name: str, value: Any, secrets: Set[str]) -> str:

@@ -88,6 +88,9 @@ class FakeRoot:
     definitions: dict[str, FakeDefinition] = field(default_factory=dict)
     """The task definitions, by the name of their ECS service."""
     error: str = ""
+    breaks_off: Literal["", "deregistered", "registered"] = ""
+    """How far the next apply of a task definition gets: Terraform is killed once the old revision is deregistered, and
+    the state is not written, or once the new one is registered."""
     serial: int = 1
 
 

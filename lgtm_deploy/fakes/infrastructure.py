@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from lgtm_deploy.core.errors import PermanentError
+from lgtm_deploy.core.errors import InDoubtError, PermanentError
 from lgtm_deploy.core.ports import HealthCheck, PlannedChanges, Progress
 from lgtm_deploy.fakes.cloud import FakeCloud, FakeDefined, FakeRoot
 from lgtm_deploy.fakes.plan_document import (
@@ -103,6 +103,15 @@ class FakeInfrastructure:
             plan=plan,
         )
 
+    def shown(self, root: Path, plan: PlannedChanges) -> Mapping[str, Any]:
+        """Return the document of a saved plan. Raises PermanentError when the file is gone or was changed."""
+
+        def look() -> Mapping[str, Any]:
+            document: Mapping[str, Any] = self._saved(plan)["document"]
+            return document
+
+        return self._cloud.perform("infrastructure.shown", look, root=root, plan=plan)
+
     def apply(self, root: Path, plan: PlannedChanges, progress: Progress) -> None:
         """Applies exactly that saved plan. Raises PermanentError when it is stale or its file was changed."""
         progress("Modifying...")
@@ -134,17 +143,18 @@ class FakeInfrastructure:
             if entry_of(group, check, check)["address"] in planned
         }
         definitions = [name for name in root.definitions if definition_address(name) in planned]
-        text = json.dumps({"serial": root.serial, "checks": checks, "definitions": definitions})
+        changing = [entry for entry in entries if entry["change"]["actions"] != ["no-op"]]
+        document = {**document_of(entries), "complete": not targets} if changing else {}
+        text = json.dumps({"serial": root.serial, "checks": checks, "definitions": definitions, "document": document})
         out.parent.mkdir(parents=True, exist_ok=True)
         out.unlink(missing_ok=True)
         with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as file:
             file.write(text)
-        changing = [entry for entry in entries if entry["change"]["actions"] != ["no-op"]]
         return PlannedChanges(
             file=out,
             sha256=hashlib.sha256(text.encode()).hexdigest(),
             changes=tuple(map(change_of, changing)),
-            document={**document_of(entries), "complete": not targets} if changing else {},
+            document=document,
         )
 
     def _defined(self, root: FakeRoot, *, as_it_is: bool = False) -> Sequence[Mapping[str, Any]]:
@@ -153,10 +163,11 @@ class FakeInfrastructure:
         for name, wanted in root.definitions.items():
             service, known = self._cloud.services[name], self._cloud.defined[name]
             runs = service.wanted.revision.arn if service.wanted else service.revisions[-1].arn
-            replaced = wanted.containers != known.containers and not as_it_is
-            found.append(
-                definition_entry(name, known.arn, known.containers, wanted.containers if replaced else known.containers)
-            )
+            is_lost = not next(each.active for each in service.revisions if each.arn == known.arn)
+            replaced = (wanted.containers != known.containers or is_lost) and not as_it_is
+            after = wanted.containers if replaced else known.containers
+            before = None if replaced and is_lost else known.containers
+            found.append(definition_entry(name, known.arn, before, after))
             now = {
                 "task_definition": runs,
                 "health_check_grace_period_seconds": service.grace_period,
@@ -173,12 +184,20 @@ class FakeInfrastructure:
     def _define(self, root: FakeRoot, name: str) -> None:
         """Registers what is committed, deregisters what it replaces, and gives it to the service."""
         service, wanted, known = self._cloud.services[name], root.definitions[name], self._cloud.defined[name]
-        service.grace_period = wanted.grace
-        if wanted.containers != known.containers:
+        is_lost = not next(each.active for each in service.revisions if each.arn == known.arn)
+        if wanted.containers != known.containers or is_lost:
+            if root.breaks_off == "deregistered":
+                root.breaks_off = ""
+                next(each for each in service.revisions if each.arn == known.arn).active = False
+                raise InDoubtError("Terraform was killed.")
             revision = self._cloud.register(service, {each["name"]: each["image"] for each in wanted.containers})
             for each in service.revisions:
                 each.active = each.active and (each.arn != known.arn or wanted.kept)
             self._cloud.defined[name] = FakeDefined(arn=revision.arn, containers=wanted.containers)
+            if root.breaks_off == "registered":
+                root.breaks_off = ""
+                raise InDoubtError("Terraform was killed.")
+        service.grace_period = wanted.grace
         arn = self._cloud.defined[name].arn
         runs = service.wanted.revision.arn if service.wanted else ""
         if not wanted.ignored and runs != arn:

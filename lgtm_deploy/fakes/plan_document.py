@@ -40,9 +40,11 @@ def service_address(service: str) -> str:
     return f'module.ecs.aws_ecs_service.this["{service}"]'
 
 
-def definition_entry(service: str, arn: str, before: Sequence[Any], after: Sequence[Any]) -> Mapping[str, Any]:
-    """A task definition's entry in `resource_changes`: another content is another revision."""
+def definition_entry(service: str, arn: str, before: Sequence[Any] | None, after: Sequence[Any]) -> Mapping[str, Any]:
+    """A task definition's entry in `resource_changes`: another content is another revision. Without `before` there is
+    none."""
     replaced = before != after
+    actions = ["delete", "create"] if before is not None else ["create"]
     values = {"family": service, "cpu": "256"}
     return {
         "address": definition_address(service),
@@ -52,10 +54,10 @@ def definition_entry(service: str, arn: str, before: Sequence[Any], after: Seque
         "name": "this",
         "index": service,
         "provider_name": "registry.terraform.io/hashicorp/aws",
-        **({"action_reason": "replace_because_cannot_update"} if replaced else {}),
+        **({"action_reason": "replace_because_cannot_update"} if replaced and before else {}),
         "change": {
-            "actions": ["delete", "create"] if replaced else ["no-op"],
-            "before": {**values, "arn": arn, "container_definitions": json.dumps(before)},
+            "actions": actions if replaced else ["no-op"],
+            "before": {**values, "arn": arn, "container_definitions": json.dumps(before)} if before else None,
             "after": {
                 **values,
                 **({} if replaced else {"arn": arn}),
@@ -64,7 +66,7 @@ def definition_entry(service: str, arn: str, before: Sequence[Any], after: Seque
             "after_unknown": {"arn": True} if replaced else {},
             "before_sensitive": {},
             "after_sensitive": {},
-            **({"replace_paths": [["container_definitions"]]} if replaced else {}),
+            **({"replace_paths": [["container_definitions"]]} if replaced and before else {}),
         },
     }
 

@@ -48,6 +48,18 @@ class FakeHost:
 
         return self._cloud.perform("host.registered_names", look, registries=tuple(registries))
 
+    def is_registered(self, task_definition: str) -> bool:
+        """Whether that revision can be deployed. Raises NotFoundError."""
+
+        def look() -> bool:
+            for service in self._cloud.services.values():
+                for revision in service.revisions:
+                    if revision.arn == task_definition:
+                        return revision.active
+            raise NotFoundError(f"There is no task definition {task_definition}.")
+
+        return self._cloud.perform("host.is_registered", look, task_definition=task_definition)
+
     def revise(self, service: str, images: Mapping[str, str]) -> str:
         """A new revision with these images; returns its ARN. Raises PermanentError for an unknown container."""
         return self._cloud.perform(

@@ -55,16 +55,23 @@ class LiveTaskDefinitions(TaskDefinitions):
                 )
             reference = self.ports.registry.reference(service.repository, seen.digest)
             revision = self.ports.host.revise(service.ecs_service, {service.container: reference})
+        elif not self.ports.host.is_registered(revision):
+            # Terraform deregisters what it replaces, also where the service ignores that: a copy comes back.
+            revision = self.ports.host.revise(service.ecs_service, {service.container: seen.image})
         # Where ECS has it back in name only, the same revision has to be deployed once more.
         force = ended and revision == state.task_definition
         self.ports.host.update(service.ecs_service, task_definition=revision, force=force)
 
     def is_back(self, inputs: Inputs, seen: Seen, state: ServiceState) -> bool:
-        """The earlier revision is there, or its image by digest."""
+        """The earlier revision is there, or a copy of it, or its image by digest."""
         service = self.stack.service(inputs.service)
-        if state.task_definition == seen.task_definition and not service.pinned_tag:
+        now = state.images.get(service.container, "")
+        if not service.pinned_tag and state.task_definition == seen.task_definition:
             return True
-        return bool(seen.digest) and state.images.get(service.container, "").endswith(f"@{seen.digest}")
+        if bool(seen.digest) and now.endswith(f"@{seen.digest}"):
+            return True
+        is_copy = not service.pinned_tag and now == seen.image
+        return is_copy and not self.ports.host.is_registered(seen.task_definition)
 
     def recall(self, seen: Seen, first: Seen) -> Seen:
         """A deployment by force leaves no trace but itself: its digest is not known at once."""

@@ -10,7 +10,7 @@ from lgtm_deploy.core.errors import PermanentError, RefusedError, TransientError
 from lgtm_deploy.core.guard import breaches
 from lgtm_deploy.core.ports import PlannedChanges, Progress, ServiceState
 from lgtm_deploy.core.step import Change, Nothing, Proposal
-from lgtm_deploy.core.terraform_release import Release, allowed, guardable, more_replaced, released
+from lgtm_deploy.core.terraform_release import Release, allowed, guardable, more_replaced, released_at
 from lgtm_deploy.steps.deployment import Inputs, Outputs, Seen, TaskDefinitions
 from lgtm_deploy.steps.rollouts import running_digest
 from lgtm_deploy.steps.terraform_roots import (
@@ -99,7 +99,9 @@ class TerraformTaskDefinitions(TaskDefinitions):
         release, host = seen.release, self.ports.host
         name = self.stack.service(inputs.service).ecs_service
         known = self._known(release)
-        if release.changes and not (release.can_tell and not release.still_changed(known)):
+        if release.changes and not (
+            release.can_tell and not release.still_changed(known) and not self._is_half_way(release, known)
+        ):
             self._apply_start(release, progress)
             known = self._known(release)
         target = str(known.get("arn") or "") if seen.task_definition == release.arn else seen.task_definition
@@ -114,7 +116,7 @@ class TerraformTaskDefinitions(TaskDefinitions):
         """The root has the earlier containers, and the service runs them."""
         release = seen.release
         known = self._known(release)
-        if release.changes and release.still_changed(known):
+        if release.changes and (release.still_changed(known) or self._is_half_way(release, known)):
             return False
         arn = known.get("arn")
         if state.task_definition != (arn if seen.task_definition == release.arn else seen.task_definition):
@@ -139,7 +141,7 @@ class TerraformTaskDefinitions(TaskDefinitions):
             planned, now, lines = self._planned(release, progress, purpose="release")
             if wrong := too_much(release.root, lines):
                 raise PermanentError(wrong, resolution="Undo it in the configuration, then apply again.")
-            if differs := release.unlike(now):
+            if differs := release.unlike(now, self._known(release)):
                 raise PermanentError(
                     f"Terraform root '{release.root}' would not change what was approved: {'; '.join(differs)}.",
                     resolution="Plan again, and look.",
@@ -162,7 +164,7 @@ class TerraformTaskDefinitions(TaskDefinitions):
         service = self.stack.service(release.name)
         document = planned.document
         try:
-            now = released(service, self.stack.environment.cluster, release.root, state, document)
+            now = released_at(service, release.root, release.targets, state, document)
         except RefusedError as error:
             raise PermanentError(error.message, resolution=error.resolution) from error
         if not document:
@@ -181,6 +183,10 @@ class TerraformTaskDefinitions(TaskDefinitions):
             if astray := release.astray(back):
                 raise PermanentError(f"Terraform root '{release.root}' would not come back: {'; '.join(astray)}.")
             self.ports.infrastructure.apply(here, planned, progress)
+
+    def _is_half_way(self, release: Release, known: Mapping[str, Any]) -> bool:
+        """Whether an apply has deregistered the revision that the state still has, and did not end."""
+        return known.get("arn") == release.arn and not self.ports.host.is_registered(release.arn)
 
     def _is_start(self, release: Release) -> bool:
         try:

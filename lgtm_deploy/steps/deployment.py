@@ -117,6 +117,7 @@ def release_of(service: Service, releases: Mapping[str, Release]) -> Release:
     if service.task_definition and not found.root:
         raise RefusedError(
             f"The plan file deploys {service.name} without a plan of Terraform root '{service.task_definition}'.",
-            resolution="Add a plan-task-definitions step, and give its `releases` to push-image and deploy-service.",
+            resolution="Add a plan-task-definitions step, and give its `releases` to probe-image, push-image and"
+            " deploy-service.",
         )
     return found

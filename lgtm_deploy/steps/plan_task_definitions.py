@@ -92,9 +92,20 @@ class PlanTaskDefinitions(Action[Inputs, Empty, Outputs]):
         return "" if now.releases == before.releases else "Terraform would release something else than before"
 
     def irreversible(self, inputs: Inputs, outputs: Outputs) -> str:
-        """A root changes, and no start state was found."""
+        """A root changes, and no start state was found, or ECS could not deploy again what runs."""
         changing = (each for each in outputs.releases.values() if each.changes)
-        return next((why for each in changing if (why := each.start.impossible(each.root))), "")
+        return next((why for each in changing if (why := each.start.impossible(each.root) or self._is_lost(each))), "")
+
+    def _is_lost(self, release: Release) -> str:
+        """Why the revision that runs cannot be deployed again. The root's own comes back by the root's start state."""
+        runs = self.ports.host.service(self.stack.service(release.name).ecs_service).task_definition
+        if runs == release.arn or self.ports.host.is_registered(runs):
+            return ""
+        return (
+            f"{release.name} could not be rolled back: it runs {runs.rpartition('/')[2]}, which is deregistered."
+            f" Deploy {release.arn.rpartition('/')[2]}, the revision of Terraform root '{release.root}', first,"
+            " or pass --no-rollback"
+        )
 
     def _roots(self, inputs: Inputs) -> Mapping[str, list[str]]:
         found: dict[str, list[str]] = {}

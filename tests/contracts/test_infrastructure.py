@@ -81,6 +81,14 @@ def test_a_plan_lists_what_it_would_change_and_changes_nothing(built: Built) -> 
     assert built.plan("/ready").changes == ()
 
 
+def test_a_saved_plan_can_be_read_again(built: Built) -> None:
+    planned = built.plan("/tempo/ready")
+
+    assert built.infrastructure.shown(built.root, planned) == planned.document
+    with pytest.raises(PermanentError, match="not the one that was shown"):
+        built.infrastructure.shown(built.root, replace(planned, sha256="0" * 64))
+
+
 def test_a_plan_file_is_the_owners_alone(built: Built) -> None:
     assert stat.S_IMODE(built.plan("/tempo/ready").file.stat().st_mode) == 0o600
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from lgtm_deploy.core.ports import Permission, ServiceState, TargetGroup
-from lgtm_deploy.core.preflight.facts import RunningImage, ServiceFacts
+from lgtm_deploy.core.preflight.coupling import profiles
+from lgtm_deploy.core.preflight.facts import RunningImage, ServiceFacts, Survey
 from lgtm_deploy.core.preflight.images import is_of, pinned_tag, version_hint, way_back
 from lgtm_deploy.core.preflight.permissions import wanted
 from lgtm_deploy.core.stack import Service
@@ -157,3 +158,49 @@ def test_a_shadow_needs_only_what_bears_its_name_on_its_load_balancer() -> None:
         ("AddTags", ":listener-rule/app/alb/3c/4d/*"),
     }
     assert [each.action for each in needed if each.resource == "*"] == ["ecr:GetAuthorizationToken"]
+
+
+@pytest.mark.parametrize(
+    ("tag", "kept", "version"),
+    [
+        ("1.13.5-1", (), "1.13.5"),
+        ("v2.0.4", (), "2.0.4"),
+        ("before", ("3f7a", "1.13.5"), "1.13.5"),
+        ("12345678", (), ""),
+        ("latest", (), ""),
+    ],
+)
+def test_a_tag_of_the_running_image_tells_its_version(tag: str, kept: tuple[str, ...], version: str) -> None:
+    running = RunningImage(digest=RUNNING, tags=kept)
+
+    assert facts(f"{REGISTRY}/team/lgtm-tempo:{tag}", running=running).running_version == version
+
+
+def test_an_image_by_digest_tells_its_version_by_the_tags_that_keep_it() -> None:
+    assert facts(f"{REGISTRY}/team/lgtm-tempo@{RUNNING}").running_version == ""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (
+            "1.13.5-1",
+            "2.0.4",
+            (
+                "profiles: those that Pyroscope 1.13.5 has written may not be found by 2.0.4, and after a rollback the"
+                " other way round; lgtm-deploy has not proved it",
+            ),
+        ),
+        ("2.0.3", "2.0.4", ()),
+        ("1.12.0", "1.13.5", ()),
+        ("latest", "2.0.4", ()),
+    ],
+)
+def test_pyroscopes_second_version_may_not_find_earlier_profiles(
+    before: str, after: str, told: tuple[str, ...]
+) -> None:
+    tempo = facts(f"{REGISTRY}/team/lgtm-tempo:{before}")
+    pyroscope = replace(tempo, service=replace(tempo.service, kind="pyroscope", version=after))
+
+    assert profiles(Survey(services=(pyroscope,))).told == told
+    assert profiles(Survey(services=(tempo,))).told == ()

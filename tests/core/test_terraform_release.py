@@ -223,11 +223,11 @@ def test_a_data_source_of_the_newest_revision_and_outputs_that_follow_are_no_fur
 
 def test_a_plan_that_is_made_again_has_to_have_the_same_lines() -> None:
     approved = found(state(OLD), CHANGE)
-    assert approved.unlike(found(state(OLD), CHANGE)) == ()
+    assert approved.unlike(found(state(OLD), CHANGE), {}) == ()
 
     other = found(state(OLD), document(replaced(OLD, container("3")), updated()))
 
-    assert approved.unlike(other) == (
+    assert approved.unlike(other, {}) == (
         f'approved, and not planned now: grafana.image "{REPOSITORY}:1" -> "{REPOSITORY}:2"',
         f'planned now, and not approved: grafana.image "{REPOSITORY}:1" -> "{REPOSITORY}:3"',
     )

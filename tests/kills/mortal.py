@@ -11,11 +11,12 @@ from copy import copy, deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from lgtm_deploy.config import plan_file, stack_file
 from lgtm_deploy.core.event import Event, Record
 from lgtm_deploy.core.graph import Graph, expand
+from lgtm_deploy.core.order import turns
 from lgtm_deploy.core.plan import Plan
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.stack import Stack
@@ -24,9 +25,10 @@ from lgtm_deploy.engine.conduct import Decisions, conduct
 from lgtm_deploy.engine.executor import Job
 from lgtm_deploy.engine.ledger import Ledger
 from lgtm_deploy.engine.undo import nothing_to_undo, undo
-from lgtm_deploy.fakes import FakeClock, FakeCloud, FakeJournal, fake_ports, lay
+from lgtm_deploy.fakes import FakeClock, FakeCloud, FakeJournal, FakeService, fake_ports, lay
 from lgtm_deploy.steps.catalog import CATALOG
 from tests.steps.simulation import EXAMPLE, EventfulClock, SimulatedStop, no_hook
+from tests.steps.terraform_world import ROOT, put_under_terraform
 
 RUN = "7f3a"
 CHANGES = frozenset(
@@ -57,6 +59,7 @@ class Moment:
         return f"{self.what} {self.number}"
 
 
+Terraformed = Literal["", "deploys", "ignores"]
 MOMENTS = ("before write", "after write", "before change", "after change")
 
 
@@ -160,6 +163,8 @@ class World:
     shadowed: bool = False
     """Whether only the load balancer can reach the tasks."""
     parallelism: int = 10
+    terraformed: Terraformed = ""
+    """Whether Terraform manages the task definitions, and whether it deploys them or leaves the services alone."""
     clock: EventfulClock = field(default_factory=EventfulClock)
     journal: FakeJournal = field(default_factory=FakeJournal)
     lives: list[Life] = field(default_factory=list)
@@ -171,8 +176,12 @@ class World:
         stack, self.made, self.graph = example(self.plan)
         if self.shadowed:
             stack = replace(stack, environment=replace(stack.environment, task_probe="shadow"))
-        self.stack = stack
+        names = (*self.made.services, *self.made.coupled) if self.terraformed else ()
+        services = {name: replace(stack.service(name), task_definition=ROOT) for name in names}
+        self.stack = stack = replace(stack, services={**stack.services, **services})
         self.cloud: FakeCloud = lay(stack, self.clock)
+        if names:
+            put_under_terraform(stack, self.cloud, names, ignored=self.terraformed == "ignores")
         self.laid = {name: len(service.deployments) for name, service in self.cloud.services.items()}
 
     @property
@@ -202,6 +211,7 @@ class World:
             stop=MortalStop(self.clock, life),
             environment=self.stack.environment.name,
             parallelism=self.parallelism,
+            turns=turns(self.made, self.graph, self.stack, CATALOG),
         )
 
     def apply(self, at: Moment | None = None, *, passing: Callable[[Moment], object] = lambda _: None) -> Life:
@@ -270,6 +280,10 @@ class World:
             "grace": {each.name: each.grace_period for each in services},
             "rules": (dict(self.cloud.rules), list(self.cloud.listener_rules)),
             "shadows": set(self.cloud.shadows),
+            "defined": {
+                name: (each.containers, each.arn == _arn(self.cloud.services[name]))
+                for name, each in self.cloud.defined.items()
+            },
         }
 
     def changes(self) -> Mapping[str, int]:
@@ -282,3 +296,7 @@ class World:
         for name, service in self.cloud.services.items():
             made[f"deployments {name}"] = len(service.deployments) - self.laid[name]
         return made
+
+
+def _arn(service: FakeService) -> str:
+    return service.wanted.revision.arn if service.wanted else service.revisions[-1].arn

@@ -9,6 +9,7 @@ from pathlib import Path
 from lgtm_deploy.config import plan_file, stack_file
 from lgtm_deploy.core.event import Event
 from lgtm_deploy.core.graph import expand
+from lgtm_deploy.core.order import turns
 from lgtm_deploy.core.plan import Hook, Plan
 from lgtm_deploy.core.preview import Preview
 from lgtm_deploy.core.run import Run
@@ -144,6 +145,7 @@ class Simulation:
             clock=self.cloud.clock,
             stop=self.stop,
             environment=self.stack.environment.name,
+            turns=turns(self.plan, graph, self.stack, CATALOG),
         )
 
     def apply(self, *, roll_back: bool = True) -> Run:

@@ -1,12 +1,13 @@
 """The example stack whose task definitions a Terraform root manages, in a cloud in memory."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from lgtm_deploy.core.ports import PlannedChanges, Ports
-from lgtm_deploy.core.stack import Service
-from lgtm_deploy.fakes import FakeDefined, FakeDefinition, FakeRoot, fake_ports
+from lgtm_deploy.core.stack import Service, Stack
+from lgtm_deploy.fakes import FakeCloud, FakeDefined, FakeDefinition, FakeRoot, fake_ports
 from lgtm_deploy.steps.build_image import build_request, tag_of
 from tests.steps.simulation import BOTH, Simulation
 
@@ -20,6 +21,35 @@ def by_terraform(service: Service) -> Service:
     return replace(service, task_definition=ROOT) if service.name in RELEASED else service
 
 
+def containers_of(cloud: FakeCloud, service: Service, tag: str, *, url: str) -> list[dict[str, Any]]:
+    """The container definitions of a service; Grafana has the URL of another one in its environment."""
+    environment = [{"name": "PORTAL_URL", "value": url}] if service.name == "grafana" else []
+    image = f"{cloud.address_of(service.repository)}:{tag}"
+    return [{"name": service.container, "image": image, "environment": environment}]
+
+
+def put_under_terraform(
+    stack: Stack, cloud: FakeCloud, names: Iterable[str], *, ignored: bool = False, kept: bool = False
+) -> FakeRoot:
+    """Have the root manage these services, whose tags and URLs change; returns the root as it was before.
+
+    That one is the commit before the latest.
+    """
+    folder = (stack.directory / stack.root(ROOT).root).resolve()
+    root, before = cloud.roots[folder], FakeRoot()
+    for name in names:
+        service = stack.service(name)
+        old = containers_of(cloud, service, OLD, url="http://portal:8000")
+        new = containers_of(cloud, service, NEW, url="http://portal:8000/portal")
+        runs = cloud.services[service.ecs_service].revisions[-1]
+        cloud.defined[service.ecs_service] = FakeDefined(arn=runs.arn, containers=old)
+        before.definitions[service.ecs_service] = FakeDefinition(containers=old, ignored=ignored, kept=kept)
+        root.definitions[service.ecs_service] = FakeDefinition(containers=new, ignored=ignored, kept=kept)
+    cloud.earlier[EARLIER] = {folder: before}
+    cloud.history = [LATEST, EARLIER]
+    return before
+
+
 class TerraformWorld(Simulation):
     """The portal and Pyroscope get a new image tag, and Grafana another URL of the portal and a new tag.
 
@@ -31,24 +61,11 @@ class TerraformWorld(Simulation):
         self.ports: Ports = fake_ports(self.stack, self.cloud, workspace)
         self.folder = (self.stack.directory / self.stack.root(ROOT).root).resolve()
         self.root = self.cloud.roots[self.folder]
-        before = FakeRoot()
-        for name in RELEASED:
-            service = self.service(name).ecs_service
-            old = self.containers(name, OLD, url="http://portal:8000")
-            self.cloud.defined[service] = FakeDefined(arn=self.arn(name), containers=old)
-            before.definitions[service] = FakeDefinition(containers=old, ignored=ignored, kept=kept)
-            new = self.containers(name, NEW, url="http://portal:8000/portal")
-            self.root.definitions[service] = FakeDefinition(containers=new, ignored=ignored, kept=kept)
-        self.before = before
-        self.cloud.earlier[EARLIER] = {self.folder: before}
-        self.cloud.history = [LATEST, EARLIER]
+        self.before = put_under_terraform(self.stack, self.cloud, RELEASED, ignored=ignored, kept=kept)
 
     def containers(self, name: str, tag: str, *, url: str) -> list[dict[str, Any]]:
         """The container definitions of a service."""
-        service = self.service(name)
-        environment = [{"name": "PORTAL_URL", "value": url}] if name == "grafana" else []
-        image = f"{self.cloud.address_of(service.repository)}:{tag}"
-        return [{"name": service.container, "image": image, "environment": environment}]
+        return containers_of(self.cloud, self.service(name), tag, url=url)
 
     def definition(self, name: str) -> FakeDefinition:
         """What is committed for a service."""

@@ -1,5 +1,6 @@
 """Services whose task definitions Terraform manages are released by it, one at a time, and come back by it."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,10 @@ import pytest
 
 from lgtm_deploy.core.errors import InDoubtError, PermanentError
 from lgtm_deploy.core.gate import Open, Waiting
+from lgtm_deploy.core.ports import ContainerSpec
 from lgtm_deploy.core.values import typed
+from lgtm_deploy.fakes.cloud import CHANGES
+from lgtm_deploy.fakes.plan_document import definition_address
 from lgtm_deploy.steps.deploy_service import DeployService
 from tests.steps.terraform_world import EARLIER, NEW, OLD, RELEASED, TerraformWorld
 
@@ -56,6 +60,33 @@ def test_each_service_is_applied_alone_and_the_grace_period_that_is_held_stays(w
     assert {name: world.running(name).grace_period for name in RELEASED} == grace
 
 
+def test_services_of_one_root_are_applied_in_the_order_of_the_plan(
+    world: TerraformWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first service is ready last."""
+    others, perform, applying = threading.Event(), world.cloud.perform, threading.Lock()
+
+    def performing(name: str, act: Callable[[], Any], /, **arguments: Any) -> Any:
+        if name == "registry.push" and arguments["repository"] == "lgtm-portal":
+            assert others.wait(20)
+        if name == "host.update" and arguments["service"] == world.service("pyroscope").ecs_service:
+            others.set()
+        if name != "infrastructure.apply":
+            return perform(name, act, **arguments)
+        assert applying.acquire(blocking=False), "two applies at once"
+        try:
+            return perform(name, act, **arguments)
+        finally:
+            applying.release()
+
+    monkeypatch.setattr(world.cloud, "perform", performing)
+
+    assert world.apply().verdict == "deployed"
+    assert [each[0] for each in released(world)] == [
+        definition_address(world.service(name).ecs_service) for name in RELEASED
+    ]
+
+
 def test_a_second_run_changes_nothing(world: TerraformWorld) -> None:
     assert world.apply().verdict == "deployed"
 
@@ -69,6 +100,16 @@ def test_the_preview_has_what_changes_of_each_service(world: TerraformWorld) -> 
     assert f"lgtm-portal:{OLD}" in lines
     assert f"lgtm-portal:{NEW}" in lines
     assert f"rollback of Terraform root 'ecs': by revision {EARLIER[:8]}" in lines
+
+
+def test_the_preview_says_what_becomes_of_earlier_profiles(world: TerraformWorld) -> None:
+    pyroscope = world.service("pyroscope")
+    tags = world.cloud.repositories[pyroscope.repository].tags
+    tags["1.13.5-1"] = tags[OLD]
+
+    [preflight] = [each for each in world.look_ahead().findings if each.step == "preflight"]
+
+    assert any("profiles: those that Pyroscope 1.13.5 has written may not be found" in each for each in preflight.lines)
 
 
 @pytest.mark.parametrize("ignored", [False, True], ids=["terraform deploys", "task definitions are ignored"])
@@ -120,12 +161,25 @@ def test_a_revision_that_is_not_terraforms_own_comes_back_itself(tmp_path: Path)
     assert world.plain_plan(world.before).changes == ()
 
 
+def test_a_revision_that_ecs_cannot_deploy_again_is_refused_beforehand(tmp_path: Path) -> None:
+    """Terraform has deregistered it, and the service ignores that: it runs on."""
+    world = TerraformWorld(tmp_path, ignored=True)
+    runs = world.running("portal").revisions[-1]
+    newest = world.cloud.register(world.running("portal"), runs.images)
+    world.cloud.defined[world.service("portal").ecs_service].arn = newest.arn
+    runs.active = False
+
+    why = refused(world)
+
+    assert f"portal could not be rolled back: it runs {runs.arn.rpartition('/')[2]}, which is deregistered" in why
+    assert world.apply(roll_back=False).verdict == "deployed"
+
+
 def refused(world: TerraformWorld) -> str:
     """Why the run is refused; nothing was changed."""
     run = world.apply()
     assert run.verdict == "refused", run.reason
-    changes = ("registry.push", "host.update", "host.revise", "infrastructure.apply")
-    assert [world.cloud.called(name) for name in changes] == [0, 0, 0, 0]
+    assert not {call.name for call in world.cloud.calls} & CHANGES
     return run.reason
 
 
@@ -146,6 +200,45 @@ def test_a_tag_that_ecr_has_with_the_same_image_is_not_pushed_again(world: Terra
     assert "lgtm-grafana" not in {each["repository"] for each in pushed}
     assert len(world.running("grafana").deployments) == 2, "its URL of the portal is another one"
     assert world.plain_plan().changes == ()
+
+
+def started(world: TerraformWorld, name: str) -> list[str]:
+    """The URL of the portal that each image of a service was started with in its trial."""
+    container = world.service(name).container
+    specs = [call.arguments["spec"] for call in world.cloud.calls if call.name == "image_probe.start"]
+    return [each.environment["PORTAL_URL"] for each in specs if each.environment.get("SERVICE") == container]
+
+
+@pytest.mark.parametrize("same_image", [False, True])
+def test_an_image_is_tried_out_with_the_planned_environment(world: TerraformWorld, *, same_image: bool) -> None:
+    """The image that runs is started beside it with the environment that it runs with."""
+    tag = OLD if same_image else NEW
+    planned = world.containers("grafana", tag, url="http://portal:8000/portal")
+    planned[0]["environment"].append({"name": "SERVICE", "value": "grafana"})
+    world.definition("grafana").containers = planned
+    runs = {"PORTAL_URL": "http://portal:8000", "SERVICE": "grafana"}
+    world.running("grafana").spec = ContainerSpec(environment=runs)
+    if same_image:
+        world.has_built("grafana", OLD)
+
+    world.look_ahead()
+
+    assert sorted(started(world, "grafana")) == ["http://portal:8000", "http://portal:8000/portal"]
+
+
+def test_an_image_is_tried_out_with_what_terraform_has_where_it_plans_nothing(tmp_path: Path) -> None:
+    """The service runs a revision of somebody else's."""
+    world = TerraformWorld(tmp_path, ignored=True)
+    defined = world.cloud.defined[world.service("grafana").ecs_service]
+    defined.containers = world.containers("grafana", NEW, url="http://portal:8000/portal")
+    defined.containers[0]["environment"].append({"name": "SERVICE", "value": "grafana"})
+    world.definition("grafana").containers = defined.containers
+    runs = {"PORTAL_URL": "http://elsewhere", "SERVICE": "grafana"}
+    world.running("grafana").spec = ContainerSpec(environment=runs)
+
+    world.look_ahead()
+
+    assert sorted(started(world, "grafana")) == ["http://elsewhere", "http://portal:8000/portal"]
 
 
 def test_an_image_that_was_built_before_gets_the_planned_tag_without_a_build(world: TerraformWorld) -> None:
@@ -209,6 +302,18 @@ def test_without_a_start_state_the_run_is_refused(world: TerraformWorld) -> None
     world.cloud.history = [EARLIER]
 
     assert "Terraform root 'ecs' could not be rolled back" in refused(world)
+    assert "or pass --no-rollback" in refused(world)
+
+
+def test_a_run_without_a_way_back_is_told_and_goes_on_with_no_rollback(world: TerraformWorld) -> None:
+    world.cloud.history = [EARLIER]
+    lines = [line for each in world.look_ahead().findings for line in each.lines]
+
+    assert (
+        "rollback of Terraform root 'ecs': impossible: no Git revision and no files applied before match what runs"
+        " (there is none to try)"
+    ) in lines
+    assert world.apply(roll_back=False).verdict == "deployed"
 
 
 def test_what_is_committed_while_the_run_goes_on_is_not_applied(
@@ -245,6 +350,44 @@ def test_an_apply_that_had_no_effect_is_made_again(world: TerraformWorld) -> Non
 
     assert world.apply().verdict == "deployed"
     assert world.plain_plan().changes == ()
+
+
+HALF_WAY = pytest.mark.parametrize("half", ["deregistered", "registered"])
+
+
+@HALF_WAY
+@pytest.mark.parametrize("ignored", [False, True], ids=["terraform deploys", "task definitions are ignored"])
+def test_an_apply_that_ended_half_way_is_gone_on_with(tmp_path: Path, half: Any, *, ignored: bool) -> None:
+    world = TerraformWorld(tmp_path, ignored=ignored)
+    world.root.breaks_off = half
+
+    run = world.apply()
+
+    assert (run.verdict, run.reason) == ("deployed", "")
+    assert all(len(world.running(name).deployments) == 2 for name in RELEASED)
+    assert world.plain_plan().changes == ()
+
+
+@HALF_WAY
+@pytest.mark.parametrize("ignored", [False, True], ids=["terraform deploys", "task definitions are ignored"])
+def test_an_apply_that_ended_half_way_is_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, half: Any, *, ignored: bool
+) -> None:
+    world = TerraformWorld(tmp_path, ignored=ignored)
+    world.root.breaks_off = half
+    before, perform = world.digests(), world.cloud.perform
+
+    def performing(name: str, act: Callable[[], Any], /, **arguments: Any) -> Any:
+        if name == "infrastructure.plan" and not world.root.breaks_off:
+            world.definition("portal").containers = world.containers("portal", "elsewhere", url="")
+        return perform(name, act, **arguments)
+
+    monkeypatch.setattr(world.cloud, "perform", performing)
+    run = world.apply()
+
+    assert (run.verdict, run.differs) == ("rolled-back", ()), run.reason
+    assert world.digests() == before
+    assert world.plain_plan(world.before).changes == ()
 
 
 def test_an_update_whose_answer_is_lost_is_looked_for(tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lgtm_deploy.adapters.aws import Aws, changing, reading
-from lgtm_deploy.adapters.ecs.records import Record, container_spec, rolls_out_otherwise, service_state
+from lgtm_deploy.adapters.ecs.records import Record, rolls_out_otherwise, service_state
 from lgtm_deploy.adapters.ecs.together import Together
+from lgtm_deploy.core.container_definition import container_spec
 from lgtm_deploy.core.errors import AccessError, DeployError, InDoubtError, NotFoundError, PermanentError
 from lgtm_deploy.core.ports import ContainerSpec, ServiceState
 
@@ -52,6 +53,10 @@ class EcsHost:
             if found["name"] == container:
                 return container_spec(definition, found)
         raise NotFoundError(_no_container(service, container), resolution=_known(definition["containerDefinitions"]))
+
+    def is_registered(self, task_definition: str) -> bool:
+        """Whether that revision is ACTIVE, and can be deployed. Raises NotFoundError."""
+        return bool(self._definition(task_definition)["taskDefinition"].get("status", "ACTIVE") == "ACTIVE")
 
     def revise(self, service: str, images: Mapping[str, str]) -> str:
         """Registers the service's current task definition with these images; returns the new revision's ARN.

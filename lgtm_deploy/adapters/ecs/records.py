@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from lgtm_deploy.core.container_definition import environment_of
 from lgtm_deploy.core.ports import (
-    ContainerSpec,
     ContainerState,
     DeploymentState,
     ServiceEvent,
@@ -13,7 +13,6 @@ from lgtm_deploy.core.ports import (
     TaskHealth,
     TaskState,
     TaskStatus,
-    Ulimit,
 )
 
 Record = Mapping[str, Any]
@@ -58,7 +57,7 @@ def service_state(service: Record, definition: Record, deployment: str) -> Servi
         },
         platform=platform_of(definition),
         deployment=deployment,
-        environment={container["name"]: _environment(container) for container in definition["containerDefinitions"]},
+        environment={container["name"]: environment_of(container) for container in definition["containerDefinitions"]},
         health_checks={
             container["name"]: " ".join(container["healthCheck"].get("command", []))
             for container in definition["containerDefinitions"]
@@ -68,10 +67,6 @@ def service_state(service: Record, definition: Record, deployment: str) -> Servi
         registries=tuple(each["registryArn"] for each in service.get("serviceRegistries", []) if "registryArn" in each),
         events=_events(service.get("events", [])),
     )
-
-
-def _environment(container: Record) -> dict[str, str]:
-    return {variable["name"]: variable.get("value", "") for variable in container.get("environment", [])}
 
 
 def _aliases(service: Record) -> tuple[str, ...]:
@@ -110,27 +105,6 @@ def rolls_out_otherwise(service: Record) -> str:
 def _events(told: Sequence[Record]) -> tuple[ServiceEvent, ...]:
     found = [ServiceEvent(at=each["createdAt"].astimezone(UTC), message=each.get("message", "")) for each in told]
     return tuple(sorted(found, key=lambda event: event.at, reverse=True))
-
-
-def container_spec(definition: Record, container: Record) -> ContainerSpec:
-    """From DescribeTaskDefinition. A container without limits of its own has the task's (AWS: TaskDefinition, cpu and
-    memory, which on Fargate are hard limits)."""
-    return ContainerSpec(
-        environment=_environment(container),
-        secrets=tuple(secret["name"] for secret in container.get("secrets", [])),
-        command=tuple(container.get("command", [])),
-        entry_point=tuple(container.get("entryPoint", [])),
-        user=container.get("user", ""),
-        working_directory=container.get("workingDirectory", ""),
-        memory=int(container.get("memory") or definition.get("memory") or 0),
-        cpu=int(container.get("cpu") or definition.get("cpu") or 0),
-        read_only=bool(container.get("readonlyRootFilesystem", False)),
-        ulimits=tuple(
-            Ulimit(name=limit["name"], soft=limit["softLimit"], hard=limit["hardLimit"])
-            for limit in container.get("ulimits", [])
-        ),
-        mounts=tuple(mount["containerPath"] for mount in container.get("mountPoints", []) if "containerPath" in mount),
-    )
 
 
 def platform_of(definition: Record) -> str:

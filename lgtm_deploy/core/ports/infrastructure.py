@@ -73,6 +73,10 @@ class Infrastructure(Protocol):
         """
         ...
 
+    def shown(self, root: Path, plan: PlannedChanges) -> Mapping[str, Any]:
+        """Return the document of a saved plan. Raises PermanentError when the file is gone or was changed."""
+        ...
+
     def alone(self, root: Path, progress: Progress) -> AbstractContextManager[None]:
         """Keep other threads of this process out of the root: a plan is stale once another one was applied."""
         ...

@@ -138,6 +138,10 @@ class ServiceHost(Protocol):
         no such container in it)."""
         ...
 
+    def is_registered(self, task_definition: str) -> bool:
+        """Whether that revision can be deployed (AWS: TaskDefinition, status ACTIVE). Raises NotFoundError."""
+        ...
+
     def revise(self, service: str, images: Mapping[str, str]) -> str:
         """A new task definition revision: the service's current one with these images; returns its ARN.
 

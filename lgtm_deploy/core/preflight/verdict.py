@@ -29,6 +29,7 @@ def findings(environment: Environment, survey: Survey) -> Findings:
         coupling.files,
         variables.variables,
         coupling.outside,
+        coupling.profiles,
         workflows.workflows,
     ):
         found += judge(survey)
