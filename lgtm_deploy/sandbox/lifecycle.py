@@ -20,7 +20,15 @@ from lgtm_deploy.sandbox.cloud import (
     wipe_state,
 )
 from lgtm_deploy.sandbox.connection import Connection, connect, save, saved
-from lgtm_deploy.sandbox.engine import Engine, answers, engine_held, find_engine, stop_engine, stop_idle_engine
+from lgtm_deploy.sandbox.engine import (
+    Engine,
+    answers,
+    client_of,
+    engine_held,
+    find_engine,
+    stop_engine,
+    stop_idle_engine,
+)
 from lgtm_deploy.sandbox.files import locked
 from lgtm_deploy.sandbox.home import Home, Place, home_for
 from lgtm_deploy.sandbox.image_choice import Choice, Wanted, wanted_by
@@ -59,7 +67,9 @@ class SandboxStatus:
 
 
 def up(stack: Stack, name: str, progress: Progress, *, fresh: bool = False, wanted: Wanted | None = None) -> Connection:
-    """Brings the sandbox up with what runs today, and says how to reach it; nothing happens when it is up.
+    """Bring the sandbox up with what runs today, and say how to reach it.
+
+    Where it is up, only the stand-ins are made that the stack's own files build on.
 
     The first time takes about two minutes; from then on a kept copy is started in seconds. `fresh` makes it again.
     `wanted` are the base images; None: what the environment variables say.
@@ -73,6 +83,8 @@ def up(stack: Stack, name: str, progress: Progress, *, fresh: bool = False, want
         found = status(home, name)
         if found.connection and found.is_up and not fresh:
             found.connection.choice.refuse_unless(wanted, name)
+            with closing(client_of(found.connection.docker_host)) as client:
+                _prepare_change(home, stack, found.connection, client, progress)
             return found.connection
         if found.connection and not found.engine_answers:
             progress(f"the Docker Engine of the sandbox '{name}' does not answer")
@@ -201,7 +213,7 @@ def _start(
     with engine_held(home, progress) as engine, closing(engine.client()) as client:
         start = _Start.prepare(home, place, stack, engine, progress, images=images)
         _restore_golden(start, client, progress, fresh=fresh)
-        _prepare_change(start, stack, client, progress)
+        _prepare_change(home, stack, start.connection, client, progress)
         progress("starting the local AWS")
         start_cloud(start.home, start.place, start.cloud, progress)
         wait_settled(start.stack, start.connection, progress)
@@ -222,14 +234,14 @@ def _restore_golden(start: _Start, client: "docker.DockerClient", progress: Prog
         _applied(start).take(start.home.golden / start.key / _APPLIED)
 
 
-def _prepare_change(start: _Start, stack: Stack, client: "docker.DockerClient", progress: Progress) -> None:
+def _prepare_change(
+    home: Home, stack: Stack, connection: Connection, client: "docker.DockerClient", progress: Progress
+) -> None:
     """Make the stand-ins that the stack's own files build on, where the start files build on others."""
     from lgtm_deploy.sandbox.images import ensure_standins  # noqa: PLC0415 - imports the SDKs
     from lgtm_deploy.sandbox.vendor_images import standins_of  # noqa: PLC0415 - imports the SDKs
 
-    connection = start.connection
-    choice = standins_of(stack, connection.choice)
-    ensure_standins(start.home, client, choice, connection.build_args, progress)
+    ensure_standins(home, client, standins_of(stack, connection.choice), connection.build_args, progress)
 
 
 def _applied(start: _Start) -> AppliedFilesFolder:
