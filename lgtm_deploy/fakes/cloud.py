@@ -31,6 +31,7 @@ CHANGES = frozenset(
         "host.update",
         "infrastructure.apply",
         "registry.push",
+        "registry.tag",
         "shadow.ask",  # the first question registers the task
         "shadow.create",
         "shadow.remove",

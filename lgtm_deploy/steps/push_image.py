@@ -85,21 +85,20 @@ class PushImage(Action[Inputs, Seen, Outputs]):
         """Raises PermanentError when neither engine nor registry has the image."""
         service = self.stack.service(inputs.service)
         release = release_of(service, inputs.releases)
-        if not inputs.image and seen.digest and release.root:
-            with self.ports.registry.pulled(service.repository, seen.digest, progress) as image:
-                digest = self.ports.registry.push(image, service.repository, release.tag, progress)
-            return self._outputs(service.repository, digest, release)
-        if not inputs.image:
+        if not (inputs.image or (seen.digest and release.root)):
             raise PermanentError(
                 f"{service.repository}:{inputs.tag} was in the registry when the run began and is gone.",
                 resolution="Look at the repository's lifecycle rules, then apply again.",
             )
-        push = self.ports.registry.push
-        digest = push(inputs.image, service.repository, inputs.tag, progress)
-        if service.pinned_tag:
-            push(inputs.image, service.repository, service.pinned_tag, progress)
+        registry = self.ports.registry
         if release.root:
-            digest = push(inputs.image, service.repository, release.tag, progress)
+            # The image that the registry has is the one that gets the planned tag: another push may change its digest.
+            digest = seen.digest or registry.push(inputs.image, service.repository, inputs.tag, progress)
+            registry.tag(service.repository, digest, release.tag)
+            return self._outputs(service.repository, digest, release)
+        digest = registry.push(inputs.image, service.repository, inputs.tag, progress)
+        if service.pinned_tag:
+            registry.push(inputs.image, service.repository, service.pinned_tag, progress)
         return self._outputs(service.repository, digest, release)
 
     def _outputs(self, repository: str, digest: str, release: Release) -> Outputs:

@@ -34,6 +34,7 @@ RUN = "7f3a"
 CHANGES = frozenset(
     {
         "registry.push",
+        "registry.tag",
         "host.update",
         "host.revise",
         "infrastructure.apply",
