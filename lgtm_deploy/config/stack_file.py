@@ -19,7 +19,7 @@ from lgtm_deploy.config.documents import (
 from lgtm_deploy.config.source import Source, read
 from lgtm_deploy.core.errors import UsageError
 from lgtm_deploy.core.reference import Scope, UnknownYetError, resolve
-from lgtm_deploy.core.stack import Environment, Header, Service, Stack, TerraformRoot
+from lgtm_deploy.core.stack import Environment, Header, Secret, Service, Stack, TerraformRoot
 
 NO_TENANT = "none"
 # Header -> what to do instead.
@@ -171,6 +171,7 @@ def _environment(source: Source, name: str, document: EnvironmentDocument, direc
         state=document.state,
         task_probe=document.task_probe,
         build_args=document.build_args,
+        secrets=_secrets(source, name, document),
         terraform=roots,
     )
 
@@ -263,6 +264,18 @@ def _headers(source: Source, path: tuple[str, ...], document: HeadersDocument) -
             raise source.fault(where, f"a value of {name} is secret and does not belong in this file", advice)
         found.append(Header(name=name, value=value))
     return tuple(found)
+
+
+def _secrets(source: Source, name: str, document: EnvironmentDocument) -> tuple[Secret, ...]:
+    """Return the secrets that a sandbox makes. Raises UsageError where the environment is none."""
+    if document.secrets and document.endpoint != "sandbox":
+        path = ("environments", name, "secrets")
+        advice = "Leave `secrets` out: lgtm-deploy makes no secrets in AWS."
+        raise source.fault(path, f"environment '{name}' is no sandbox (`endpoint: sandbox`)", advice)
+    return tuple(
+        Secret(name=key, variable=value.env) if isinstance(value, FromEnvironment) else Secret(name=key, value=value)
+        for key, value in document.secrets.items()
+    )
 
 
 def _bundle(source: Source, path: tuple[str, ...], text: str, directory: Path) -> str:

@@ -20,15 +20,25 @@ from lgtm_deploy.sandbox.cloud import (
     wipe_state,
 )
 from lgtm_deploy.sandbox.connection import Connection, connect, save, saved
-from lgtm_deploy.sandbox.engine import Engine, engine_held, find_engine, stop_engine, stop_idle_engine
+from lgtm_deploy.sandbox.engine import (
+    Engine,
+    answers,
+    client_of,
+    engine_held,
+    find_engine,
+    stop_engine,
+    stop_idle_engine,
+)
 from lgtm_deploy.sandbox.files import locked
 from lgtm_deploy.sandbox.home import Home, Place, home_for
 from lgtm_deploy.sandbox.image_choice import Choice, Wanted, wanted_by
 from lgtm_deploy.sandbox.installation import ensure_ministack
+from lgtm_deploy.sandbox.leftovers import unmount_below
 from lgtm_deploy.sandbox.ports import LOOPBACK, SandboxPorts, ports_for
-from lgtm_deploy.sandbox.removal import remove_containers, remove_everything, unmount_below
+from lgtm_deploy.sandbox.removal import remove_containers, remove_everything
 from lgtm_deploy.sandbox.settings import client_environment
 from lgtm_deploy.sandbox.settled import wait_settled
+from lgtm_deploy.sandbox.stack_secrets import secret_values
 from lgtm_deploy.sandbox.start_state import key_of, start_files, started
 
 if TYPE_CHECKING:
@@ -39,21 +49,27 @@ _APPLIED = "applied"
 
 @dataclass(frozen=True, kw_only=True)
 class SandboxStatus:
-    """What is known of a sandbox. `connection` is None when it is not up; `answers` says whether its cloud does."""
+    """What is known of a sandbox. `connection` is None when it is not up.
+
+    `answers` and `engine_answers` say whether its local AWS and its Docker Engine do.
+    """
 
     name: str
     connection: Connection | None
     answers: bool
+    engine_answers: bool
     folder: Path
 
     @property
     def is_up(self) -> bool:
         """Whether it can be used."""
-        return self.connection is not None and self.answers
+        return self.connection is not None and self.answers and self.engine_answers
 
 
 def up(stack: Stack, name: str, progress: Progress, *, fresh: bool = False, wanted: Wanted | None = None) -> Connection:
-    """Brings the sandbox up with what runs today, and says how to reach it; nothing happens when it is up.
+    """Bring the sandbox up with what runs today, and say how to reach it.
+
+    Where it is up, only the stand-ins are made that the stack's own files build on.
 
     The first time takes about two minutes; from then on a kept copy is started in seconds. `fresh` makes it again.
     `wanted` are the base images; None: what the environment variables say.
@@ -64,10 +80,14 @@ def up(stack: Stack, name: str, progress: Progress, *, fresh: bool = False, want
     home = home_for(stack.directory)
     place = home.place(name)
     with locked(place.path / "lock", progress, f"waiting for another command on the sandbox '{name}'"):
-        if not fresh and status(home, name).is_up:
-            connection = connect(home, name)
-            connection.choice.refuse_unless(wanted, name)
-            return connection
+        found = status(home, name)
+        if found.connection and found.is_up and not fresh:
+            found.connection.choice.refuse_unless(wanted, name)
+            with closing(client_of(found.connection.docker_host)) as client:
+                _prepare_change(home, stack, found.connection, client, progress)
+            return found.connection
+        if found.connection and not found.engine_answers:
+            progress(f"the Docker Engine of the sandbox '{name}' does not answer")
         return _start(home, place, stack, progress, wanted, fresh=fresh)
 
 
@@ -100,9 +120,15 @@ def status(home: Home, name: str) -> SandboxStatus:
     try:
         connection = connect(home, name)
     except NotFoundError:
-        return SandboxStatus(name=name, connection=None, answers=False, folder=place.path)
+        return SandboxStatus(name=name, connection=None, answers=False, engine_answers=False, folder=place.path)
     port = int(connection.endpoint.rpartition(":")[2])
-    return SandboxStatus(name=name, connection=connection, answers=is_healthy(port), folder=place.path)
+    return SandboxStatus(
+        name=name,
+        connection=connection,
+        answers=is_healthy(port),
+        engine_answers=answers(connection.docker_host),
+        folder=place.path,
+    )
 
 
 def remove(home: Home, progress: Progress) -> None:
@@ -140,7 +166,8 @@ class _Start:
         from lgtm_deploy.sandbox.images import standin_arguments  # noqa: PLC0415 - imports the SDKs
         from lgtm_deploy.sandbox.vendor_images import choose_images  # noqa: PLC0415 - imports the SDKs
 
-        # First: a sandbox that runs stays as it is when there are no such images.
+        # First: a sandbox that runs stays as it is when there are no such images or secrets.
+        secret_values(stack)
         files = start_files(stack)
         stack = started(stack, home.work / place.name / "stack")
         if isinstance(images, Wanted):
@@ -186,7 +213,7 @@ def _start(
     with engine_held(home, progress) as engine, closing(engine.client()) as client:
         start = _Start.prepare(home, place, stack, engine, progress, images=images)
         _restore_golden(start, client, progress, fresh=fresh)
-        _prepare_change(start, stack, client, progress)
+        _prepare_change(home, stack, start.connection, client, progress)
         progress("starting the local AWS")
         start_cloud(start.home, start.place, start.cloud, progress)
         wait_settled(start.stack, start.connection, progress)
@@ -207,14 +234,14 @@ def _restore_golden(start: _Start, client: "docker.DockerClient", progress: Prog
         _applied(start).take(start.home.golden / start.key / _APPLIED)
 
 
-def _prepare_change(start: _Start, stack: Stack, client: "docker.DockerClient", progress: Progress) -> None:
+def _prepare_change(
+    home: Home, stack: Stack, connection: Connection, client: "docker.DockerClient", progress: Progress
+) -> None:
     """Make the stand-ins that the stack's own files build on, where the start files build on others."""
     from lgtm_deploy.sandbox.images import ensure_standins  # noqa: PLC0415 - imports the SDKs
     from lgtm_deploy.sandbox.vendor_images import standins_of  # noqa: PLC0415 - imports the SDKs
 
-    connection = start.connection
-    choice = standins_of(stack, connection.choice)
-    ensure_standins(start.home, client, choice, connection.build_args, progress)
+    ensure_standins(home, client, standins_of(stack, connection.choice), connection.build_args, progress)
 
 
 def _applied(start: _Start) -> AppliedFilesFolder:

@@ -20,6 +20,7 @@ from lgtm_deploy.sandbox.home import Home
 from lgtm_deploy.sandbox.images import Publisher, ensure_standins
 from lgtm_deploy.sandbox.named_tags import NamedTags
 from lgtm_deploy.sandbox.side_by_side import SideBySide
+from lgtm_deploy.sandbox.stack_secrets import make_secrets
 
 
 def bring_up(home: Home, stack: Stack, connection: Connection, engine: docker.DockerClient, progress: Progress) -> None:
@@ -30,6 +31,7 @@ def bring_up(home: Home, stack: Stack, connection: Connection, engine: docker.Do
     """
     folder = home.work / connection.name
     _make_state_stores(stack, folder / "stack", connection)
+    make_secrets(stack, connection)
     with environment_of(connection.environment):
         ascent = _Ascent(
             home=home,

@@ -16,6 +16,7 @@ from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.sandbox.home import PACKAGE
 from lgtm_deploy.sandbox.image_choice import Choice, Source
 from lgtm_deploy.sandbox.installation import REQUIREMENTS
+from lgtm_deploy.sandbox.stack_secrets import secret_values
 
 _KEY_LENGTH = 16
 _LEFT_OUT = {".terraform", ".lgtm-deploy", ".git", "__pycache__"}
@@ -30,6 +31,7 @@ _MAKERS = (
     "stack_up.py",
     "apply_roots.py",
     "named_tags.py",
+    "stack_secrets.py",
 )
 
 
@@ -45,7 +47,7 @@ def start_files(stack: Stack) -> Mapping[str, Path]:
 
 
 def key_of(stack: Stack, choice: Choice) -> str:
-    """Names everything that the golden state is made from."""
+    """Name everything that the golden state is made from. Raise UsageError for a secret without a value."""
     makers = {
         str(path.relative_to(PACKAGE)): path
         for name in _MAKERS
@@ -57,6 +59,8 @@ def key_of(stack: Stack, choice: Choice) -> str:
     digest = hashlib.sha256(f"{stack.environment.name}\n".encode())
     for name, image in sorted(choice.images.items()):
         digest.update(f"{name} {image.source} {image.reference} {image.image}\n".encode())
+    for name, value in sorted(secret_values(stack).items()):
+        digest.update(f"{name} {hashlib.sha256(value.encode()).hexdigest()}\n".encode())
     if choice.of(Source.STANDIN):
         digest.update(f"factor {choice.factor:g}\n".encode())
     for files in (files_that_count, makers, {REQUIREMENTS.name: REQUIREMENTS}):

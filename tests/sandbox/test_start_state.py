@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from lgtm_deploy.config.stack_file import environments, load
-from lgtm_deploy.core.stack import Environment, Stack
+from lgtm_deploy.core.errors import UsageError
+from lgtm_deploy.core.stack import Environment, Secret, Stack
 from lgtm_deploy.sandbox import start_state
 from lgtm_deploy.sandbox.image_choice import BaseImage, Choice, Source
 
@@ -150,3 +151,16 @@ def test_a_change_in_the_stand_ins_makes_another_key(
     before = start_state.key_of(stack, CHOICE)
     file.write_text("new")
     assert start_state.key_of(stack, CHOICE) != before
+
+
+def test_the_value_of_a_secret_is_part_of_the_key(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = Secret(name="lgtm/grafana", variable="GRAFANA_PASSWORD")
+    stack = replace(stack, environment=replace(stack.environment, secrets=(secret,)))
+    monkeypatch.setenv("GRAFANA_PASSWORD", "one")
+    before = start_state.key_of(stack, CHOICE)
+    monkeypatch.setenv("GRAFANA_PASSWORD", "two")
+    assert start_state.key_of(stack, CHOICE) != before
+
+    monkeypatch.delenv("GRAFANA_PASSWORD")
+    with pytest.raises(UsageError, match="GRAFANA_PASSWORD is not set, and secret 'lgtm/grafana' has its value there"):
+        start_state.key_of(stack, CHOICE)

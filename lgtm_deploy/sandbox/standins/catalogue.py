@@ -23,7 +23,8 @@ class Program:
     roots: tuple[str, ...] = ()
     """Versions whose image runs as root."""
     tools: tuple[str, ...] = ()
-    """Programs in the image beside the server, for container health checks; each is a module of this package."""
+    """Programs in the image beside the server, for container health checks; each is a function of `http_tools`."""
+    has_shell: bool = False
 
     def user(self, version: str) -> int:
         """Return the number of the user that a version's image runs as."""
@@ -49,7 +50,9 @@ PROGRAMS: Mapping[str, Program] = {
         port=3000,
         directories=("/var/lib/grafana", "/etc/grafana"),
         versions=("11.6.0", "12.0.2", "12.1.0"),
-        tools=("wget",),
+        # Alpine Linux: bash, curl and BusyBox (Dockerfile).
+        tools=("curl", "wget"),
+        has_shell=True,
     ),
     "alloy": Program(
         entrypoint="/bin/alloy",
