@@ -1,12 +1,21 @@
 """sandbox: the local AWS with the stack in it."""
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lgtm_deploy.cli.loading import stack_directory
 from lgtm_deploy.cli.settings import Settings, settings_of
-from lgtm_deploy.sandbox.image_choice import Images, Source, Wanted
+from lgtm_deploy.sandbox.image_choice import (
+    FACTOR_VARIABLE,
+    IMAGES_VARIABLE,
+    Images,
+    Source,
+    Wanted,
+    factor_of,
+    images_of,
+)
 
 if TYPE_CHECKING:
     from lgtm_deploy.core.stack import Stack
@@ -56,6 +65,21 @@ def _tell_images(connection: "Connection") -> None:
         typer.echo(f"  factor          {connection.choice.factor:g} (the delays of stand-ins are divided by it)")
 
 
+def path_that_answers(connection: "Connection", stack: "Stack") -> str:
+    """Return the first health check path that answers 200 through the load balancer now, else an empty text."""
+    from lgtm_deploy.adapters.http import HttpAsker
+    from lgtm_deploy.core.errors import TransientError
+
+    asker = HttpAsker(connection.load_balancer_url)
+    try:
+        paths = (service.health.path for service in stack.services.values())
+        return next((path for path in paths if asker.ask(path).status == HTTPStatus.OK), "")
+    except TransientError:
+        return ""
+    finally:
+        asker.close()
+
+
 @app.command()
 def up(
     context: typer.Context,
@@ -67,14 +91,18 @@ def up(
     images: Annotated[
         Images | None,
         typer.Option(
-            envvar="LGTM_DEPLOY_SANDBOX_IMAGES",
+            envvar=IMAGES_VARIABLE,
+            parser=images_of,
+            metavar="<auto|vendor|standin>",
             help="Base images: the vendors' own, stand-ins, or (auto, the default) the vendors' if they can be pulled.",
         ),
     ] = None,
     factor: Annotated[
         float | None,
         typer.Option(
-            envvar="LGTM_DEPLOY_SANDBOX_FACTOR",
+            envvar=FACTOR_VARIABLE,
+            parser=factor_of,
+            metavar="<float>",
             help="Divisor of the delays of stand-ins, such as the time until they are ready. Default: 10.",
         ),
     ] = None,
@@ -87,7 +115,7 @@ def up(
     typer.echo(f"The sandbox '{name}' is up.")
     _tell_images(connection)
     typer.echo(f"  services        {_called(name)} status --env {stack.environment.name}")
-    typer.echo(f"  load balancer   curl {connection.load_balancer_url}/tempo/api/echo")
+    typer.echo(f"  load balancer   curl {connection.load_balancer_url}{path_that_answers(connection, stack)}")
     typer.echo(f"  AWS             AWS_ENDPOINT_URL={connection.endpoint}")
     typer.echo(f"  take it down    {_called(name)} sandbox down")
 

@@ -16,7 +16,6 @@ FACTOR_VARIABLE = "LGTM_DEPLOY_SANDBOX_FACTOR"
 DEFAULT_FACTOR = 10.0
 # A factor is part of an image's name.
 _HIGHEST_FACTOR = 1000.0
-_FACTORS = f"Use a number from 1 to {_HIGHEST_FACTOR:g}."
 
 
 class Images(StrEnum):
@@ -45,11 +44,6 @@ class Wanted:
 
     images: Images | None = None
     factor: float | None = None
-
-    def __post_init__(self) -> None:
-        """Raise UsageError for a factor that cannot divide a delay."""
-        if self.factor is not None and not 1 <= self.factor <= _HIGHEST_FACTOR:
-            raise UsageError(f"The factor is {self.factor:g}.", resolution=_FACTORS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,15 +117,29 @@ class Choice:
             )
 
 
+def images_of(word: str) -> Images:
+    """Return the base images that a word asks for. Raise UsageError for any other word."""
+    if word not in list(Images):
+        raise UsageError(f"--images ({IMAGES_VARIABLE}) is '{word}'.", resolution="Use auto, vendor or standin.")
+    return Images(word)
+
+
+def factor_of(word: str) -> float:
+    """Return a factor. Raise UsageError for a word that is no number, and for one that cannot divide a delay."""
+    try:
+        factor = float(word)
+    except ValueError:
+        factor = 0.0
+    if not 1 <= factor <= _HIGHEST_FACTOR:
+        allowed = f"Use a number from 1 to {_HIGHEST_FACTOR:g}."
+        raise UsageError(f"--factor ({FACTOR_VARIABLE}) is '{word}'.", resolution=allowed)
+    return factor
+
+
 def wanted_by(environment: Mapping[str, str] = os.environ) -> Wanted:
     """Return what the environment variables ask for. Raise UsageError for a value that is none of theirs."""
     images, factor = environment.get(IMAGES_VARIABLE, ""), environment.get(FACTOR_VARIABLE, "")
-    if images and images not in list(Images):
-        raise UsageError(f"{IMAGES_VARIABLE} is '{images}'.", resolution="Use auto, vendor or standin.")
-    try:
-        return Wanted(images=Images(images) if images else None, factor=float(factor) if factor else None)
-    except (ValueError, UsageError) as error:
-        raise UsageError(f"{FACTOR_VARIABLE} is '{factor}'.", resolution=_FACTORS) from error
+    return Wanted(images=images_of(images) if images else None, factor=factor_of(factor) if factor else None)
 
 
 def choose(mode: Images, facts: Sequence[Facts], refusal: str, factor: float) -> Choice:

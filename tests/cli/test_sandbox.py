@@ -1,17 +1,21 @@
 """What is told of the base images that a sandbox was brought up with."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lgtm_deploy.cli import wiring
+from lgtm_deploy.cli.sandbox import path_that_answers
 from lgtm_deploy.config import stack_file
 from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.sandbox import child
-from lgtm_deploy.sandbox.connection import Connection, save
+from lgtm_deploy.sandbox.connection import Connection, connect, save
 from lgtm_deploy.sandbox.home import HOME_VARIABLE, NAME_VARIABLE, home_for
 from lgtm_deploy.sandbox.image_choice import BaseImage, Choice, Source
+from lgtm_deploy.sandbox.ports import free_port
+from lgtm_deploy.sandbox.standins.listener import NOT_FOUND, Request, Response, listen, text
 from tests.cli.command import lgtm_deploy
 from tests.config.files import STACK, lay_stack
 
@@ -77,15 +81,33 @@ def test_elsewhere_nothing_is_told_of_base_images(tmp_path: Path) -> None:
     assert wiring.base_images(stack_file.load(lay_stack(tmp_path), "prod")) is None
 
 
+@pytest.mark.parametrize(("known", "path"), [({"/ready"}, "/ready"), (set(), "")])
+def test_the_suggested_path_answers_as_things_run(stack: Stack, known: set[str], path: str) -> None:
+    """The stack's only health check path is /ready."""
+
+    def answer(request: Request) -> Response:
+        return text("ready") if request.path in known else NOT_FOUND
+
+    port = free_port(())
+    server = listen(port, answer, "127.0.0.1")
+    connection = connect(home_for(stack.directory), "default")
+    connection = replace(connection, load_balancer_url=f"http://127.0.0.1:{port}")
+
+    assert path_that_answers(connection, stack) == path
+    server.shutdown()
+    server.server_close()
+    assert path_that_answers(connection, stack) == ""
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (("--images", "real"), "'real' is not one of 'auto', 'vendor', 'standin'"),
-        (("--factor", "0.1"), "The factor is 0.1. Use a number from 1 to 1000."),
+        (("--images", "real"), "--images (LGTM_DEPLOY_SANDBOX_IMAGES) is 'real'. Use auto, vendor or standin."),
+        (("--factor", "ten"), "--factor (LGTM_DEPLOY_SANDBOX_FACTOR) is 'ten'. Use a number from 1 to 1000."),
+        (("--factor", "0.1"), "--factor (LGTM_DEPLOY_SANDBOX_FACTOR) is '0.1'. Use a number from 1 to 1000."),
     ],
 )
 def test_what_no_sandbox_can_be_made_with_is_refused(stack: Stack, words: tuple[str, str], complaint: str) -> None:
     said = lgtm_deploy("sandbox", "up", *words, folder=stack.directory)
 
-    assert said.code == 2
-    assert complaint in said.err
+    assert (said.code, said.err) == (2, f"Error: {complaint}\n")

@@ -83,7 +83,9 @@ def test_mimir_without_its_storage_accepts_connections_and_answers_nothing() -> 
 
 def test_pyroscope_2_gets_ready_without_its_storage_and_1_ends() -> None:
     config = "storage: {backend: s3, s3: {endpoint: '127.0.0.1:9'}}\n"
-    assert InProcess("pyroscope", "2.0.4", config).server.course.exit is None
+    second = InProcess("pyroscope", "2.0.4", config)
+    assert second.server.course.exit is None
+    assert answers(second, 0.5, 50.0)[-1] == (49, 200, "ready")
     first = InProcess("pyroscope", "1.13.5", config).server.course
     assert first.exit is not None
     assert (first.exit.code, round(first.exit.after)) == (1, 23)

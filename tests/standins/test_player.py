@@ -82,14 +82,21 @@ def test_another_query_than_a_recorded_one_is_not_guessed(service: str, version:
     assert (found.status, found.body) == (501, b"The recordings hold no such request.\n")
 
 
-@pytest.mark.parametrize("version", ["2.9.0", "3.0.3"])
 @pytest.mark.parametrize(
-    ("target", "beginning"),
+    ("version", "target", "beginning"),
     [
-        ("/api/search/tag/nope/values", b'{"tagValues":[]'),
-        ("/api/search/tag/service.name/values", b'{"tagValues":[]'),
-        ("/api/search/tags?scope=span", b'{"tagNames":[]'),
-        ("/api/v2/search/tags?scope=resource", b'{"scopes":['),
+        ("2.3.1", "/api/search/tag/nope/values", b"{}"),
+        ("2.3.1", "/api/v2/search/tag/.nope/values", b"{}"),
+        *(
+            (version, target, beginning)
+            for version in ("2.9.0", "3.0.3")
+            for target, beginning in (
+                ("/api/search/tag/nope/values", b'{"tagValues":[]'),
+                ("/api/search/tag/service.name/values", b'{"tagValues":[]'),
+                ("/api/search/tags?scope=span", b'{"tagNames":[]'),
+                ("/api/v2/search/tags?scope=resource", b'{"scopes":['),
+            )
+        ),
     ],
 )
 def test_a_fresh_tempo_says_that_there_are_no_tags(version: str, target: str, beginning: bytes) -> None:
@@ -98,6 +105,33 @@ def test_a_fresh_tempo_says_that_there_are_no_tags(version: str, target: str, be
     found = server.ask(target)
     assert (found.status, found.body[: len(beginning)]) == (200, beginning)
     assert server.ask("/api/traces/abc123").status == 404
+
+
+@pytest.mark.parametrize(
+    ("service", "version", "target", "tenant", "expected"),
+    [
+        ("tempo", "2.9.0", "/api/search/tags", "a/b", (400, "tenant ID 'a/b' contains unsupported character '/'")),
+        ("tempo", "2.9.0", "/api/search/tags", "a b", (400, "tenant ID 'a b' contains unsupported character ' '")),
+        ("tempo", "2.9.0", "/api/search/tags", "demo|another", (200, '{"tagNames":[]')),
+        ("mimir", "2.16.0", "/prometheus/api/v1/label/run/values", "a|b", (422, "too many tenant IDs present")),
+        ("loki", "3.5.1", "/loki/api/v1/label/run/values", "..", (400, "tenant ID is '.' or '..'")),
+        ("loki", "3.5.1", "/loki/api/v1/nowhere", None, (404, "404 page not found")),
+    ],
+)
+def test_a_tenant_is_refused_on_a_path_that_it_was_not_recorded_on(service, version, target, tenant, expected) -> None:
+    server = InProcess(service, version, TENANTS if service == "tempo" else "")
+    server.clock.elapsed = 200.0
+    found = server.ask(target, tenant=tenant)
+    assert (found.status, found.body.decode()[: len(expected[1])]) == expected
+
+
+@pytest.mark.parametrize(("tenants", "named"), [("true", "demo"), ("false", "fake")])
+@pytest.mark.parametrize("recorded", ["loki-3.5.1-auth", "loki-3.5.1-no-auth"])
+def test_a_refusal_names_the_tenant_of_the_request(recorded: str, tenants: str, named: str, monkeypatch) -> None:
+    known = [each for each in recordings.load("loki", "3.5.1") if each.name == recorded]
+    monkeypatch.setattr(standin, "load", lambda *_: known)
+    found = InProcess("loki", "3.5.1", f"auth_enabled: {tenants}\n").ask("/loki/api/v1/rules")
+    assert (found.status, f"open /loki/rules/{named}:" in found.body.decode()) == (400, True)
 
 
 def test_an_answer_with_data_is_not_played_where_nothing_was_written() -> None:

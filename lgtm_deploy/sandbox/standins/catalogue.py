@@ -13,7 +13,7 @@ _NAME = re.compile(r"([a-z]+)-(\d+\.\d+\.\d+)-")
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """How one program is installed in its vendor's image."""
+    """The place of one program in its vendor's image."""
 
     entrypoint: str
     port: int

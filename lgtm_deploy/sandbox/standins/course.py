@@ -78,7 +78,7 @@ def course_of(recordings: list[Recording], config: Mapping[str, Any], *, private
     missing = _missing_runtime_config(config)
     if missing and (found := next((each for name, each in named.items() if name.startswith("runtime-config")), None)):
         return Course(listens=False, exit=_exit(found, {str((found.config["runtime_config"])["file"]): missing}))
-    if _unreachable(config):
+    if unreachable := _unreachable(config):
         if found := named.get("s3-unreachable"):
             return _of(found, named)
         if any(each.source["server"] == "pyroscope" and each.source["version"] == "1.13.5" for each in recordings):
@@ -93,7 +93,11 @@ def course_of(recordings: list[Recording], config: Mapping[str, Any], *, private
         each for each in recordings if each.source.get("ready_after_s") and len(each.source["first_ready_answers"]) > 1
     ]
     usual.sort(key=lambda each: (each.source["config_name"] == "late-probe", -len(each.source["exchanges"])))
-    return _of(usual[0], named) if usual else Course(ready=text("ready"))
+    course = _of(usual[0], named) if usual else Course(ready=text("ready"))
+    if unreachable and course.waiting:
+        # [run] Pyroscope 2.0.4: ready after 49 s instead of 47 s.
+        course.waiting[0] = (course.waiting[0][0] + 2.0, course.waiting[0][1])
+    return course
 
 
 def refusal(recordings: list[Recording], file: str, reason: str) -> list[str]:

@@ -20,6 +20,7 @@ from .recordings import Exchange, Recording, ids, mask, mask_ids, shift, times
 from .rules import TENANT_HEADER, Settings
 
 _EMPTY = 404  # a store's answer where it holds nothing
+_NO_ROUTE = {404, 405}
 UNKNOWN = text("The recordings hold no such request.\n", 501)
 
 
@@ -36,7 +37,7 @@ class Take:
 
     @property
     def good(self) -> bool:
-        """Whether the request was answered with success."""
+        """True where the request was answered with success."""
         return 200 <= self.response.status < 300  # noqa: PLR2004
 
 
@@ -63,8 +64,11 @@ class Player:
                 return self._played(best, asked)
             return self._filled(view, asked)
         similar = self._ranked(self._routes.get(asked.route(), []), asked, view)
-        if not similar and asked.audience not in {"one", "many"} and (refused := self._refused(asked)):
+        if not similar and asked.audience != "one" and (refused := self._refused(asked)):
             return self._played(refused, asked)
+        if view is not None and not similar:
+            # A tenant that nobody refuses is answered as any other one.
+            similar = self._ranked(self._routes.get((*asked.route()[:-1], "one"), []), asked, view)
         if view is None:
             return self._not_understood(similar, asked) if similar else self._unknown(asked)
         # A request that the store understood in the recording too, where the server failed, fails:
@@ -74,8 +78,8 @@ class Player:
         if broken and not any(each.good for each in broken):
             return self._played(broken[0], asked)
         refused = next((each for each in similar if each.response.status == view.status), None)
-        if refused is None and similar and view.status == _EMPTY == _status(similar[0].view):
-            # Nothing is there, and the server says so with another status: `/api/search/tag/nope/values` of Tempo.
+        if similar and view.status == _EMPTY == _status(similar[0].view):
+            # Nothing is there, and the server may say so with another status: `/api/search/tag/nope/values` of Tempo.
             refused = similar[0]
         return self._played(refused, asked) if refused and view.status >= 300 else self._filled(view, asked)  # noqa: PLR2004
 
@@ -87,24 +91,27 @@ class Player:
         return self._played((same or similar)[0], asked)
 
     def _refused(self, asked: Asked) -> Take | None:
-        """Return a recorded answer to the same kind of tenant on a sibling of the path."""
+        """Return a recorded refusal of the kind of tenant: on a sibling of the path, else on any path.
+
+        There is none where such a tenant was served, or where the refusals differ in their status.
+        """
         if asked.audience == "empty" and (nobody := self._routes.get((*asked.route()[:-1], "none"))):
             return nobody[0]
-        mine = self._routes.get((*asked.route()[:-1], "one"), [])
-        if mine and all(each.view is None for each in mine):
+        if all(each.view is None for each in self._routes.get((*asked.route()[:-1], "one"), [])):
             # Not data: pages are shown to everybody (`GET /metrics`, asked by `demo` only).
             return None
-        return next(iter(self._beside(asked)), None)
+        same = [each for each in self._elsewhere(asked) if each.asked.audience == asked.audience]
+        same = [each for each in same if _parent(each.asked) == _parent(asked)] or same
+        refusals = [each for each in same if not each.good and each.response.status not in _NO_ROUTE]
+        refusals.sort(key=lambda each: each.asked.tenants != asked.tenants)
+        served = any(each.good and each.view for each in same)
+        return refusals[0] if not served and len({each.response.status for each in refusals}) == 1 else None
 
-    def _beside(self, asked: Asked, status: int = 0) -> list[Take]:
-        """Return recorded answers to the method on siblings of the path: to the kind of tenant, or with a status."""
-        beside = asked.request.path.rsplit("/", 1)[0]
+    def _elsewhere(self, asked: Asked) -> list[Take]:
+        """Return all that is recorded of the method on the port."""
+        every = (each for takes in self._methods.values() for each in takes)
         return [
-            take
-            for (method, _, path, audience), takes in self._routes.items()
-            for take in takes
-            if (method, path.rsplit("/", 1)[0]) == (asked.request.method, beside)
-            and (take.response.status == status if status else audience == asked.audience)
+            each for each in every if (each.asked.request.method, each.asked.port) == (asked.request.method, asked.port)
         ]
 
     def _unknown(self, asked: Asked) -> Response:
@@ -127,7 +134,8 @@ class Player:
             # Pages take any method, once they take two (tempo-2.9.0-wrong-methods: `DELETE /api/echo`).
             page = [each for each in other if each.asked.request.method == "POST" and each.good and each.view is None]
             # A sibling tells how a method is refused (`GET /querier.v1.QuerierService/LabelNames, demo`: `allow`).
-            if found := page or self._beside(asked, 405):
+            refused = [each for each in self._elsewhere(asked) if each.response.status == 405]  # noqa: PLR2004
+            if found := page or [each for each in refused if _parent(each.asked) == _parent(asked)]:
                 return self._played(found[0], asked)
             return self._settings.adapt(asked.request.path, Response(status=405, kind=""), prefixed=False)
         return UNKNOWN
@@ -166,11 +174,8 @@ class Player:
         body = shift(body, _offset(take, asked))
         for recorded, mine in zip(ids(take.asked.text()), ids(asked.text()), strict=False):
             body = body.replace(recorded, mine)
-        was, given = take.asked.request.header(TENANT_HEADER), asked.request.header(TENANT_HEADER)
-        if response.status >= 400 and was and not self._settings.tenants:  # noqa: PLR2004
-            given = self._settings.nobody
-        if response.status >= 400 and was and given != was:  # noqa: PLR2004
-            body = body.replace(was, given)
+        if response.status >= 400 and take.asked.tenants and asked.tenants:  # noqa: PLR2004
+            body = body.replace("|".join(take.asked.tenants), "|".join(asked.tenants))
         return replace(response, body=body.encode())
 
     def _filled(self, view: Response, asked: Asked) -> Response:
@@ -228,6 +233,10 @@ def _take(
         moved=bool(settings.api_prefix),
         tenants=settings.tenants,
     )
+
+
+def _parent(asked: Asked) -> str:
+    return asked.request.path.rpartition("/")[0]
 
 
 def _content(asked: Asked) -> tuple[Any, ...]:

@@ -53,7 +53,7 @@ class Recording:
 
     @cached_property
     def started(self) -> float:
-        """When the server started, in seconds since 1970: `early:` requests and all others count from there."""
+        """The start of the server, in seconds since 1970: `early:` requests and all others count from there."""
         base = self.source.get("base_time_unix_s")
         first = next((e["at_s"] for e in self.source.get("exchanges", ()) if not e["name"].startswith("early")), 0.0)
         return float(base or 0) - float(first)
