@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from lgtm_deploy.core.errors import NotFoundError
+from lgtm_deploy.core.errors import NotFoundError, UsageError
 from lgtm_deploy.sandbox.child import recorded
 from lgtm_deploy.sandbox.files import read_json, write_json
 from lgtm_deploy.sandbox.home import Home, Place
@@ -37,6 +37,16 @@ class Connection:
     """What happened in the cloud, one JSON object a line, oldest first."""
     choice: Choice
     """The base images that the sandbox was brought up with."""
+    stack_environment: str = ""
+    """The stack's environment that runs in it."""
+
+    def refuse_unless(self, environment: str) -> None:
+        """Raise UsageError when another environment of the stack runs in the sandbox."""
+        if self.stack_environment not in ("", environment):
+            raise UsageError(
+                f"The sandbox '{self.name}' runs environment '{self.stack_environment}', and not '{environment}'.",
+                resolution="Take it down first, or give each environment a sandbox of its own (LGTM_DEPLOY_SANDBOX).",
+            )
 
     def base_images(self, versions: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
         """Return by service the origin of its base image in words; `versions` are newer ones in the stack file."""

@@ -39,7 +39,7 @@ from lgtm_deploy.sandbox.removal import remove_containers, remove_everything
 from lgtm_deploy.sandbox.settings import client_environment
 from lgtm_deploy.sandbox.settled import wait_settled
 from lgtm_deploy.sandbox.stack_secrets import secret_values
-from lgtm_deploy.sandbox.start_state import key_of, start_files, started
+from lgtm_deploy.sandbox.start_state import key_of, left_out, start_files, started
 
 if TYPE_CHECKING:
     import docker
@@ -82,6 +82,7 @@ def up(stack: Stack, name: str, progress: Progress, *, fresh: bool = False, want
     with locked(place.path / "lock", progress, f"waiting for another command on the sandbox '{name}'"):
         found = status(home, name)
         if found.connection and found.is_up and not fresh:
+            found.connection.refuse_unless(stack.environment.name)
             found.connection.choice.refuse_unless(wanted, name)
             with closing(client_of(found.connection.docker_host)) as client:
                 _prepare_change(home, stack, found.connection, client, progress)
@@ -97,6 +98,8 @@ def reset(stack: Stack, name: str, progress: Progress) -> Connection:
     place = home.place(name)
     with locked(place.path / "lock", progress, f"waiting for another command on the sandbox '{name}'"):
         before = saved(place)
+        if before:
+            before.refuse_unless(stack.environment.name)
         return _start(home, place, stack, progress, before.choice if before else wanted_by(), fresh=False)
 
 
@@ -169,6 +172,8 @@ class _Start:
         # First: a sandbox that runs stays as it is when there are no such images or secrets.
         secret_values(stack)
         files = start_files(stack)
+        if line := left_out(stack):
+            progress(line)
         stack = started(stack, home.work / place.name / "stack")
         if isinstance(images, Wanted):
             images = choose_images(home, stack, files, engine, wanted=images, progress=progress)
@@ -201,6 +206,7 @@ class _Start:
                 ),
                 records=place.records,
                 choice=images,
+                stack_environment=environment.name,
             ),
             key=key_of(stack, images),
         )
