@@ -31,7 +31,7 @@ from lgtm_deploy.sandbox.engine import (
 )
 from lgtm_deploy.sandbox.files import locked
 from lgtm_deploy.sandbox.home import Home, Place, home_for
-from lgtm_deploy.sandbox.image_choice import Choice, Wanted, wanted_by
+from lgtm_deploy.sandbox.image_choice import Choice, Source, Wanted, standin_references, wanted_by
 from lgtm_deploy.sandbox.installation import ensure_ministack
 from lgtm_deploy.sandbox.leftovers import unmount_below
 from lgtm_deploy.sandbox.ports import LOOPBACK, SandboxPorts, ports_for
@@ -259,9 +259,12 @@ def _make_golden(start: _Start, client: "docker.DockerClient", progress: Progres
     from lgtm_deploy.sandbox.stack_up import bring_up  # noqa: PLC0415 - imports the SDKs
 
     progress("starting the local AWS")
-    awaited = tuple(each.repository for each in start.stack.services.values())
+    # Only an engine of the sandbox's own gets stand-ins under the vendors' names.
+    has_standins = start.engine.own and start.connection.choice.of(Source.STANDIN)
+    standins = standin_references() if has_standins else frozenset()
+    awaited = (*(each.repository for each in start.stack.services.values()), *sorted(standins))
     start_cloud(start.home, start.place, replace(start.cloud, awaited=awaited), progress)
-    bring_up(start.home, start.stack, start.connection, client, progress)
+    bring_up(start.home, start.stack, start.connection, client, progress, standins=standins)
     wait_settled(start.stack, start.connection, progress)
     progress("keeping what runs today")
     save_and_stop_cloud(start.place, progress)
