@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lgtm_deploy.adapters.applied_files import AppliedFilesFolder
-from lgtm_deploy.core.errors import NotFoundError
 from lgtm_deploy.core.ports import Progress
 from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.sandbox import golden
@@ -19,7 +18,7 @@ from lgtm_deploy.sandbox.cloud import (
     start_cloud,
     wipe_state,
 )
-from lgtm_deploy.sandbox.connection import Connection, connect, save, saved
+from lgtm_deploy.sandbox.connection import Connection, running, save, saved
 from lgtm_deploy.sandbox.engine import (
     Engine,
     answers,
@@ -120,9 +119,8 @@ def down(home: Home, name: str, progress: Progress) -> None:
 def status(home: Home, name: str) -> SandboxStatus:
     """What is known of the sandbox now."""
     place = home.place(name)
-    try:
-        connection = connect(home, name)
-    except NotFoundError:
+    connection = running(place)
+    if connection is None:
         return SandboxStatus(name=name, connection=None, answers=False, engine_answers=False, folder=place.path)
     port = int(connection.endpoint.rpartition(":")[2])
     return SandboxStatus(

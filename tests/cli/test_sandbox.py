@@ -42,7 +42,7 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
         region="eu-west-1",
         account="111122223333",
         load_balancer_url="http://127.0.0.1:9",
-        docker_host="unix:///nowhere",
+        docker_host="tcp://127.0.0.1:9",
         build_args={"grafana": {"BASE_REGISTRY": "lgtm-standin/0-x10"}},
         environment={},
         records=place.records,
