@@ -75,13 +75,13 @@ def repository(cloud: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Cal
     def make(edit: Callable[[Checkout], None] = lambda _: None) -> Checkout:
         checkout = replace(cloud, folder=tmp_path_factory.mktemp("repository") / "stack")
         _lay(cloud.folder, checkout.folder)
-        change = tmp_path_factory.mktemp("change") / "stack"
         edit(checkout)
-        shutil.copytree(checkout.folder, change, symlinks=True)
         _start_state(checkout.folder)
         _git(checkout.folder, "init", "--quiet")
         _commit(checkout.folder, "what runs")
-        shutil.copytree(change, checkout.folder, symlinks=True, dirs_exist_ok=True, copy_function=_copy)
+        before = EXAMPLE / "start"
+        for path in (each.relative_to(before) for each in before.rglob("*") if each.is_file()):
+            shutil.copy2(EXAMPLE / path, checkout.folder / path)
         _commit(checkout.folder, "prefixes")
         return checkout
 
@@ -243,11 +243,6 @@ def _lay(source: Path, target: Path) -> None:
 
 def _start_state(folder: Path) -> None:
     shutil.copytree(folder / "start", folder, dirs_exist_ok=True)
-
-
-def _copy(source: str, target: str) -> None:
-    if not Path(target).is_symlink():
-        shutil.copy2(source, target)
 
 
 def _git(folder: Path, *words: str) -> str:
