@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lgtm_deploy.adapters.gateway import Gateway
 
 SANDBOX = "sandbox"
-_NO_NAMES = "the sandbox has no service discovery: names such as http://mimir:8080 do not resolve in it"
+_NO_NAMES = "the sandbox resolves names of Cloud Map only"
 # Enough to find the last one that changed anything, nearly always; and more runs than anybody has.
 _FEW = 20
 _ALL = 10_000

@@ -53,7 +53,10 @@ class NoReply:
 
 @dataclass(frozen=True, kw_only=True)
 class Login:
-    """Headers that log in to Grafana; none: nobody gave any. `no_sources` says why data sources are not asked."""
+    """Headers that log in to Grafana; none: nobody gave any.
+
+    `no_sources` says why data sources are not asked whose host has no name in Cloud Map; empty: all are asked.
+    """
 
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     no_sources: str = ""
