@@ -74,6 +74,7 @@ class PlanTaskDefinitions(Action[Inputs, Empty, Outputs]):
                 plans[root] = SavedFile(plan=str(planned.file), sha256=planned.sha256)
                 told += [line for name, each in found.items() for line in (f"{name}:", *each.lines) if each.changes]
                 told.append(start.line(root))
+                told += [f"rollback impossible: {why}" for each in found.values() if (why := self._lost(each))]
             releases |= found
         return Outputs(releases=releases, plans=plans, told=tuple(told))
 
@@ -94,12 +95,15 @@ class PlanTaskDefinitions(Action[Inputs, Empty, Outputs]):
     def irreversible(self, inputs: Inputs, outputs: Outputs) -> str:
         """A root changes, and no start state was found, or ECS could not deploy again what runs."""
         changing = (each for each in outputs.releases.values() if each.changes)
-        return next((why for each in changing if (why := each.start.impossible(each.root) or self._is_lost(each))), "")
+        return next((why for each in changing if (why := each.start.impossible(each.root) or self._lost(each))), "")
 
-    def _is_lost(self, release: Release) -> str:
-        """Why the revision that runs cannot be deployed again. The root's own comes back by the root's start state."""
+    def _lost(self, release: Release) -> str:
+        """Why the revision that runs cannot be deployed again; empty when it can.
+
+        The root's own revision comes back by the root's start state.
+        """
         runs = self.ports.host.service(self.stack.service(release.name).ecs_service).task_definition
-        if runs == release.arn or self.ports.host.is_registered(runs):
+        if not release.changes or runs == release.arn or self.ports.host.is_registered(runs):
             return ""
         return (
             f"{release.name} could not be rolled back: it runs {runs.rpartition('/')[2]}, which is deregistered."

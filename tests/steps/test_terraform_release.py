@@ -172,6 +172,7 @@ def test_a_revision_that_ecs_cannot_deploy_again_is_refused_beforehand(tmp_path:
     why = refused(world)
 
     assert f"portal could not be rolled back: it runs {runs.arn.rpartition('/')[2]}, which is deregistered" in why
+    assert f"rollback impossible: {why}" in [line for each in world.look_ahead().findings for line in each.lines]
     assert world.apply(roll_back=False).verdict == "deployed"
 
 
