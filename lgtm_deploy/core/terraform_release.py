@@ -59,7 +59,7 @@ class Release:
     ECS service is given the new revision by Terraform itself. `start` is what a rollback returns to.
 
     `created`: it is the rest of a replacement, whose first half was made by an apply that did not end. `planned` is the
-    SHA-256 of the planned containers, without what is secret.
+    SHA-256 of the planned task definition, without what is secret.
     """
 
     name: str = ""
@@ -167,7 +167,8 @@ def released_at(
     The state may lack the task definition: an apply that did not end may have deregistered it.
     """
     definition, address = addresses
-    entries = {str(object_of(each).get("address")): object_of(each) for each in list_of(document, "resource_changes")}
+    listed = [object_of(each) for each in list_of(document, "resource_changes")]
+    entries = {str(each.get("address")): each for each in listed if not each.get("deposed")}
     secrets = secrets_of(document)
     entry = entries.get(definition)
     after = _after(entry, state.get(definition, {}))
@@ -236,6 +237,19 @@ def guardable(document: Mapping[str, Any]) -> Mapping[str, Any]:
         if object_of(change).get("after_unknown") in (None, False, {}, [])
     }
     return {**document, "resource_changes": changes, "output_changes": outputs, "complete": True}
+
+
+def resumable(document: Mapping[str, Any], release: Release) -> Mapping[str, Any]:
+    """Return the document without the revision that an apply of this release has replaced and did not deregister.
+
+    Terraform calls it a deposed object (`create_before_destroy`).
+    """
+    changes = [
+        each
+        for each in list_of(document, "resource_changes")
+        if not (object_of(each).get("deposed") and object_of(each).get("address") == release.definition)
+    ]
+    return {**document, "resource_changes": changes}
 
 
 def planned_container(
@@ -348,7 +362,9 @@ def _changed(entry: Mapping[str, Any], secrets: Set[str]) -> Iterator[Changed]:
 
 def _digest(definition: Mapping[str, Any], secrets: Set[str]) -> str:
     values = _flat(_containers(definition.get(_CONTAINERS)))
-    text = json.dumps(sorted((name, _spelled(name, value, secrets)) for name, value in values))
+    containers = sorted((name, _spelled(name, value, secrets)) for name, value in values)
+    rest = {name: value for name, value in definition.items() if name != _CONTAINERS and value}
+    text = json.dumps([containers, scrubbed(rest, secrets)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
