@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from lgtm_deploy.core.container_definition import container_spec
+from lgtm_deploy.core.container_definition import container_spec, environment_of
 from lgtm_deploy.core.errors import RefusedError
 from lgtm_deploy.core.guard import Allowance, Late
 from lgtm_deploy.core.plan_document import NO_OP, list_of, object_of, read
@@ -256,10 +256,42 @@ def planned_container(
     release: Release, container: str, state: Mapping[str, Mapping[str, Any]], document: Mapping[str, Any]
 ) -> ContainerSpec:
     """Return how the planned task definition starts that container; as the state has it where nothing is planned."""
-    entries = (object_of(each) for each in list_of(document, "resource_changes"))
-    entry = next((each for each in entries if each.get("address") == release.definition), None)
-    definition = _after(entry, state.get(release.definition, {}))
+    definition = _planned(release, state, document)
     return container_spec(definition, object_of(_containers(definition.get(_CONTAINERS)).get(container)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedTexts:
+    """The environment variables of a planned task definition, and the commands of its container health checks.
+
+    Both are by container. Values may be secret: they are never written down whole.
+    """
+
+    environment: Mapping[str, Mapping[str, str]] = field(repr=False)
+    health_checks: Mapping[str, str]
+
+
+def planned_texts(
+    release: Release, state: Mapping[str, Mapping[str, Any]], document: Mapping[str, Any]
+) -> PlannedTexts:
+    """Return the texts of the planned task definition; of the state's where nothing is planned."""
+    containers = _containers(_planned(release, state, document).get(_CONTAINERS))
+    return PlannedTexts(
+        environment={name: environment_of(each) for name, each in containers.items()},
+        health_checks={
+            name: " ".join(map(str, list_of(object_of(each.get("healthCheck")), "command")))
+            for name, each in containers.items()
+            if each.get("healthCheck")
+        },
+    )
+
+
+def _planned(
+    release: Release, state: Mapping[str, Mapping[str, Any]], document: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    entries = (object_of(each) for each in list_of(document, "resource_changes"))
+    mine = (each for each in entries if each.get("address") == release.definition and not each.get("deposed"))
+    return _after(next(mine, None), state.get(release.definition, {}))
 
 
 def more_replaced(document: Mapping[str, Any], releases: Sequence[Release]) -> tuple[str, ...]:
