@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lgtm_deploy.adapters.gateway import Gateway
 
 SANDBOX = "sandbox"
-_NO_NAMES = "the sandbox resolves names of Cloud Map only, and this stack has none: http://mimir:8080 leads nowhere"
+_NO_NAMES = "the sandbox resolves names of Cloud Map only"
 # Enough to find the last one that changed anything, nearly always; and more runs than anybody has.
 _FEW = 20
 _ALL = 10_000

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from lgtm_deploy.core.container_definition import container_spec
+from lgtm_deploy.core.container_definition import container_spec, environment_of
 from lgtm_deploy.core.errors import RefusedError
 from lgtm_deploy.core.guard import Allowance, Late
 from lgtm_deploy.core.plan_document import NO_OP, list_of, object_of, read
@@ -59,7 +59,7 @@ class Release:
     ECS service is given the new revision by Terraform itself. `start` is what a rollback returns to.
 
     `created`: it is the rest of a replacement, whose first half was made by an apply that did not end. `planned` is the
-    SHA-256 of the planned containers, without what is secret.
+    SHA-256 of the planned task definition, without what is secret.
     """
 
     name: str = ""
@@ -167,7 +167,8 @@ def released_at(
     The state may lack the task definition: an apply that did not end may have deregistered it.
     """
     definition, address = addresses
-    entries = {str(object_of(each).get("address")): object_of(each) for each in list_of(document, "resource_changes")}
+    listed = [object_of(each) for each in list_of(document, "resource_changes")]
+    entries = {str(each.get("address")): each for each in listed if not each.get("deposed")}
     secrets = secrets_of(document)
     entry = entries.get(definition)
     after = _after(entry, state.get(definition, {}))
@@ -238,14 +239,59 @@ def guardable(document: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**document, "resource_changes": changes, "output_changes": outputs, "complete": True}
 
 
+def resumable(document: Mapping[str, Any], release: Release) -> Mapping[str, Any]:
+    """Return the document without the revision that an apply of this release has replaced and did not deregister.
+
+    Terraform calls it a deposed object (`create_before_destroy`).
+    """
+    changes = [
+        each
+        for each in list_of(document, "resource_changes")
+        if not (object_of(each).get("deposed") and object_of(each).get("address") == release.definition)
+    ]
+    return {**document, "resource_changes": changes}
+
+
 def planned_container(
     release: Release, container: str, state: Mapping[str, Mapping[str, Any]], document: Mapping[str, Any]
 ) -> ContainerSpec:
     """Return how the planned task definition starts that container; as the state has it where nothing is planned."""
-    entries = (object_of(each) for each in list_of(document, "resource_changes"))
-    entry = next((each for each in entries if each.get("address") == release.definition), None)
-    definition = _after(entry, state.get(release.definition, {}))
+    definition = _planned(release, state, document)
     return container_spec(definition, object_of(_containers(definition.get(_CONTAINERS)).get(container)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedTexts:
+    """The environment variables of a planned task definition, and the commands of its container health checks.
+
+    Both are by container. Values may be secret: they are never written down whole.
+    """
+
+    environment: Mapping[str, Mapping[str, str]] = field(repr=False)
+    health_checks: Mapping[str, str]
+
+
+def planned_texts(
+    release: Release, state: Mapping[str, Mapping[str, Any]], document: Mapping[str, Any]
+) -> PlannedTexts:
+    """Return the texts of the planned task definition; of the state's where nothing is planned."""
+    containers = _containers(_planned(release, state, document).get(_CONTAINERS))
+    return PlannedTexts(
+        environment={name: environment_of(each) for name, each in containers.items()},
+        health_checks={
+            name: " ".join(map(str, list_of(object_of(each.get("healthCheck")), "command")))
+            for name, each in containers.items()
+            if each.get("healthCheck")
+        },
+    )
+
+
+def _planned(
+    release: Release, state: Mapping[str, Mapping[str, Any]], document: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    entries = (object_of(each) for each in list_of(document, "resource_changes"))
+    mine = (each for each in entries if each.get("address") == release.definition and not each.get("deposed"))
+    return _after(next(mine, None), state.get(release.definition, {}))
 
 
 def more_replaced(document: Mapping[str, Any], releases: Sequence[Release]) -> tuple[str, ...]:
@@ -348,7 +394,9 @@ def _changed(entry: Mapping[str, Any], secrets: Set[str]) -> Iterator[Changed]:
 
 def _digest(definition: Mapping[str, Any], secrets: Set[str]) -> str:
     values = _flat(_containers(definition.get(_CONTAINERS)))
-    text = json.dumps(sorted((name, _spelled(name, value, secrets)) for name, value in values))
+    containers = sorted((name, _spelled(name, value, secrets)) for name, value in values)
+    rest = {name: value for name, value in definition.items() if name != _CONTAINERS and value}
+    text = json.dumps([containers, scrubbed(rest, secrets)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -21,6 +21,7 @@ ValueT = TypeVar("ValueT")
 REGION = "eu-west-1"
 # How finely the world moves, in seconds.
 TICK = 0.5
+PORTS = {"HTTP": 80, "HTTPS": 443}
 SETTLED_WITHIN = 300.0
 
 # Calls that change something outside: the permit is asked before each.
@@ -121,6 +122,8 @@ class FakeCloud:
         self.balancers: dict[str, str] = {}
         self.rules: dict[str, str] = {}
         """Path prefix -> service that the load balancer sends it to."""
+        self.protocol: Literal["HTTP", "HTTPS"] = "HTTP"
+        """What the listener speaks."""
         self.listener_rules: list[ListenerRule] = []
         """Rules beside those."""
         self.web: dict[str, Any] = {}

@@ -14,7 +14,7 @@ from lgtm_deploy.core.ports import (
     TargetGroup,
     TaskState,
 )
-from lgtm_deploy.fakes.cloud import REGION, FakeCloud
+from lgtm_deploy.fakes.cloud import PORTS, REGION, FakeCloud
 from lgtm_deploy.fakes.rollout import FakeRevision, FakeService
 
 
@@ -249,8 +249,8 @@ def listener_rules(cloud: FakeCloud) -> list[ListenerRule]:
         groups = cloud.services[name].groups if name in cloud.services else []
         rule = ListenerRule(
             listener=f"arn:aws:elasticloadbalancing:{REGION}:{cloud.account}:listener/app/fake/0123456789abcdef/1",
-            port=80,
-            protocol="HTTP",
+            port=PORTS[cloud.protocol],
+            protocol=cloud.protocol,
             priority=None if is_default else 10 * number,
             paths=() if is_default else (f"{path.rstrip('/')}/*",),
             target_groups=tuple(group.arn for group in groups),

@@ -10,7 +10,7 @@ from lgtm_deploy.core.errors import PermanentError, RefusedError, TransientError
 from lgtm_deploy.core.guard import breaches
 from lgtm_deploy.core.ports import PlannedChanges, Progress, ServiceState
 from lgtm_deploy.core.step import Change, Nothing, Proposal
-from lgtm_deploy.core.terraform_release import Release, allowed, guardable, more_replaced, released_at
+from lgtm_deploy.core.terraform_release import Release, allowed, guardable, more_replaced, released_at, resumable
 from lgtm_deploy.steps.deployment import Inputs, Outputs, Seen, TaskDefinitions
 from lgtm_deploy.steps.rollouts import running_digest
 from lgtm_deploy.steps.terraform_roots import (
@@ -162,7 +162,7 @@ class TerraformTaskDefinitions(TaskDefinitions):
     def _judged(self, release: Release, planned: PlannedChanges) -> tuple[Release, tuple[str, ...]]:
         state = self.ports.infrastructure.attributes(folder(self.stack, release.root))
         service = self.stack.service(release.name)
-        document = planned.document
+        document = resumable(planned.document, release) if planned.document else {}
         try:
             now = released_at(service, release.root, release.targets, state, document)
         except RefusedError as error:

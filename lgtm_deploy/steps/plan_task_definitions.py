@@ -1,6 +1,6 @@
 """plan-task-definitions: what Terraform will change to release the services whose task definitions it manages."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
@@ -8,8 +8,10 @@ from typing import ClassVar
 from lgtm_deploy.core.errors import RefusedError
 from lgtm_deploy.core.guard import breaches
 from lgtm_deploy.core.ports import PlannedChanges, Progress
+from lgtm_deploy.core.preflight.variables import planned_wrong, uses_in
 from lgtm_deploy.core.step import Action, Change, Effect, Nothing, Proposal
-from lgtm_deploy.core.terraform_release import Release, allowed, guardable, more_replaced, released
+from lgtm_deploy.core.terraform_release import Release, allowed, guardable, more_replaced, planned_texts, released
+from lgtm_deploy.steps.preflight.survey import with_names
 from lgtm_deploy.steps.terraform_roots import Empty, folder, out_of_date, save_plan, too_much
 from lgtm_deploy.steps.terraform_start import find_start
 
@@ -68,12 +70,14 @@ class PlanTaskDefinitions(Action[Inputs, Empty, Outputs]):
         for root, names in self._roots(inputs).items():
             planned = save_plan(self.stack, self.ports, root, {}, progress, purpose="definitions")
             found = self._released(root, names, planned)
+            self._check_paths(root, inputs.services, found, planned)
             if any(each.changes for each in found.values()):
                 start = find_start(self.stack, self.ports, root, progress)
                 found = {name: replace(each, start=start) for name, each in found.items()}
                 plans[root] = SavedFile(plan=str(planned.file), sha256=planned.sha256)
                 told += [line for name, each in found.items() for line in (f"{name}:", *each.lines) if each.changes]
                 told.append(start.line(root))
+                told += [f"rollback impossible: {why}" for each in found.values() if (why := self._lost(each))]
             releases |= found
         return Outputs(releases=releases, plans=plans, told=tuple(told))
 
@@ -94,12 +98,28 @@ class PlanTaskDefinitions(Action[Inputs, Empty, Outputs]):
     def irreversible(self, inputs: Inputs, outputs: Outputs) -> str:
         """A root changes, and no start state was found, or ECS could not deploy again what runs."""
         changing = (each for each in outputs.releases.values() if each.changes)
-        return next((why for each in changing if (why := each.start.impossible(each.root) or self._is_lost(each))), "")
+        return next((why for each in changing if (why := each.start.impossible(each.root) or self._lost(each))), "")
 
-    def _is_lost(self, release: Release) -> str:
-        """Why the revision that runs cannot be deployed again. The root's own comes back by the root's start state."""
+    def _check_paths(
+        self, root: str, services: Sequence[str], found: Mapping[str, Release], planned: PlannedChanges
+    ) -> None:
+        """Raises RefusedError: a planned task definition names a path that is not there after the change."""
+        state = self.ports.infrastructure.attributes(folder(self.stack, root))
+        texts = {name: planned_texts(each, state, planned.document) for name, each in found.items()}
+        moving = [
+            with_names(self.ports, each, self.ports.host.service(each.ecs_service))
+            for each in map(self.stack.service, services)
+        ]
+        if wrong := planned_wrong(uses_in(self.stack, texts, moving), root):
+            raise RefusedError(" ".join(wrong))
+
+    def _lost(self, release: Release) -> str:
+        """Why the revision that runs cannot be deployed again; empty when it can.
+
+        The root's own revision comes back by the root's start state.
+        """
         runs = self.ports.host.service(self.stack.service(release.name).ecs_service).task_definition
-        if runs == release.arn or self.ports.host.is_registered(runs):
+        if not release.changes or runs == release.arn or self.ports.host.is_registered(runs):
             return ""
         return (
             f"{release.name} could not be rolled back: it runs {runs.rpartition('/')[2]}, which is deregistered."

@@ -73,4 +73,4 @@ class Verify(Look[Inputs, Seen, Outputs]):
         if wrong:
             return Waiting(reason=summary(wrong), poll_seconds=_AGAIN)
         found = verdicts(seen.findings)
-        return Open(outputs=Outputs(verdicts=found, data_sources=data_sources(found, inputs.baseline)))
+        return Open(outputs=Outputs(verdicts=found, data_sources=data_sources(seen.findings, inputs.baseline)))

@@ -161,6 +161,25 @@ def test_a_shadow_needs_only_what_bears_its_name_on_its_load_balancer() -> None:
 
 
 @pytest.mark.parametrize(
+    ("images", "todo"),
+    [
+        (
+            {"agent": "docker.io/agent:1", "app": f"{REGISTRY}/team/lgtm-tempo:stable"},
+            "It has: agent, app. Write `container: app` in the stack file.",
+        ),
+        ({"agent": "docker.io/agent:1"}, "It has: agent. Correct `container` in the stack file."),
+    ],
+)
+def test_a_container_that_is_not_there_is_told_with_the_one_of_the_repository(
+    images: dict[str, str], todo: str
+) -> None:
+    found = facts()
+    found = replace(found, state=replace(state(""), images=images))
+
+    assert pinned_tag(found).wrong == (f"The task definition of tempo has no container 'tempo'. {todo}",)
+
+
+@pytest.mark.parametrize(
     ("tag", "kept", "version"),
     [
         ("1.13.5-1", (), "1.13.5"),

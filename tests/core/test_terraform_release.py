@@ -9,7 +9,15 @@ import pytest
 from lgtm_deploy.core.errors import RefusedError
 from lgtm_deploy.core.guard import breaches
 from lgtm_deploy.core.stack import Service
-from lgtm_deploy.core.terraform_release import Release, allowed, guardable, more_replaced, released
+from lgtm_deploy.core.terraform_release import (
+    Release,
+    allowed,
+    guardable,
+    more_replaced,
+    released,
+    released_at,
+    resumable,
+)
 
 GRAFANA = Service(name="grafana", repository="team/lgtm-grafana", ecs_service="obs-grafana", container="grafana")
 ARN = "arn:aws:ecs:eu-west-1:123456789012:task-definition/grafana:7"
@@ -231,6 +239,49 @@ def test_a_plan_that_is_made_again_has_to_have_the_same_lines() -> None:
         f'approved, and not planned now: grafana.image "{REPOSITORY}:1" -> "{REPOSITORY}:2"',
         f'planned now, and not approved: grafana.image "{REPOSITORY}:1" -> "{REPOSITORY}:3"',
     )
+
+
+def created(after: Mapping[str, Any], **values: Any) -> dict[str, Any]:
+    new = {"family": "grafana", "cpu": "256", "container_definitions": json.dumps([after]), **values}
+    return entry(DEFINITION, "aws_ecs_task_definition", ["create"], before=None, after=new)
+
+
+@pytest.mark.parametrize(
+    ("left", "alike"),
+    [
+        (created(NEW), True),
+        (created(container("3")), False),
+        (created(container("2", cpu=1)), False),
+        (created(NEW, cpu="512"), False),
+    ],
+)
+def test_the_second_half_of_a_replacement_is_as_approved(left: Mapping[str, Any], *, alike: bool) -> None:
+    shown = document(left, updated())
+    now = released_at(GRAFANA, "ecs", (DEFINITION, SERVICE), {SERVICE: state(OLD)[SERVICE]}, shown)
+
+    assert (found(state(OLD), CHANGE).unlike(now, {}) == ()) is alike
+    assert breaches(guardable(shown), allowed([now], held=True)) == ()
+    assert "would be created" in str(breaches(guardable(shown), allowed([now])))
+
+
+@pytest.mark.parametrize(
+    ("known", "alike"), [(as_aws_has_it(NEW), True), (as_aws_has_it(OLD), False), (container("3"), False)]
+)
+def test_a_service_that_is_left_to_be_updated_is_as_approved(known: dict[str, Any], *, alike: bool) -> None:
+    now = found(state(known), document(updated()))
+
+    assert (found(state(OLD), CHANGE).unlike(now, state(known)[DEFINITION]) == ()) is alike
+
+
+def test_a_revision_that_is_left_to_be_deregistered_is_no_further_change() -> None:
+    """Terraform has made the new one first, and was killed."""
+    deposed = {**entry(DEFINITION, "aws_ecs_task_definition", ["delete"], before={}, after=None), "deposed": "8a2f"}
+    shown = document(updated(), deposed)
+    now = found(state(NEW), shown)
+
+    assert (now.replaces, now.deploys) == (False, True)
+    assert breaches(guardable(resumable(shown, now)), allowed([now], held=True)) == ()
+    assert "deposed" in str(breaches(guardable(shown), allowed([now])))
 
 
 def test_a_way_back_has_to_bring_back_each_value_and_nothing_else() -> None:

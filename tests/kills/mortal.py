@@ -108,11 +108,16 @@ class MortalJournal:
 
 
 class MortalCloud:
-    """A process's hand on the cloud."""
+    """A process's hand on the cloud.
 
-    def __init__(self, cloud: FakeCloud, life: Life) -> None:
+    With `outliving` a Terraform outlives the process that is killed right before its apply lands: it has the state's
+    lock, so that it has landed before anybody else may plan.
+    """
+
+    def __init__(self, cloud: FakeCloud, life: Life, outliving: list[Callable[[], object]] | None = None) -> None:
         self._cloud = cloud
         self._life = life
+        self._outliving = outliving
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._cloud, name)
@@ -120,8 +125,15 @@ class MortalCloud:
     def perform(self, name: str, act: Callable[[], Any], /, **arguments: Any) -> Any:
         if name not in CHANGES:
             self._life.alive()
+            while name == "infrastructure.plan" and self._outliving:
+                self._outliving.pop()()
             return self._cloud.perform(name, act, **arguments)
-        self._life.at_moment("before change")
+        try:
+            self._life.at_moment("before change")
+        except Killed:
+            if name == "infrastructure.apply" and self._outliving is not None:
+                self._outliving.append(lambda: self._cloud.perform(name, act, **arguments))
+            raise
         done = self._cloud.perform(name, act, **arguments)
         self._life.at_moment("after change")
         return done
@@ -166,6 +178,8 @@ class World:
     parallelism: int = 10
     terraformed: Terraformed = ""
     """Whether Terraform manages the task definitions, and whether it deploys them or leaves the services alone."""
+    outliving: list[Callable[[], object]] | None = None
+    """What Terraform is about to do although its process was killed; None: it ends with its process."""
     clock: EventfulClock = field(default_factory=EventfulClock)
     journal: FakeJournal = field(default_factory=FakeJournal)
     lives: list[Life] = field(default_factory=list)
@@ -202,7 +216,7 @@ class World:
         self.lives.append(life)
         fence = len(self.lives)
         self.journal.fences[self.stack.environment.name] = fence
-        ports = fake_ports(self.stack, cast("FakeCloud", MortalCloud(self.cloud, life)), self.workspace)
+        ports = fake_ports(self.stack, cast("FakeCloud", MortalCloud(self.cloud, life, self.outliving)), self.workspace)
         return Job(
             plan=self.made,
             graph=self.graph,

@@ -32,6 +32,16 @@ def after_releases(kind: Terraformed) -> tuple[list[Moment], list[Moment]]:
     return there, [Moment(what="after change", number=each - passed) for each in numbers if each > passed]
 
 
+def during_applies(kind: Terraformed) -> list[Moment]:
+    """The moments in which Terraform is about to apply something on the way there."""
+    with TemporaryDirectory() as folder:
+        world = World(Path(folder), terraformed=kind, parallelism=1)
+        world.apply()
+    changes = [call.name for call in world.cloud.calls if call.name in CHANGES]
+    numbers = (number for number, name in enumerate(changes, start=1) if name == "infrastructure.apply")
+    return [Moment(what="before change", number=each) for each in numbers]
+
+
 def _releases(world: World) -> list[int]:
     changes = [call for call in world.cloud.calls if call.name in CHANGES]
     return [
@@ -82,6 +92,20 @@ def test_killed_after_a_release_it_is_undone(kind: Terraformed, tmp_path: Path) 
 def test_killed_after_a_release_was_taken_back_the_rest_is_undone(kind: Terraformed, tmp_path: Path) -> None:
     for index, moment in enumerate(after_releases(kind)[1]):
         undone_twice(World(tmp_path / str(index), terraformed=kind, parallelism=1), moment)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_killed_during_an_apply_it_is_gone_on_with_to_the_goal(kind: Terraformed, tmp_path: Path) -> None:
+    """Terraform outlives the process, and ends its work once the next one waits for the state's lock."""
+    for index, moment in enumerate(during_applies(kind)):
+        world = World(tmp_path / str(index), terraformed=kind, outliving=[], parallelism=1)
+        gone_on_with(world, moment)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_killed_during_an_apply_it_is_undone(kind: Terraformed, tmp_path: Path) -> None:
+    for index, moment in enumerate(during_applies(kind)):
+        undone(World(tmp_path / str(index), terraformed=kind, outliving=[], parallelism=1), moment)
 
 
 @pytest.mark.long

@@ -11,6 +11,7 @@ from lgtm_deploy.core.event import Event
 from lgtm_deploy.core.graph import expand
 from lgtm_deploy.core.order import turns
 from lgtm_deploy.core.plan import Hook, Plan
+from lgtm_deploy.core.ports import Login
 from lgtm_deploy.core.preview import Preview
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.stack import Health, Paths, Probe, Service, Stack
@@ -124,6 +125,7 @@ class Simulation:
         self.cloud: FakeCloud = lay(self.stack, self.clock)
         self.journal = FakeJournal()
         self.stop = SimulatedStop(self.clock)
+        self.grafana = Login()
         self._workspace = workspace
         self._runs = 0
 
@@ -135,7 +137,7 @@ class Simulation:
 
     def job(self) -> Job:
         self._runs += 1
-        world = fake_ports(self.stack, self.cloud, self._workspace)
+        world = replace(fake_ports(self.stack, self.cloud, self._workspace), grafana=self.grafana)
         graph = expand(self.plan)
         return Job(
             plan=self.plan,

@@ -1,6 +1,6 @@
 """The example stack whose task definitions a Terraform root manages, in a cloud in memory."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -56,8 +56,16 @@ class TerraformWorld(Simulation):
     The commit before that is the start state. `ignored`: services ignore changes of their task definition.
     """
 
-    def __init__(self, workspace: Path, *, ignored: bool = False, kept: bool = False, skip: str = "") -> None:
-        super().__init__(workspace, skip=skip, changed=by_terraform)
+    def __init__(
+        self,
+        workspace: Path,
+        *,
+        ignored: bool = False,
+        kept: bool = False,
+        skip: str = "",
+        changed: Callable[[Service], Service] = lambda each: each,
+    ) -> None:
+        super().__init__(workspace, skip=skip, changed=lambda each: by_terraform(changed(each)))
         self.ports: Ports = fake_ports(self.stack, self.cloud, workspace)
         self.folder = (self.stack.directory / self.stack.root(ROOT).root).resolve()
         self.root = self.cloud.roots[self.folder]

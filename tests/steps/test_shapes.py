@@ -2,14 +2,17 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from lgtm_deploy.core.ports import ListenerRule
 from lgtm_deploy.core.shadow import shadow_listener
 from lgtm_deploy.core.stack import Service
-from lgtm_deploy.fakes import FakeTargetGroup
+from lgtm_deploy.fakes import FakeTargetGroup, fake_ports
+from lgtm_deploy.steps.verify import Inputs, Verify
 from tests.steps.simulation import Simulation
+from tests.steps.terraform_world import NEW, TerraformWorld
 
 
 def without_group(service: Service) -> Service:
@@ -112,6 +115,65 @@ def test_a_service_that_is_scaled_to_nothing_during_the_run_is_no_success(tmp_pa
     assert "desired count is 0" in run.reason
 
 
+KINDS = pytest.mark.parametrize("ignored", [False, True], ids=["terraform deploys", "task definitions are ignored"])
+
+
+@KINDS
+@pytest.mark.parametrize("goes_well", [True, False])
+def test_a_desired_count_that_changes_while_terraform_releases_stays(
+    tmp_path: Path, *, ignored: bool, goes_well: bool
+) -> None:
+    """Terraform ignores the desired count, as every team with Application Auto Scaling has it."""
+    world = TerraformWorld(tmp_path, ignored=ignored)
+    before = world.arn("portal")
+    world.clock.meanwhile = lambda: setattr(
+        world.running("portal"), "desired", 3 if world.arn("portal") != before else world.running("portal").desired
+    )
+    if not goes_well:
+        del world.cloud.rules["/portal"]
+
+    run = world.apply()
+
+    assert (run.verdict, run.differs) == ("deployed" if goes_well else "rolled-back", ()), run.reason
+    assert world.running("portal").desired == 3
+    assert new_tasks(world, "portal") == 3
+    assert world.plain_plan(world.root if goes_well else world.before).changes == ()
+
+
+@KINDS
+@pytest.mark.parametrize("goes_well", [True, False])
+def test_a_service_without_a_target_group_is_released_by_terraform(
+    tmp_path: Path, *, ignored: bool, goes_well: bool
+) -> None:
+    world = TerraformWorld(tmp_path, ignored=ignored, changed=without_group)
+    before = world.digests()["grafana"]
+    if not goes_well:
+        del world.cloud.rules["/portal"]
+
+    run = world.apply()
+
+    assert (run.verdict, run.differs) == ("deployed" if goes_well else "rolled-back", ()), run.reason
+    assert (world.digests()["grafana"] == before) is not goes_well
+    assert new_tasks(world, "grafana") == 1
+
+
+def test_the_container_that_the_stack_file_names_tells_terraforms_tag(tmp_path: Path) -> None:
+    """The sidecar comes first, and stays as it is."""
+    world = TerraformWorld(tmp_path)
+    agent = {"name": "agent", "image": "docker.io/agent:1", "essential": False}
+    portal = world.service("portal").ecs_service
+    world.running("portal").revisions[-1].images["agent"] = "docker.io/agent:1"
+    for definition in (world.root.definitions[portal], world.before.definitions[portal], world.cloud.defined[portal]):
+        definition.containers = [agent, *definition.containers]
+
+    assert (run := world.apply()).verdict == "deployed", run.reason
+    assert world.images("portal") == {
+        "agent": "docker.io/agent:1",
+        "portal": f"{world.cloud.address_of('lgtm-portal')}:{NEW}",
+    }
+    assert world.plain_plan().changes == ()
+
+
 def rule(port: int, *groups: str) -> ListenerRule:
     protocol = "HTTPS" if port == 443 else "HTTP"
     return ListenerRule(listener=f"arn:{port}", port=port, protocol=protocol, priority=None, target_groups=groups)
@@ -128,3 +190,26 @@ def rule(port: int, *groups: str) -> ListenerRule:
 )
 def test_a_shadow_goes_to_a_listener_that_forwards(rules: list[ListenerRule], listener: str) -> None:
     assert shadow_listener(rules) == listener
+
+
+@pytest.mark.parametrize("task_probe", ["direct", "shadow"])
+def test_a_stack_behind_https_is_changed_and_verified(tmp_path: Path, task_probe: Literal["direct", "shadow"]) -> None:
+    """Its listener for HTTP only redirects."""
+    world = Simulation(tmp_path)
+    world.stack = replace(world.stack, environment=replace(world.stack.environment, task_probe=task_probe))
+    world.cloud.protocol = "HTTPS"
+    world.cloud.balancers = {name: f"https://{name}.elb.example" for name in world.cloud.balancers}
+    redirect = ListenerRule(listener="arn:80", port=80, protocol="HTTP", priority=None)
+    world.cloud.listener_rules.append(redirect)
+    step = Verify(world.stack, fake_ports(world.stack, world.cloud, tmp_path))
+
+    assert (run := world.apply()).verdict == "deployed", run.reason
+    assert world.cloud.listener_rules == [redirect]
+    found = step.look(Inputs(services=world.plan.services)).findings
+    paths = {each.id: each.level for each in found if each.check.endswith("paths")}
+    assert paths == dict.fromkeys(
+        ("portal: moved paths", "pyroscope: moved paths", "pyroscope: kept paths", "pyroscope: old paths"), "ok"
+    )
+    asked = [call.arguments["url"] for call in world.cloud.calls if call.name == "web.ask"]
+    assert asked
+    assert all(url.startswith("https://") for url in asked)

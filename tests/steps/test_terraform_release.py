@@ -172,6 +172,7 @@ def test_a_revision_that_ecs_cannot_deploy_again_is_refused_beforehand(tmp_path:
     why = refused(world)
 
     assert f"portal could not be rolled back: it runs {runs.arn.rpartition('/')[2]}, which is deregistered" in why
+    assert f"rollback impossible: {why}" in [line for each in world.look_ahead().findings for line in each.lines]
     assert world.apply(roll_back=False).verdict == "deployed"
 
 
@@ -296,6 +297,25 @@ def test_an_image_that_is_named_by_digest_is_refused(world: TerraformWorld) -> N
     container["image"] = f"{container['image'].rpartition(':')[0]}@sha256:{'0' * 64}"
 
     assert "and not a tag of lgtm-portal" in refused(world)
+
+
+def test_a_planned_variable_that_keeps_a_path_that_moves_is_refused(world: TerraformWorld) -> None:
+    world.definition("grafana").containers = world.containers("grafana", NEW, url="http://portal:8000/echo")
+
+    why = refused(world)
+
+    assert "The planned task definition of grafana has PORTAL_URL=http://portal:8000/echo (container grafana)" in why
+    assert "Write http://portal:8000/portal/echo in the files of Terraform root 'ecs'." in why
+
+
+def test_a_planned_container_health_check_on_a_path_that_moves_is_refused(world: TerraformWorld) -> None:
+    [container] = world.definition("portal").containers
+    container["healthCheck"] = {"command": ["CMD-SHELL", "wget -q http://localhost:8000/ready"]}
+
+    why = refused(world)
+
+    assert "The planned task definition of portal has a container health check on http://localhost:8000/ready" in why
+    assert "Write http://localhost:8000/portal/ready in the files" in why
 
 
 def test_without_a_start_state_the_run_is_refused(world: TerraformWorld) -> None:

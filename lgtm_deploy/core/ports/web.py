@@ -55,7 +55,7 @@ class NoReply:
 class Login:
     """Headers that log in to Grafana; none: nobody gave any.
 
-    `no_sources` says why data sources are not asked where no service has a name in Cloud Map.
+    `no_sources` says why data sources are not asked whose host has no name in Cloud Map; empty: all are asked.
     """
 
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -1,15 +1,29 @@
-"""Running task definitions that name a path that moves."""
+"""Task definitions, running or planned, that name a path that moves."""
 
 from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 from lgtm_deploy.core.consumers import named
-from lgtm_deploy.core.ports import ServiceState
 from lgtm_deploy.core.preflight.facts import Findings, Survey, VariableUse
 from lgtm_deploy.core.stack import Service, Stack
 
 
-def uses_in(stack: Stack, states: Mapping[str, ServiceState], services: Iterable[Service]) -> tuple[VariableUse, ...]:
-    """Return where task definitions (service -> its state) name these services on paths that do not stay.
+class HasTexts(Protocol):
+    """The texts of a task definition, by container."""
+
+    @property
+    def environment(self) -> Mapping[str, Mapping[str, str]]:
+        """Environment variables."""
+        ...
+
+    @property
+    def health_checks(self) -> Mapping[str, str]:
+        """Commands of container health checks."""
+        ...
+
+
+def uses_in(stack: Stack, states: Mapping[str, HasTexts], services: Iterable[Service]) -> tuple[VariableUse, ...]:
+    """Return where task definitions (service -> its texts) name these services on paths that do not stay.
 
     Of a value only the URL is kept: the rest of it may be secret.
     """
@@ -67,9 +81,19 @@ def variables(survey: Survey) -> Findings:
     return found
 
 
-def _place(use: VariableUse) -> str:
+def planned_wrong(uses: Iterable[VariableUse], root: str) -> tuple[str, ...]:
+    """Return what is wrong with task definitions that this Terraform root has planned, a sentence each."""
+    return tuple(
+        f"{_place(use, 'planned')}: {use.named.why}. Write {use.named.instead or 'another path'} in the files of"
+        f" Terraform root '{root}'."
+        for use in uses
+        if use.named.outcome == "broken"
+    )
+
+
+def _place(use: VariableUse, which: str = "running") -> str:
     where = f"{use.variable}=" if use.variable else "a container health check on "
-    return f"The running task definition of {use.consumer} has {where}{use.named.says} (container {use.container})"
+    return f"The {which} task definition of {use.consumer} has {where}{use.named.says} (container {use.container})"
 
 
 def _advice(use: VariableUse, planned: Mapping[str, Service], survey: Survey) -> str:

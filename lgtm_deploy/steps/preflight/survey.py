@@ -46,7 +46,7 @@ def survey_of(stack: Stack, ports: Ports, *, services: Sequence[str], coupled: S
         rules = pool.submit(_rules, stack, ports)
         declared = pool.submit(_declared, stack)
         states = _states(pool, stack, ports)
-        changing = [_with_names(ports, stack.service(name), states[name].value) for name in services]
+        changing = [with_names(ports, stack.service(name), states[name].value) for name in services]
         named_in_files, owners = _named(stack, changing)
         bystanders = dict.fromkeys(
             owners[each.file] for each in named_in_files if each.outcome == "follows" and each.file in owners
@@ -93,7 +93,7 @@ def _states(pool: ThreadPoolExecutor, stack: Stack, ports: Ports) -> Mapping[str
     return {name: future.result() for name, future in futures.items()}
 
 
-def _with_names(ports: Ports, service: Service, state: ServiceState | None) -> Service:
+def with_names(ports: Ports, service: Service, state: ServiceState | None) -> Service:
     """The service with the names that ECS and Cloud Map give it, beside those of the stack file."""
     if state is None:
         return service

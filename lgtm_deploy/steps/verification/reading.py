@@ -4,6 +4,8 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from ipaddress import ip_address
 from typing import Protocol
 
 from lgtm_deploy.core.errors import AccessError, NotFoundError, UsageError
@@ -141,22 +143,31 @@ class Verification:
 
     def _data_sources(self, place: Place) -> list[Finding]:
         if not self.login.headers:
-            return [grafana.unasked(place, "data sources")]
-        if self.login.no_sources and not self._has_names():
-            return [grafana.unasked(place, "data sources", why=self.login.no_sources, todo="")]
+            return [grafana.unasked(place, grafana.SOURCE_LIST)]
         login = dict(self.login.headers)
         listed, heard = self.asker.hear(grafana.source_list(place, login))
         if listed.level != "ok" or not isinstance(heard, Reply):
             return [listed]
-        return [listed, *each(self.asker.check, grafana.source_checks(place, login, heard))]
+        sources = grafana.sources_in(heard)
+        nameless = self._nameless(sources)
+        checks = [grafana.source_check(place, login, one) for one in sources if one not in nameless]
+        return [listed, *each(self.asker.check, checks), *(self._left_out(place, one) for one in nameless)]
 
-    def _has_names(self) -> bool:
-        """Whether a service of the stack is registered in Cloud Map."""
+    def _nameless(self, sources: Sequence[grafana.Source]) -> list[grafana.Source]:
+        """The data sources whose hosts do not resolve, where only names of Cloud Map do."""
+        if not self.login.no_sources or not any(map(_needs_name, sources)):
+            return []
+        names: set[str] = set()
         for service in self.stack.services.values():
             with suppress(NotFoundError, AccessError):
-                if self.ports.host.service(service.ecs_service).registries:
-                    return True
-        return False
+                host = self.ports.host
+                names.update(host.registered_names(host.service(service.ecs_service).registries))
+        return [one for one in sources if _needs_name(one) and one.host not in names]
+
+    def _left_out(self, place: Place, source: grafana.Source) -> Finding:
+        check = f"{grafana.SOURCE}{source.uid}"
+        found = grafana.unasked(place, check, why=self.login.no_sources, todo="")
+        return replace(found, asked=source.host)
 
     def _running(self, service: Service) -> list[Finding]:
         try:
@@ -207,3 +218,14 @@ class Verification:
     def _group(self, service: Service, group: Group) -> Finding:
         found = each(lambda check: self._check(service, check), group.checks)
         return summed_up(group.service, group.name, found, group.fine)
+
+
+def _needs_name(source: grafana.Source) -> bool:
+    """Whether it asks a host by a name that has to be resolved."""
+    if source.host in ("", "localhost"):
+        return False
+    try:
+        ip_address(source.host)
+    except ValueError:
+        return True
+    return False
