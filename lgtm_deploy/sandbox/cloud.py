@@ -24,7 +24,8 @@ _HEALTH = "/_ministack/health"
 class CloudSettings:
     """What the cloud is started with.
 
-    `awaited` are the ECR repositories that images are still pushed to: tasks wait for a tag of theirs that is missing.
+    `awaited` are the ECR repositories that images are still pushed to, and the names of stand-ins that are still made:
+    tasks wait for such an image that is missing.
     """
 
     python: Path

@@ -200,6 +200,11 @@ def has_standin(reference: str) -> bool:
     return program in PROGRAMS and version_of(reference) in PROGRAMS[program].versions
 
 
+def standin_references() -> frozenset[str]:
+    """Return the vendors' names of all images that have a stand-in, as people write them."""
+    return frozenset(f"grafana/{name}:{version}" for name, each in PROGRAMS.items() for version in each.versions)
+
+
 def _check_standin(reference: str, refusal: str) -> None:
     if not has_standin(reference):
         versions = PROGRAMS[program_of(reference)].versions

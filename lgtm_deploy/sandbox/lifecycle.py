@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lgtm_deploy.adapters.applied_files import AppliedFilesFolder
-from lgtm_deploy.core.errors import NotFoundError
 from lgtm_deploy.core.ports import Progress
 from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.sandbox import golden
@@ -19,7 +18,7 @@ from lgtm_deploy.sandbox.cloud import (
     start_cloud,
     wipe_state,
 )
-from lgtm_deploy.sandbox.connection import Connection, connect, save, saved
+from lgtm_deploy.sandbox.connection import Connection, running, save, saved
 from lgtm_deploy.sandbox.engine import (
     Engine,
     answers,
@@ -31,7 +30,7 @@ from lgtm_deploy.sandbox.engine import (
 )
 from lgtm_deploy.sandbox.files import locked
 from lgtm_deploy.sandbox.home import Home, Place, home_for
-from lgtm_deploy.sandbox.image_choice import Choice, Wanted, wanted_by
+from lgtm_deploy.sandbox.image_choice import Choice, Source, Wanted, standin_references, wanted_by
 from lgtm_deploy.sandbox.installation import ensure_ministack
 from lgtm_deploy.sandbox.leftovers import unmount_below
 from lgtm_deploy.sandbox.ports import LOOPBACK, SandboxPorts, ports_for
@@ -39,7 +38,7 @@ from lgtm_deploy.sandbox.removal import remove_containers, remove_everything
 from lgtm_deploy.sandbox.settings import client_environment
 from lgtm_deploy.sandbox.settled import wait_settled
 from lgtm_deploy.sandbox.stack_secrets import secret_values
-from lgtm_deploy.sandbox.start_state import key_of, start_files, started
+from lgtm_deploy.sandbox.start_state import key_of, left_out, start_files, started
 
 if TYPE_CHECKING:
     import docker
@@ -82,6 +81,7 @@ def up(stack: Stack, name: str, progress: Progress, *, fresh: bool = False, want
     with locked(place.path / "lock", progress, f"waiting for another command on the sandbox '{name}'"):
         found = status(home, name)
         if found.connection and found.is_up and not fresh:
+            found.connection.refuse_unless(stack.environment.name)
             found.connection.choice.refuse_unless(wanted, name)
             with closing(client_of(found.connection.docker_host)) as client:
                 _prepare_change(home, stack, found.connection, client, progress)
@@ -97,6 +97,8 @@ def reset(stack: Stack, name: str, progress: Progress) -> Connection:
     place = home.place(name)
     with locked(place.path / "lock", progress, f"waiting for another command on the sandbox '{name}'"):
         before = saved(place)
+        if before:
+            before.refuse_unless(stack.environment.name)
         return _start(home, place, stack, progress, before.choice if before else wanted_by(), fresh=False)
 
 
@@ -117,9 +119,8 @@ def down(home: Home, name: str, progress: Progress) -> None:
 def status(home: Home, name: str) -> SandboxStatus:
     """What is known of the sandbox now."""
     place = home.place(name)
-    try:
-        connection = connect(home, name)
-    except NotFoundError:
+    connection = running(place)
+    if connection is None:
         return SandboxStatus(name=name, connection=None, answers=False, engine_answers=False, folder=place.path)
     port = int(connection.endpoint.rpartition(":")[2])
     return SandboxStatus(
@@ -169,6 +170,8 @@ class _Start:
         # First: a sandbox that runs stays as it is when there are no such images or secrets.
         secret_values(stack)
         files = start_files(stack)
+        if line := left_out(stack):
+            progress(line)
         stack = started(stack, home.work / place.name / "stack")
         if isinstance(images, Wanted):
             images = choose_images(home, stack, files, engine, wanted=images, progress=progress)
@@ -201,6 +204,7 @@ class _Start:
                 ),
                 records=place.records,
                 choice=images,
+                stack_environment=environment.name,
             ),
             key=key_of(stack, images),
         )
@@ -253,9 +257,12 @@ def _make_golden(start: _Start, client: "docker.DockerClient", progress: Progres
     from lgtm_deploy.sandbox.stack_up import bring_up  # noqa: PLC0415 - imports the SDKs
 
     progress("starting the local AWS")
-    awaited = tuple(each.repository for each in start.stack.services.values())
+    # Only an engine of the sandbox's own gets stand-ins under the vendors' names.
+    has_standins = start.engine.own and start.connection.choice.of(Source.STANDIN)
+    standins = standin_references() if has_standins else frozenset()
+    awaited = (*(each.repository for each in start.stack.services.values()), *sorted(standins))
     start_cloud(start.home, start.place, replace(start.cloud, awaited=awaited), progress)
-    bring_up(start.home, start.stack, start.connection, client, progress)
+    bring_up(start.home, start.stack, start.connection, client, progress, standins=standins)
     wait_settled(start.stack, start.connection, progress)
     progress("keeping what runs today")
     save_and_stop_cloud(start.place, progress)

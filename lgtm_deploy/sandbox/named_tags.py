@@ -1,11 +1,11 @@
-"""Pushes images to the tags that task definitions name, for stacks whose Terraform files name images by tag.
+"""Provides the images that task definitions name: tags in ECR, and stand-ins for images of the vendors.
 
-The tags are read from the task definitions that Terraform has registered: whatever the files look like, they are
-exactly what ECS is going to pull. Until a tag is there, the tasks of the sandbox that is coming up wait for it.
+The names are read from the task definitions that Terraform has registered: whatever the files look like, they are
+exactly what ECS is going to pull. Until an image is there, the tasks of the sandbox that is coming up wait for it.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from lgtm_deploy.core.ports import Progress
 from lgtm_deploy.core.stack import Service
 from lgtm_deploy.sandbox.clients import client
 from lgtm_deploy.sandbox.connection import Connection
+from lgtm_deploy.sandbox.image_choice import short
 
 _POLL_SECONDS = 0.2
 
@@ -58,32 +59,46 @@ def named_image(definition: str, container: str, image: str) -> NamedImage | Non
 
 @dataclass(kw_only=True)
 class NamedTags:
-    """Watches the registered task definitions. `push` pushes a service's image to a tag of its repository."""
+    """Watches the registered task definitions.
+
+    `push` pushes a service's image to a tag of its repository, `stand_in` makes the stand-in of one of `standins`.
+    """
 
     connection: Connection
     services: Sequence[Service]
     push: Callable[[Service, str], None]
+    standins: Set[str] = frozenset()
+    stand_in: Callable[[str], None] = lambda _reference: None
     _seen: set[str] = field(default_factory=set)
-    _pushed: set[tuple[str, str]] = field(default_factory=set)
+    _provided: set[str] = field(default_factory=set)
 
     def follow(self, is_last: Callable[[], bool], progress: Progress) -> None:
         """Push the tags of each definition that is registered, until `is_last`. Raise PermanentError."""
         ecs = client(self.connection, "ecs")
         while True:
             last_look = is_last()
-            for image in self._new(ecs):
-                service = image.service(self.services)
-                if service is None or (image.repository, image.tag) in self._pushed:
-                    continue
-                progress(f"pushing {service.name}:{image.tag}")
-                self.push(service, image.tag)
-                self._pushed.add((image.repository, image.tag))
+            for definition, container, image in self._new(ecs):
+                self._provide(definition, container, image, progress)
             if last_look:
                 return
             progress("")
             time.sleep(_POLL_SECONDS)
 
-    def _new(self, ecs: Any) -> Iterator[NamedImage]:
+    def _provide(self, definition: str, container: str, image: str, progress: Progress) -> None:
+        if image in self._provided:
+            return
+        if short(image) in self.standins:
+            self.stand_in(short(image))
+        elif (named := named_image(definition, container, image)) is not None:
+            service = named.service(self.services)
+            if service is None:
+                return
+            progress(f"pushing {service.name}:{named.tag}")
+            self.push(service, named.tag)
+        self._provided.add(image)
+
+    def _new(self, ecs: Any) -> Iterator[tuple[str, str, str]]:
+        """Yield task definition, container and image of what is registered since the last look."""
         for page in ecs.get_paginator("list_task_definitions").paginate():
             for arn in page["taskDefinitionArns"]:
                 if arn in self._seen:
@@ -91,6 +106,4 @@ class NamedTags:
                 self._seen.add(arn)
                 found = ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"]
                 for each in found["containerDefinitions"]:
-                    name = arn.rpartition("/")[2]
-                    if (image := named_image(name, each["name"], each.get("image", ""))) is not None:
-                        yield image
+                    yield arn.rpartition("/")[2], each["name"], each.get("image", "")

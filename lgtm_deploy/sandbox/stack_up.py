@@ -17,17 +17,26 @@ from lgtm_deploy.sandbox.apply_roots import RootApplier, needs_of, state_stores
 from lgtm_deploy.sandbox.clients import client, environment_of
 from lgtm_deploy.sandbox.connection import Connection
 from lgtm_deploy.sandbox.home import Home
-from lgtm_deploy.sandbox.images import Publisher, ensure_standins
+from lgtm_deploy.sandbox.images import Publisher, ensure_named, ensure_standins
 from lgtm_deploy.sandbox.named_tags import NamedTags
 from lgtm_deploy.sandbox.side_by_side import SideBySide
 from lgtm_deploy.sandbox.stack_secrets import make_secrets
 
 
-def bring_up(home: Home, stack: Stack, connection: Connection, engine: docker.DockerClient, progress: Progress) -> None:
+def bring_up(
+    home: Home,
+    stack: Stack,
+    connection: Connection,
+    engine: docker.DockerClient,
+    progress: Progress,
+    *,
+    standins: Set[str] = frozenset(),
+) -> None:
     """Builds and pushes today's images and applies the Terraform roots in the order of the stack file.
 
     The start files are laid out already. A root with an `images_variable` waits for the images. Tags that task
-    definitions name are pushed as soon as these are registered. Raises DeployError.
+    definitions name are pushed as soon as these are registered; so are the `standins` made that they name. Raises
+    DeployError.
     """
     folder = home.work / connection.name
     _make_state_stores(stack, folder / "stack", connection)
@@ -39,6 +48,7 @@ def bring_up(home: Home, stack: Stack, connection: Connection, engine: docker.Do
             connection=connection,
             engine=engine,
             together=SideBySide(progress),
+            standins=standins,
             applier=RootApplier(
                 stack=stack, folder=folder / "stack", data=folder / "terraform", environment=connection.environment
             ),
@@ -78,6 +88,7 @@ class _Ascent:
     engine: docker.DockerClient
     together: SideBySide
     applier: RootApplier
+    standins: Set[str]
     initialised: dict[str, threading.Event] = field(default_factory=dict)
     applied: dict[str, threading.Event] = field(default_factory=dict)
     images: dict[str, str] = field(default_factory=dict)
@@ -133,8 +144,13 @@ class _Ascent:
             self._await(self.images_ready)
             self.publisher.tag(service, tag)
 
+        def stand_in(reference: str) -> None:
+            ensure_named(self.home, self.engine, reference, self.connection.choice.factor, self.together.tell)
+
         services = list(self.stack.services.values())
-        tags = NamedTags(connection=self.connection, services=services, push=push)
+        tags = NamedTags(
+            connection=self.connection, services=services, push=push, standins=self.standins, stand_in=stand_in
+        )
         tags.follow(lambda: all(each.is_set() for each in self.applied.values()), self.together.tell)
 
     def _makes_repositories(self) -> bool:

@@ -6,6 +6,7 @@ relative paths: the stack as it runs today, where the stack's own files are the 
 
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -44,6 +45,21 @@ def start_files(stack: Stack) -> Mapping[str, Path]:
         return _files(stack.directory)
     folder = stack.directory / stack.start_state
     return {**_files(stack.directory, without=folder), **_files(folder)}
+
+
+def left_out(stack: Stack) -> str:
+    """Return a line where the start state has a file of another environment, and not the one of this; else ''."""
+    if not stack.start_state:
+        return ""
+    before, mine = _files(stack.directory / stack.start_state), stack.environment.name
+    for name in before:
+        for other in stack.other_environments:
+            twin = re.sub(rf"(?<![A-Za-z0-9]){re.escape(other)}(?![A-Za-z0-9])", mine, name)
+            if twin != name and twin not in before and (stack.directory / twin).is_file():
+                return (
+                    f"the start state has {name} and no {twin}: this file is taken as it will be, not as it runs today"
+                )
+    return ""
 
 
 def key_of(stack: Stack, choice: Choice) -> str:

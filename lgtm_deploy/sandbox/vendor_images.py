@@ -240,7 +240,7 @@ def _remembered(home: Home, kind: str, reference: str) -> str:
     `docker.io/grafana/tempo` and `grafana/tempo` are one name.
     """
     known: Mapping[str, str] = (read_json(home.vendor_images) or {}).get(kind, {})
-    return known.get(short(reference), "")
+    return {short(name): image for name, image in known.items()}.get(short(reference), "")
 
 
 def _remember(home: Home, kind: str, reference: str, image: str) -> None:

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from lgtm_deploy.core.errors import NotFoundError
 from lgtm_deploy.sandbox import child, engine, lifecycle
-from lgtm_deploy.sandbox.connection import Connection, save
+from lgtm_deploy.sandbox import connection as sandbox_connection
+from lgtm_deploy.sandbox.connection import Connection, connect, save
 from lgtm_deploy.sandbox.engine import Engine, engine_held, find_engine
 from lgtm_deploy.sandbox.home import Home
 from lgtm_deploy.sandbox.image_choice import Choice
@@ -24,6 +26,8 @@ CHOICE = Choice(images={}, reason="stand-ins, as asked", factor=10.0)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     monkeypatch.setattr(engine, "DEFAULT_SOCKET", "unix:///nowhere")
     monkeypatch.delenv("DOCKER_HOST", raising=False)
+    # As if the local AWS of each sandbox ran.
+    monkeypatch.setattr(sandbox_connection, "recorded", lambda _record: True)
     home = Home(path=tmp_path / "home")
     yield home
     lifecycle.remove(home, silent)
@@ -66,14 +70,12 @@ def test_a_sandbox_is_up_only_while_its_engine_answers(
     place = home.place("default")
     place.path.mkdir(parents=True)
     save(place, connection(home, "unix:///engine"))
-    child.record_self(place.process)
     monkeypatch.setattr(lifecycle, "is_healthy", lambda _port: cloud)
     monkeypatch.setattr(lifecycle, "answers", lambda address: of_engine and address == "unix:///engine")
 
     status = lifecycle.status(home, "default")
 
     assert (status.is_up, status.answers, status.engine_answers) == (is_up, cloud, of_engine)
-    place.process.unlink()
 
 
 @pytest.mark.sandbox
@@ -89,6 +91,9 @@ def test_tasks_of_an_engine_that_was_killed_end_before_the_next_one_starts(home:
         dockerd.kill(silent)
         assert find_engine(home) is None
         assert task.runs()
+        save(home.place("default"), connection(home, first.docker_host))
+        with pytest.raises(NotFoundError, match="The sandbox 'default' is not up: its Docker Engine does not answer"):
+            connect(home, "default")
 
         with engine_held(home, silent) as second:
             assert second.docker_host != first.docker_host

@@ -70,6 +70,24 @@ def test_a_start_state_holds_for_every_environment_that_has_files_in_it(stack: S
     assert files["dockerfiles/tempo.yaml"].read_text() == "old"
 
 
+def test_an_environment_that_the_start_state_leaves_out_is_told(stack: Stack) -> None:
+    variables = "terraform/environments/{}/common.tfvars"
+    for folder, names in (("", ("sandbox", "staging")), ("before", ("sandbox",))):
+        for name in names:
+            write(stack.directory / folder / variables.format(name), name)
+    sandbox = replace(stack, other_environments=("staging",))
+    staging = replace(
+        stack, environment=replace(stack.environment, name="staging"), other_environments=("sandbox", "prod")
+    )
+
+    assert start_state.left_out(sandbox) == ""
+    assert start_state.left_out(replace(staging, start_state="")) == ""
+    assert start_state.left_out(staging) == (
+        f"the start state has {variables.format('sandbox')} and no {variables.format('staging')}:"
+        " this file is taken as it will be, not as it runs today"
+    )
+
+
 def test_links_between_files_of_the_stack_lead_to_the_start_state(stack: Stack, tmp_path: Path) -> None:
     write(tmp_path / "outside.yaml", "outside")
     (stack.directory / "link.yaml").symlink_to("dockerfiles/tempo.yaml")

@@ -134,6 +134,10 @@ class Launcher:
             self._require_platform(image, digest, platform)
             image = self._registry.pullable(image, digest)
             _set_digest(task, container["name"], digest)
+        while self._registry.is_made(image) and not _is_present(client, image):
+            if not ecs._task_is_active(task.get("taskArn"), task):
+                break
+            time.sleep(IMAGE_POLL_SECONDS)
         self._pull(client, image, named)
         definitions = _definitions(task)
         self._await_dependencies(task, container, definitions)

@@ -22,7 +22,7 @@ class Settings:
         hosts: the folder of the tasks' ``/etc/hosts``; the Docker engine mounts from it.
         registry: ``host:port`` that ECR answers with and the Docker engine can reach.
         bind_host: the address that both ports listen on.
-        awaited: the ECR repositories that images are still pushed to: tasks wait for their tags.
+        awaited: ECR repositories that images are still pushed to, and images that the engine still gets; tasks wait.
     """
 
     name: str
