@@ -70,7 +70,7 @@ def run_so_far(remembered: Journal, identifier: str) -> Run:
 def settled(stack: Stack) -> Stack:
     """The stack with `endpoint: sandbox` replaced by the running sandbox, whose settings this process then has.
 
-    Raises NotFoundError when the sandbox is not up.
+    Raises NotFoundError when the sandbox is not up, UsageError when another environment runs in it.
     """
     if stack.environment.endpoint != SANDBOX:
         return stack
@@ -78,6 +78,7 @@ def settled(stack: Stack) -> Stack:
     from lgtm_deploy.sandbox.home import chosen_name, home_for
 
     connection = connect(home_for(stack.directory), chosen_name())
+    connection.refuse_unless(stack.environment.name)
     os.environ.update(connection.environment)
     environment = replace(
         stack.environment,

@@ -22,6 +22,8 @@ Seconds = Annotated[float, Field(gt=0, le=86400)]
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
 HeaderText = Annotated[str, Field(pattern=r"^[\x20-\x7e]*$")]
 EnvironmentVariable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+# AWS: Secrets Manager, CreateSecret.
+SecretName = Annotated[str, Field(pattern=r"^[A-Za-z0-9/_+=.@-]{1,512}$")]
 DocumentT = TypeVar("DocumentT", bound="Document")
 
 
@@ -197,6 +199,13 @@ class EnvironmentDocument(Document):
     state: StateLocation = "local"
     task_probe: Literal["auto", "direct", "shadow"] = "auto"
     build_args: dict[str, str] = {}
+    secrets: Annotated[
+        dict[SecretName, str | FromEnvironment],
+        Field(
+            description="Secrets of Secrets Manager that Terraform does not make, by name. The sandbox makes them "
+            "before it applies Terraform; only for `endpoint: sandbox`."
+        ),
+    ] = {}
     terraform: dict[Name, RootDocument] = {}
 
 
@@ -207,6 +216,7 @@ class StackDocument(Document):
 
     schema_: Annotated[Literal[1], Field(alias="schema")]
     name: Name
+    start_state: str = ""
     services: Annotated[dict[Name, ServiceDocument], Field(min_length=1)]
     environments: Annotated[dict[Name, EnvironmentDocument], Field(min_length=1)]
 

@@ -1,5 +1,6 @@
 """From `lgtm-deploy.yaml` to a Stack in one environment."""
 
+import os
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -18,7 +19,7 @@ from lgtm_deploy.config.documents import (
 from lgtm_deploy.config.source import Source, read
 from lgtm_deploy.core.errors import UsageError
 from lgtm_deploy.core.reference import Scope, UnknownYetError, resolve
-from lgtm_deploy.core.stack import Environment, Header, Service, Stack, TerraformRoot
+from lgtm_deploy.core.stack import Environment, Header, Secret, Service, Stack, TerraformRoot
 
 NO_TENANT = "none"
 # Header -> what to do instead.
@@ -51,8 +52,11 @@ def states(file: Path) -> Mapping[str, str]:
     return {name: each.state for name, each in checked(StackDocument, read(file)).environments.items()}
 
 
-def load(file: Path, environment: str | None) -> Stack:
-    """The stack as that environment has it; None: the only environment. Raises UsageError with file:line:column."""
+def load(file: Path, environment: str | None, *, is_started: bool = False) -> Stack:
+    """The stack as that environment has it; None: the only environment. Raises UsageError with file:line:column.
+
+    `is_started`: the files beside it are those of the start state, and its folder is not there.
+    """
     source = read(file)
     document = checked(StackDocument, source)
     name = environment or _only(document.environments, file)
@@ -72,6 +76,7 @@ def load(file: Path, environment: str | None) -> Stack:
             for key, each in document.services.items()
         },
         environment=place,
+        start_state="" if is_started else _start_state(source, document.start_state, directory),
         other_environments=tuple(each for each in document.environments if each != name),
     )
 
@@ -166,8 +171,23 @@ def _environment(source: Source, name: str, document: EnvironmentDocument, direc
         state=document.state,
         task_probe=document.task_probe,
         build_args=document.build_args,
+        secrets=_secrets(source, name, document),
         terraform=roots,
     )
+
+
+def _start_state(source: Source, text: str, directory: Path) -> str:
+    """Return the folder of the start state, relative to the stack file. Raises UsageError for what is no folder."""
+    if not text:
+        return ""
+    path = ("start_state",)
+    _there(source, path, text, directory, directory)
+    folder = Path(os.path.normpath(text))
+    if not (directory / folder).is_dir():
+        raise source.fault(path, f"{text} is no folder", "Name the folder with the files as they run today.")
+    if folder == Path():
+        raise source.fault(path, f"'{text}' is the stack's own folder", "Name a folder inside it.")
+    return str(folder)
 
 
 def _version(source: Source, environment: Environment, name: str, document: ServiceDocument, directory: Path) -> str:
@@ -244,6 +264,18 @@ def _headers(source: Source, path: tuple[str, ...], document: HeadersDocument) -
             raise source.fault(where, f"a value of {name} is secret and does not belong in this file", advice)
         found.append(Header(name=name, value=value))
     return tuple(found)
+
+
+def _secrets(source: Source, name: str, document: EnvironmentDocument) -> tuple[Secret, ...]:
+    """Return the secrets that a sandbox makes. Raises UsageError where the environment is none."""
+    if document.secrets and document.endpoint != "sandbox":
+        path = ("environments", name, "secrets")
+        advice = "Leave `secrets` out: lgtm-deploy makes no secrets in AWS."
+        raise source.fault(path, f"environment '{name}' is no sandbox (`endpoint: sandbox`)", advice)
+    return tuple(
+        Secret(name=key, variable=value.env) if isinstance(value, FromEnvironment) else Secret(name=key, value=value)
+        for key, value in document.secrets.items()
+    )
 
 
 def _bundle(source: Source, path: tuple[str, ...], text: str, directory: Path) -> str:

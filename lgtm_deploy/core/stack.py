@@ -63,6 +63,15 @@ class Header:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Secret:
+    """A secret of Secrets Manager: its `value`, or the environment `variable` that holds it."""
+
+    name: str
+    value: str = ""
+    variable: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Rehearsal:
     """How the service's image is tried out before it is pushed.
 
@@ -150,6 +159,7 @@ class Environment:
     empty: nowhere from here.
     `headers` are sent with requests to `url`, such as the login of a gateway.
     `ca_bundle` is a file of certificates, relative to the stack file, that are trusted besides the system's own.
+    `secrets` are made in a sandbox before Terraform is applied, as Terraform does not make them.
     `state` is where runs are remembered and the lock is: `local`, or `s3://bucket/prefix` for everybody.
     """
 
@@ -167,19 +177,24 @@ class Environment:
     state: str = "local"
     task_probe: Literal["auto", "direct", "shadow"] = "auto"
     build_args: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[Secret, ...] = ()
     terraform: Mapping[str, TerraformRoot] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stack:
-    """The stack as one environment has it. `directory` is the stack file's own folder, `other_environments` are the
-    names of those that it has beside."""
+    """The stack as one environment has it.
+
+    `directory` is the stack file's own folder, `other_environments` are the names of those that it has beside.
+    `start_state` is a folder in it: its files replace those at the same relative paths when a sandbox starts.
+    """
 
     name: str
     directory: Path
     services: Mapping[str, Service]
     environment: Environment
     other_environments: tuple[str, ...] = ()
+    start_state: str = ""
 
     def service(self, name: str) -> Service:
         """The service of that name. Raises UsageError when the stack has none."""

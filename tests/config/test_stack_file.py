@@ -6,7 +6,7 @@ import pytest
 
 from lgtm_deploy.config import stack_file
 from lgtm_deploy.core.errors import UsageError
-from lgtm_deploy.core.stack import Header
+from lgtm_deploy.core.stack import Header, Secret
 from tests.adapters.certificates import authority_file
 from tests.config.files import STACK, lay_stack, place
 
@@ -84,6 +84,12 @@ def test_an_unknown_environment_is_answered_with_the_known_ones(tmp_path: Path) 
             "environment 'prod' has no Terraform root 'ecs' It has: alb.",
         ),
         ("port: 3200", "port: 3200\n    task_definition: terraform", "9:5", "task_definition"),
+        (CLUSTER, f"{CLUSTER}    secrets: {{a: b}}\n", "16:5", "environment 'prod' is no sandbox"),
+        (CLUSTER, f"{CLUSTER}    secrets: {{a b: c}}\n", "16:15", "should match pattern"),
+        ("name: lgtm", "name: lgtm\nstart_state: before", "3:1", "there is no before in"),
+        ("name: lgtm", "name: lgtm\nstart_state: ../before", "3:1", "'../before' leads out of the stack's folder"),
+        ("name: lgtm", "name: lgtm\nstart_state: lgtm-deploy.yaml", "3:1", "lgtm-deploy.yaml is no folder"),
+        ("name: lgtm", "name: lgtm\nstart_state: ./", "3:1", "'./' is the stack's own folder"),
         (
             "port: 3200",
             "port: 3200\n    pinned_tag: latest\n    task_definition: {terraform: alb}",
@@ -101,6 +107,24 @@ def test_a_fault_is_pointed_at(tmp_path: Path, old: str, new: str, where: str, m
     assert message in str(caught.value)
     assert place(caught) == where
     assert "\n" not in str(caught.value)
+
+
+def test_the_start_state_is_a_folder_of_the_stack(tmp_path: Path) -> None:
+    (tmp_path / "before").mkdir()
+    text = STACK.replace("name: lgtm", "name: lgtm\nstart_state: ./before/")
+
+    assert stack_file.load(lay_stack(tmp_path, text), "prod").start_state == "before"
+    assert stack_file.load(lay_stack(tmp_path), "prod").start_state == ""
+
+
+def test_a_sandbox_may_have_secrets_written_down_or_in_environment_variables(tmp_path: Path) -> None:
+    secrets = "    endpoint: sandbox\n    secrets: {lgtm/grafana: admin, lgtm/smtp: {env: SMTP}}\n"
+    stack = stack_file.load(lay_stack(tmp_path, STACK.replace(CLUSTER, f"{CLUSTER}{secrets}")), "prod")
+
+    assert stack.environment.secrets == (
+        Secret(name="lgtm/grafana", value="admin"),
+        Secret(name="lgtm/smtp", variable="SMTP"),
+    )
 
 
 @pytest.mark.parametrize("written", ["none", '""', ""])

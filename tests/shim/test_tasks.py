@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.shim.cloud import CLUSTER, LABEL, Cloud, wait_until
+from tests.shim.cloud import CLUSTER, LABEL, Cloud, running, wait_until
 
 pytestmark = pytest.mark.sandbox
 
@@ -53,6 +53,24 @@ def test_image_that_is_not_in_the_registry_fails_the_start(cloud: Cloud) -> None
     assert task["stoppedReason"].startswith("CannotPullContainerError: ")
     assert "not found" in task["stoppedReason"]
     wait_until(lambda: cloud.deployments("absent")[0]["status"] == "STOPPED", 15, "the breaker stops the deployment")
+
+
+def test_images_that_are_still_pushed_or_made_are_waited_for_and_others_are_not(tmp_path: Path, server: Path) -> None:
+    vendors = f"grafana/made-{tmp_path.name[-12:].replace('_', '-').strip('-')}:v1"
+    with running(Cloud(directory=tmp_path, environment={"SANDBOX_AWAITED": f"late,{vendors}"})) as cloud:
+        for name in ("late", "other"):
+            cloud.client("ecr").create_repository(repositoryName=name)
+        cloud.serve("late", cloud.register("late", cloud.image("late", "v1")))
+        cloud.serve("made", cloud.register("made", f"docker.io/{vendors}"))
+        cloud.serve("other", cloud.register("other", cloud.image("other", "v1")))
+
+        wait_until(lambda: cloud.tasks("other", "STOPPED"), 10, "the task without an image stops")
+        cloud.push(server, "late", "v1", DEFAULT=200)
+        cloud.engine.images.get(cloud.image("late", "v1")).tag(*vendors.split(":"))
+        for name in ("late", "made"):
+            cloud.wait_steady(name)
+            assert cloud.tasks(name, "STOPPED") == []
+        cloud.engine.images.remove(vendors, force=True)
 
 
 def test_missing_log_group_fails_the_start(cloud: Cloud) -> None:

@@ -80,7 +80,7 @@ class Loopback:
 
 def started(versions: Mapping[str, str] | None = None) -> dict[str, tuple[Answer, ...]]:
     """Return what answers for each program with the example's own configuration, or in another version."""
-    found: dict[str, tuple[Answer, ...]] = {"grafana": (grafana.start(PROGRAMS["grafana"].versions[-1])[1],)}
+    found: dict[str, tuple[Answer, ...]] = {"grafana": (grafana.start(PROGRAMS["grafana"].versions[-1])[0][1],)}
     stack = yaml.safe_load((EXAMPLE / "lgtm-deploy.yaml").read_text())["services"]
     for name in SERVICES:
         file = EXAMPLE / "dockerfiles" / name / "config" / f"{name}-config.yaml"

@@ -21,6 +21,7 @@ from .settings import Settings
 log = logging.getLogger("shim.launch")
 NANOSECONDS = 1_000_000_000
 DEPENDENCY_POLL_SECONDS = 0.1
+IMAGE_POLL_SECONDS = 0.2
 
 
 class CannotStartError(Exception):
@@ -86,16 +87,19 @@ class Launcher:
         for container in definition.get("containerDefinitions", []):
             if container["name"] in digests:
                 continue
-            digest = self._digest_of(container["image"])
+            digest = self._digest_of(container["image"], task)
             if digest:
                 digests[container["name"]] = digest
         return deployment
 
-    def _digest_of(self, image: str) -> str | None:
-        try:
-            return self._registry.digest_of(image)
-        except MissingImageError as error:
-            raise ecs._ImagePullError(f"pull image manifest has been retried 1 time(s): {error}") from error
+    def _digest_of(self, image: str, task: dict[str, Any]) -> str | None:
+        while True:
+            try:
+                return self._registry.digest_of(image)
+            except MissingImageError as error:
+                if not self._registry.is_awaited(image) or not ecs._task_is_active(task.get("taskArn"), task):
+                    raise ecs._ImagePullError(f"pull image manifest has been retried 1 time(s): {error}") from error
+            time.sleep(IMAGE_POLL_SECONDS)
 
     def run_arguments(
         self, container: dict[str, Any], definition: dict[str, Any], *rest: Any, **named: Any
@@ -125,11 +129,15 @@ class Launcher:
         # A definition without a platform gets the engine's, so that ARM machines can run the sandbox; AWS's is X86_64.
         named = arguments.pop("platform", None)
         platform = named or f"linux/{client.version()['Arch']}"
-        digest = self._digest_of(image)
+        digest = self._digest_of(image, task)
         if digest:
             self._require_platform(image, digest, platform)
             image = self._registry.pullable(image, digest)
             _set_digest(task, container["name"], digest)
+        while self._registry.is_made(image) and not _is_present(client, image):
+            if not ecs._task_is_active(task.get("taskArn"), task):
+                break
+            time.sleep(IMAGE_POLL_SECONDS)
         self._pull(client, image, named)
         definitions = _definitions(task)
         self._await_dependencies(task, container, definitions)

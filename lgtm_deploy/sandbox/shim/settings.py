@@ -22,6 +22,7 @@ class Settings:
         hosts: the folder of the tasks' ``/etc/hosts``; the Docker engine mounts from it.
         registry: ``host:port`` that ECR answers with and the Docker engine can reach.
         bind_host: the address that both ports listen on.
+        awaited: ECR repositories that images are still pushed to, and images that the engine still gets; tasks wait.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Settings:
     hosts: Path
     registry: str
     bind_host: str
+    awaited: frozenset[str] = frozenset()
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -47,6 +49,7 @@ class Settings:
             hosts=Path(environment.get("TMPDIR", tempfile.gettempdir())).absolute() / f"{name}-hosts",
             registry=environment.get("SANDBOX_REGISTRY") or f"127.0.0.1:{gateway_port}",
             bind_host=environment.get("BIND_HOST", "127.0.0.1"),
+            awaited=frozenset(filter(None, environment.get("SANDBOX_AWAITED", "").split(","))),
         )
 
     @property
