@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from lgtm_deploy.core.ports import Permission, ServiceState, TargetGroup
-from lgtm_deploy.core.preflight.coupling import profiles
 from lgtm_deploy.core.preflight.facts import RunningImage, ServiceFacts, Survey
 from lgtm_deploy.core.preflight.images import is_of, pinned_tag, version_hint, way_back
 from lgtm_deploy.core.preflight.permissions import wanted
+from lgtm_deploy.core.preflight.storage import written_before
 from lgtm_deploy.core.stack import Service
 from lgtm_deploy.fakes.targets import FIVE_SECONDS
 
@@ -180,46 +180,27 @@ def test_a_container_that_is_not_there_is_told_with_the_one_of_the_repository(
 
 
 @pytest.mark.parametrize(
-    ("tag", "kept", "version"),
+    ("reference", "tags", "version", "runs"),
     [
-        ("1.13.5-1", (), "1.13.5"),
-        ("v2.0.4", (), "2.0.4"),
-        ("before", ("3f7a", "1.13.5"), "1.13.5"),
-        ("12345678", (), ""),
-        ("latest", (), ""),
+        (f"{REGISTRY}/pyroscope:1.13.5-1", (), "2.0.4", "1.13.5-1"),
+        (f"{REGISTRY}/pyroscope@{RUNNING}", ("4acdccfd6c0b", "1.13.5"), "2.0.4", "1.13.5"),
+        (f"{REGISTRY}/pyroscope:2.0.4-1", (), "2.1.0", ""),
+        (f"{REGISTRY}/pyroscope:1.13.5-1", (), "1.14.0", ""),
+        (f"{REGISTRY}/pyroscope:stable", ("stable",), "2.0.4", ""),
     ],
 )
-def test_a_tag_of_the_running_image_tells_its_version(tag: str, kept: tuple[str, ...], version: str) -> None:
-    running = RunningImage(digest=RUNNING, tags=kept)
-
-    assert facts(f"{REGISTRY}/team/lgtm-tempo:{tag}", running=running).running_version == version
-
-
-def test_an_image_by_digest_tells_its_version_by_the_tags_that_keep_it() -> None:
-    assert facts(f"{REGISTRY}/team/lgtm-tempo@{RUNNING}").running_version == ""
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "told"),
-    [
-        (
-            "1.13.5-1",
-            "2.0.4",
-            (
-                "profiles: those that Pyroscope 1.13.5 has written may not be found by 2.0.4, and after a rollback the"
-                " other way round; lgtm-deploy has not proved it",
-            ),
-        ),
-        ("2.0.3", "2.0.4", ()),
-        ("1.12.0", "1.13.5", ()),
-        ("latest", "2.0.4", ()),
-    ],
-)
-def test_pyroscopes_second_version_may_not_find_earlier_profiles(
-    before: str, after: str, told: tuple[str, ...]
+def test_profiles_from_before_pyroscope_2_are_told_of(
+    reference: str, tags: tuple[str, ...], version: str, runs: str
 ) -> None:
-    tempo = facts(f"{REGISTRY}/team/lgtm-tempo:{before}")
-    pyroscope = replace(tempo, service=replace(tempo.service, kind="pyroscope", version=after))
+    service = Service(name="pyroscope", container="pyroscope", repository="pyroscope", version=version)
+    seen = ServiceFacts(
+        service=service,
+        state=replace(state(""), images={"pyroscope": reference}),
+        image=RunningImage(digest=RUNNING, tags=tags),
+        committed="",
+    )
 
-    assert profiles(Survey(services=(pyroscope,))).told == told
-    assert profiles(Survey(services=(tempo,))).told == ()
+    told = written_before(Survey(services=(seen,))).told
+
+    assert len(told) == bool(runs)
+    assert all(f"pyroscope runs {runs} and will run {version}" in line for line in told)

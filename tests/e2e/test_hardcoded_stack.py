@@ -181,7 +181,7 @@ def test_the_preview_tells_the_way_back_who_else_deploys_and_what_becomes_of_pro
     assert f"rollback of Terraform root 'alb': by revision {first}" in told.outputs("terraform-plan")["told"]
     preflight = "\n".join(told.outputs("preflight")["told"])
     assert "workflows: .github/workflows/deploy.yml:" in preflight
-    assert "profiles: those that Pyroscope 1.13.5 has written may not be found by 2.0.4" in preflight
+    assert "data: pyroscope runs 1.13.5-1 and will run 2.0.4, with another storage" in preflight
 
 
 def test_live_task_definitions_are_refused_before_anything_changes(repository: Callable[..., Checkout]) -> None:

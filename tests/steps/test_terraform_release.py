@@ -109,7 +109,7 @@ def test_the_preview_says_what_becomes_of_earlier_profiles(world: TerraformWorld
 
     [preflight] = [each for each in world.look_ahead().findings if each.step == "preflight"]
 
-    assert any("profiles: those that Pyroscope 1.13.5 has written may not be found" in each for each in preflight.lines)
+    assert any("data: pyroscope runs 1.13.5-1 and will run 2.0.4" in each for each in preflight.lines)
 
 
 @pytest.mark.parametrize("ignored", [False, True], ids=["terraform deploys", "task definitions are ignored"])

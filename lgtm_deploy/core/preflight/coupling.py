@@ -9,10 +9,6 @@ from lgtm_deploy.core.ports import ServiceState, TargetGroup
 from lgtm_deploy.core.preflight.facts import Findings, ServiceFacts, Survey
 from lgtm_deploy.core.routes import Routes
 from lgtm_deploy.core.stack import Service
-from lgtm_deploy.core.verify.reads import kind_of
-from lgtm_deploy.core.versions import numbers
-
-_SECOND_PYROSCOPE = (2,)
 
 
 def rules(survey: Survey) -> Findings:
@@ -47,23 +43,6 @@ def outside(survey: Survey) -> Findings:
             f"outside the stack: who asks {facts.service.name} on port {facts.service.port} itself must follow: {moved}"
             for facts in _moving(survey)
             if (moved := _moves(Routes.of(facts.service)))
-        )
-    )
-
-
-def profiles(survey: Survey) -> Findings:
-    """What becomes of profiles that were written before, where Pyroscope gets its second version.
-
-    Nobody has run 2.0.4 on what 1.13.5 has stored, or the other way round.
-    """
-    return Findings(
-        told=tuple(
-            f"profiles: those that Pyroscope {old} has written may not be found by {facts.service.version}, and after a"
-            " rollback the other way round; lgtm-deploy has not proved it"
-            for facts in (*survey.services, *survey.coupled)
-            if kind_of(facts.service) == "pyroscope"
-            and (old := facts.running_version)
-            and numbers(old) < _SECOND_PYROSCOPE <= numbers(facts.service.version)
         )
     )
 

@@ -1,6 +1,5 @@
 """What preflight has seen."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -8,8 +7,6 @@ from lgtm_deploy.core.consumers import Named
 from lgtm_deploy.core.ports import ListenerRule, Permission, ServiceState, TargetGroup
 from lgtm_deploy.core.stack import Service
 from lgtm_deploy.core.terraform_files import DeclaredService
-
-_VERSION = re.compile(r"v?(?P<version>\d+(?:\.\d+)+)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,13 +44,6 @@ class ServiceFacts:
     def reference(self) -> str:
         """The image as the task definition names it; empty when that is not known."""
         return self.state.images.get(self.service.container, "") if self.state else ""
-
-    @property
-    def running_version(self) -> str:
-        """The version that a tag of the running image tells, such as `1.13.5` of `1.13.5-1`; empty where none does."""
-        tags = (self.reference.rpartition("/")[2].partition(":")[2], *((self.image and self.image.tags) or ()))
-        told = (found for tag in tags if (found := _VERSION.match(tag)))
-        return next((each["version"] for each in told), "")
 
     @property
     def runs_what_is_committed(self) -> bool:

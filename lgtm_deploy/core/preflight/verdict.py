@@ -1,6 +1,6 @@
 """Everything that preflight has to say of a survey."""
 
-from lgtm_deploy.core.preflight import coupling, terraform, variables, workflows
+from lgtm_deploy.core.preflight import coupling, storage, terraform, variables, workflows
 from lgtm_deploy.core.preflight.facts import Findings, Survey
 from lgtm_deploy.core.preflight.images import pinned_tag, way_back
 from lgtm_deploy.core.preflight.permissions import allowed
@@ -29,7 +29,7 @@ def findings(environment: Environment, survey: Survey) -> Findings:
         coupling.files,
         variables.variables,
         coupling.outside,
-        coupling.profiles,
+        storage.written_before,
         workflows.workflows,
     ):
         found += judge(survey)
