@@ -19,7 +19,7 @@ from lgtm_deploy.sandbox.home import NAME_VARIABLE
 from tests.conftest import Machine, silent
 from tests.e2e.conftest import Checkout, Said
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "hardcoded-stack"
 ROOTS = ("base", "alb", "ecs")
