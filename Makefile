@@ -60,7 +60,7 @@ torture: setup ## kill prefix-change on the local AWS, or let calls fail (ARGS="
 
 acceptance: setup ## the main job on further shapes of examples/hardcoded-stack: a plain clone, ignored task definitions
 	@scripts/setup tests
-	pytest -q --timeout 1200 -m acceptance
+	pytest -q -m acceptance
 
 soak: setup ## verify a sound sandbox 200 times: is there ever a false alarm?
 	@scripts/soak

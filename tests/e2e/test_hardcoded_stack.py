@@ -19,7 +19,7 @@ from lgtm_deploy.sandbox.home import NAME_VARIABLE
 from tests.conftest import Machine, silent
 from tests.e2e.conftest import Checkout, Said
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "hardcoded-stack"
 ROOTS = ("base", "alb", "ecs")
@@ -79,7 +79,7 @@ def repository(cloud: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Cal
         _start_state(checkout.folder)
         _git(checkout.folder, "init", "--quiet")
         _commit(checkout.folder, "what runs")
-        before = EXAMPLE / "start"
+        before = EXAMPLE / "start-state"
         for path in (each.relative_to(before) for each in before.rglob("*") if each.is_file()):
             shutil.copy2(EXAMPLE / path, checkout.folder / path)
         _commit(checkout.folder, "prefixes")
@@ -240,7 +240,7 @@ def _lay(source: Path, target: Path) -> None:
 
 
 def _start_state(folder: Path) -> None:
-    shutil.copytree(folder / "start", folder, dirs_exist_ok=True)
+    shutil.copytree(folder / "start-state", folder, dirs_exist_ok=True)
 
 
 def _git(folder: Path, *words: str) -> str:

@@ -11,6 +11,7 @@ from lgtm_deploy.core.errors import UsageError
 from lgtm_deploy.core.stack import Environment, Secret, Stack
 from lgtm_deploy.sandbox import start_state
 from lgtm_deploy.sandbox.image_choice import BaseImage, Choice, Source
+from lgtm_deploy.sandbox.vendor_images import standins_of
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "lgtm-stack"
 REFERENCE = "docker.io/grafana/tempo:2.9.0"
@@ -182,3 +183,25 @@ def test_the_value_of_a_secret_is_part_of_the_key(stack: Stack, monkeypatch: pyt
     monkeypatch.delenv("GRAFANA_PASSWORD")
     with pytest.raises(UsageError, match="GRAFANA_PASSWORD is not set, and secret 'lgtm/grafana' has its value there"):
         start_state.key_of(stack, CHOICE)
+
+
+def test_versions_of_the_start_state_are_those_of_its_own_dockerfiles(tmp_path: Path) -> None:
+    change = load(EXAMPLE.parent / "hardcoded-stack" / "lgtm-deploy.yaml", "sandbox")
+
+    before = start_state.started(change, tmp_path / "laid-out")
+
+    assert change.services["pyroscope"].version == "2.0.4"
+    assert before.services["pyroscope"].version == "1.13.5"
+    assert before.directory == change.directory
+
+
+def test_stand_ins_of_the_change_are_those_that_differ_from_the_start_state() -> None:
+    change = load(EXAMPLE.parent / "hardcoded-stack" / "lgtm-deploy.yaml", "sandbox")
+    names = {"tempo": "2.9.0", "pyroscope": "1.13.5", "loki": "3.5.1"}
+    images = {
+        name: BaseImage(source=Source.STANDIN, reference=f"grafana/{name}:{version}") for name, version in names.items()
+    }
+
+    found = standins_of(change, replace(CHOICE, images=images)).images
+
+    assert {name: image.reference for name, image in found.items()} == {"pyroscope": "grafana/pyroscope:2.0.4"}
