@@ -58,7 +58,7 @@ night: setup ## the eight ways in which the change once failed, put to lgtm-depl
 torture: setup ## kill prefix-change on the local AWS, or let calls fail (ARGS="--mode faults --shard 1/4"); hours
 	@scripts/torture $(ARGS)
 
-acceptance: setup ## the main job on further shapes of examples/hardcoded-stack: a plain clone, ignored task definitions
+acceptance: setup ## what CI has no time for: further shapes of examples/hardcoded-stack, and a user's stack as it is
 	@scripts/setup tests
 	pytest -q -m acceptance
 

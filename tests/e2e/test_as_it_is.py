@@ -23,7 +23,7 @@ from lgtm_deploy.sandbox.connection import Connection
 from lgtm_deploy.sandbox.lifecycle import down, up
 from tests.conftest import EXAMPLE, Machine, silent
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.acceptance, pytest.mark.timeout(900)]
 
 SECRET = "arn:aws:secretsmanager:us-east-1:000000000000:secret:lgtm/grafana:password::"
 CONFIGS = {
