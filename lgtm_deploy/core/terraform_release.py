@@ -29,6 +29,8 @@ _INDEX = re.compile(r'\["(?:[^"\\]|\\.)*"\]|\[\d+\]')
 _SECRET_NAME = re.compile(r"PASSWORD|SECRET|TOKEN|KEY|CREDENTIAL", re.IGNORECASE)
 _WORDS = (SENSITIVE, SENSITIVE_CHANGED, UNKNOWN)
 _NOTHING = "nothing"
+# ECS writes these where a container health check has none (AWS: HealthCheck).
+_CHECK_DEFAULTS = {"interval": 30, "timeout": 5, "retries": 3}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -438,6 +440,8 @@ def _flat(containers: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
                     yield f"{container}.{key}.{item.get('name')}", item.get("value", item.get("valueFrom"))
             elif key == "portMappings" and isinstance(value, list):
                 yield from ((f"{container}.{key}", list(map(_port, value))) for _ in value[:1])
+            elif key == "healthCheck" and value:
+                yield f"{container}.{key}", _health_check(value)
             elif value and not (key == "essential" and value is True):
                 # ECS adds empty lists, zeros and `essential: true` (AWS: ContainerDefinition).
                 yield f"{container}.{key}", value
@@ -451,3 +455,8 @@ def _port(mapping: Any) -> Mapping[str, Any]:
     if known.get("protocol") == "tcp":
         known.pop("protocol")
     return {name: value for name, value in known.items() if value}
+
+
+def _health_check(check: Any) -> Mapping[str, Any]:
+    """A container health check without its defaults."""
+    return {name: value for name, value in object_of(check).items() if value and value != _CHECK_DEFAULTS.get(name)}

@@ -153,6 +153,31 @@ def test_what_ecs_adds_is_no_change_and_the_rest_is_told_by_name() -> None:
     }
 
 
+CHECK = {"command": ["CMD-SHELL", "wget -q http://localhost:3000/api/health"]}
+
+
+@pytest.mark.parametrize("times", [{}, {"interval": 30, "timeout": 5, "retries": 3, "startPeriod": 0}])
+def test_the_times_that_ecs_adds_to_a_health_check_are_no_change(times: dict[str, int]) -> None:
+    has = as_aws_has_it(container("1", healthCheck={**CHECK, "interval": 30, "timeout": 5, "retries": 3}))
+    wanted = container("2", healthCheck={**CHECK, **times})
+    shown = document(replaced(has, wanted), updated())
+    release = found(state(has), shown)
+    assert [each.name for each in release.changed] == ["grafana.image"]
+
+    runs = as_aws_has_it(container("2", healthCheck=has["healthCheck"]))
+    earlier = container("1", healthCheck={**CHECK, **times})
+    back = found(state(runs), document(replaced(runs, earlier), updated()))
+
+    assert release.astray(back) == ()
+
+
+def test_another_time_of_a_health_check_is_told() -> None:
+    has = as_aws_has_it(container("1", healthCheck={**CHECK, "interval": 30, "timeout": 5, "retries": 3}))
+    shown = document(replaced(has, container("1", healthCheck={**CHECK, "interval": 5})), updated())
+
+    assert [each.name for each in found(state(has), shown).changed] == ["grafana.healthCheck"]
+
+
 def test_no_secret_is_told_and_none_is_compared() -> None:
     before = container("1", environment=[{"name": "GF_PASSWORD", "value": "canary-one"}])
     after = container("2", environment=[{"name": "GF_PASSWORD", "value": "canary-two"}])
