@@ -13,7 +13,7 @@ from lgtm_deploy.core.ports import PlannedChanges, Ports, Progress
 from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.core.start_state import StartState
 from lgtm_deploy.core.touched import Touched
-from lgtm_deploy.steps.terraform_roots import plan_from, revision_of, settings, sources_of, start_files
+from lgtm_deploy.steps.terraform_roots import plan_from, settings, sources_of, start_files
 
 # More commits of one root since its last apply are rare, and each costs 5 to 20 s.
 _COMMITS = 20
@@ -55,12 +55,10 @@ def _beside_variables(stack: Stack, touched: Sequence[Touched]) -> bool:
 
 
 def _revisions(stack: Stack, ports: Ports, name: str) -> Iterator[StartState]:
-    now = revision_of(stack, ports, name)
     last, why_not = ports.applied.last(name)
     commits = [last.commit] if last.commit and not why_not else []
-    listed = list(ports.source.commits(sources_of(stack, ports, name), _COMMITS))
-    # The newest one is what is planned to be applied, unless the files differ from it.
-    commits += listed if now.dirty else listed[1:]
+    # The newest one, too: files from elsewhere may have changed since, such as those of `templatefile`.
+    commits += ports.source.commits(sources_of(stack, ports, name), _COMMITS)
     yield from (StartState(kind="revision", commit=commit) for commit in dict.fromkeys(commits))
 
 
