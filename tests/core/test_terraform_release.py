@@ -175,7 +175,7 @@ def test_another_time_of_a_health_check_is_told() -> None:
     has = as_aws_has_it(container("1", healthCheck={**CHECK, "interval": 30, "timeout": 5, "retries": 3}))
     shown = document(replaced(has, container("1", healthCheck={**CHECK, "interval": 5})), updated())
 
-    assert [each.name for each in found(state(has), shown).changed] == ["grafana.healthCheck"]
+    assert [each.name for each in found(state(has), shown).changed] == ["grafana.healthCheck.interval"]
 
 
 def test_no_secret_is_told_and_none_is_compared() -> None:
@@ -187,6 +187,64 @@ def test_no_secret_is_told_and_none_is_compared() -> None:
 
     assert "canary" not in str(release)
     assert "grafana.environment.GF_PASSWORD (sensitive value) -> (sensitive value, changed)" in str(release.lines)
+
+
+TOKEN = {"logDriver": "splunk", "options": {"splunk-token": "canary", "splunk-url": "https://splunk:8088"}}
+
+
+@pytest.mark.parametrize(
+    ("values", "line"),
+    [
+        ({"environment": [{"name": "GF_DATABASE_PASSWD", "value": "canary"}]}, "environment.GF_DATABASE_PASSWD"),
+        ({"environment": [{"name": "DATABASE_URL", "value": "postgres://u:canary@db/x"}]}, "environment.DATABASE_URL"),
+        ({"environment": [{"name": "HOOK", "value": "https://hooks/T0/canarycanarycanary"}]}, "environment.HOOK"),
+        ({"environment": [{"name": "A", "value": "https://x/y?token=canary"}]}, "environment.A"),
+        ({"command": ["--password=canary"]}, "command"),
+        ({"logConfiguration": TOKEN}, "logConfiguration.options.splunk-token"),
+        ({"dockerLabels": {"a": "canary"}}, "dockerLabels.a"),
+    ],
+)
+def test_a_value_that_may_be_a_secret_is_not_told(values: dict[str, Any], line: str) -> None:
+    shown = document(replaced(OLD, container("1", **values)), updated())
+
+    release = found(state(OLD), shown)
+
+    assert f"grafana.{line} nothing -> (" in str(release.lines)
+    assert "canary" not in str(release)
+
+
+def test_images_numbers_plain_urls_and_references_are_told() -> None:
+    secret = "arn:aws:secretsmanager:eu-west-1:1:secret:grafana"
+    values = {
+        "environment": [{"name": "URL", "value": "http://portal:8000/portal"}, {"name": "PORT", "value": "3000"}],
+        "secrets": [{"name": "GF_PASSWORD", "valueFrom": secret}],
+        "essential": False,
+        "stopTimeout": 30,
+    }
+    shown = document(replaced(OLD, container("2", **values)), updated())
+
+    assert {each.name: each.after for each in found(state(OLD), shown).changed} == {
+        "grafana.image": f'"{REPOSITORY}:2"',
+        "grafana.environment.URL": '"http://portal:8000/portal"',
+        "grafana.environment.PORT": '"3000"',
+        "grafana.secrets.GF_PASSWORD": f'"{secret}"',
+        "grafana.essential": "false",
+        "grafana.stopTimeout": "30",
+    }
+
+
+def test_values_that_are_not_told_are_compared_by_their_digest() -> None:
+    old, new, other = (container("1", command=["-level", each]) for each in ("info", "debug", "error"))
+    approved = found(state(old), document(replaced(old, new), updated()))
+
+    assert approved.unlike(found(state(old), document(replaced(old, other), updated())), {})
+    assert approved.astray(found(state(new), document(replaced(new, old), updated()))) == ()
+    assert approved.astray(found(state(new), document(replaced(new, other), updated())))
+    assert approved.still_changed({"container_definitions": json.dumps([as_aws_has_it(old)])}) == ""
+    assert approved.still_changed({"container_definitions": json.dumps([new])})
+    left = found(state(new), document(updated()))
+    assert approved.unlike(left, state(as_aws_has_it(new))[DEFINITION]) == ()
+    assert approved.unlike(left, state(other)[DEFINITION])
 
 
 def test_containers_that_are_sensitive_as_a_whole_are_told_to_change() -> None:
