@@ -68,6 +68,10 @@ class FakeAppliedFiles:
         about = KeptFiles(digest=f"{len(kept) + 1:016x}", at=self._cloud.clock.now().isoformat())
         kept.insert(0, (about, roots))
 
+    def runs(self, root: str, digest: str) -> None:
+        """Puts the files of that digest first."""
+        self._cloud.kept.get(root, []).sort(key=lambda each: each[0].digest != digest)
+
     def kept(self, root: str) -> Sequence[KeptFiles]:
         """What is kept of that root, the newest first."""
         return [about for about, _ in self._cloud.kept.get(root, ())]

@@ -17,6 +17,7 @@ from lgtm_deploy.steps.terraform_roots import (
     apply_plan,
     briefly,
     folder,
+    note_running,
     plan_from,
     quiet,
     readied,
@@ -183,6 +184,7 @@ class TerraformTaskDefinitions(TaskDefinitions):
             if astray := release.astray(back):
                 raise PermanentError(f"Terraform root '{release.root}' would not come back: {'; '.join(astray)}.")
             self.ports.infrastructure.apply(here, planned, progress)
+        note_running(self.ports, release.root, release.start, progress)
 
     def _is_half_way(self, release: Release, known: Mapping[str, Any]) -> bool:
         """Whether an apply has deregistered the revision that the state still has, and did not end."""

@@ -140,6 +140,15 @@ def keep_applied(stack: Stack, ports: Ports, name: str, progress: Progress) -> N
         progress(f"the files of '{name}' that were applied cannot be kept: {error}")
 
 
+def note_running(ports: Ports, name: str, start: StartState, progress: Progress) -> None:
+    """Keep the files of a start state longer than those of attempts that are rolled back."""
+    if start.kind == "files":
+        try:
+            ports.kept.runs(name, start.digest)
+        except OSError as error:
+            progress(f"the files of '{name}' that run may not be kept for long: {error}")
+
+
 def briefly(clock: Clock) -> Progress:
     """For a plan that is only a look: it may wait for somebody else's state lock, but not for long."""
     end = clock.monotonic() + _LOOK_SECONDS

@@ -13,7 +13,7 @@ from lgtm_deploy.core.ports import PlannedChanges, Ports, Progress
 from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.core.start_state import StartState
 from lgtm_deploy.core.touched import Touched
-from lgtm_deploy.steps.terraform_roots import plan_from, settings, sources_of, start_files
+from lgtm_deploy.steps.terraform_roots import note_running, plan_from, settings, sources_of, start_files
 
 # More commits of one root since its last apply are rare, and each costs 5 to 20 s.
 _COMMITS = 20
@@ -39,6 +39,7 @@ def find_start(
             # It is not a root that can be planned today.
             continue
         if _is_empty(planned):
+            note_running(ports, name, start, progress)
             return start
     tried = f"{len(candidates)} tried" if candidates else "there is none to try"
     return StartState(kind="none", why_not=f"no Git revision and no files applied before match what runs ({tried})")

@@ -157,6 +157,19 @@ def test_each_apply_keeps_its_files_for_a_later_run(world: World) -> None:
     )
 
 
+def test_the_files_that_run_are_noted_as_such(world: World) -> None:
+    world.keep(world.before())
+    world.keep(world.root)
+    digest = world.cloud.kept["alb"][1][0].digest
+
+    assert world.start().digest == digest
+    assert world.cloud.kept["alb"][0][0].digest == digest
+
+    world.fail_after_the_flip()
+    assert world.apply().verdict == "rolled-back"
+    assert world.cloud.kept["alb"][0][0].digest == digest
+
+
 def test_a_plan_file_that_names_no_start_state_goes_back_as_before(world: World) -> None:
     world.commit(EARLIER, world.before())
     world.cloud.applied["alb"] = Revision(commit=EARLIER)

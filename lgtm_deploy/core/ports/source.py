@@ -61,8 +61,12 @@ class AppliedFiles(Protocol):
         """Keep those files and folders as the ones that the root was applied from. Raises OSError."""
         ...
 
+    def runs(self, root: str, digest: str) -> None:
+        """Note that the root runs these kept files now: they are kept longer than all older ones. Raises OSError."""
+        ...
+
     def kept(self, root: str) -> Sequence[KeptFiles]:
-        """Return what is kept of the root, the newest first."""
+        """Return what is kept of the root: what was applied, or found to run, last is the first."""
         ...
 
     def laid_out(self, root: str, digest: str, into: Path) -> AbstractContextManager[Callable[[Path], Path]]:
