@@ -119,6 +119,8 @@ def start_files(
         return ports.source.checkout(start.commit, into)
     if start.kind == "files":
         return ports.kept.laid_out(name, start.digest, into)
+    if start.kind == "variables":
+        raise PermanentError("none was looked for, as the declared variables led back.")
     raise PermanentError(f"{start.why_not or 'no start state is recorded'}.")
 
 

@@ -56,13 +56,34 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path)
 
 
-def test_declared_variables_that_set_all_of_it_need_no_further_plan(tmp_path: Path) -> None:
+def test_declared_variables_that_set_all_of_it_are_planned_before_they_are_promised(tmp_path: Path) -> None:
     world = Simulation(tmp_path)
 
     lines = [line for each in world.look_ahead().findings for line in each.lines]
 
     assert f"{FOUND}by variables" in lines
-    assert world.cloud.called("infrastructure.plan") == 1
+    plans = [call.arguments["variables"] for call in world.cloud.calls if call.name == "infrastructure.plan"]
+    assert [bool(each) for each in plans] == [False, True]
+
+
+def test_a_declared_variable_that_terraform_does_not_read_any_more_is_no_way_back(tmp_path: Path) -> None:
+    world = Simulation(tmp_path)
+    folder = (world.stack.directory / world.stack.root("alb").root).resolve()
+    checks = {name: group.health_check for name, group in world.cloud.groups.items()}
+    world.cloud.roots[folder].variables.clear()
+    world.cloud.earlier[EARLIER] = {
+        folder: FakeRoot(paths={name: check.path for name, check in checks.items()}, committed=checks)
+    }
+    world.cloud.history.append(EARLIER)
+    before = world.paths(), world.tags(), world.grace()
+
+    lines = [line for each in world.look_ahead().findings for line in each.lines]
+    del world.cloud.rules["/portal"]
+    run = world.apply()
+
+    assert f"{FOUND}by revision {EARLIER[:8]}" in lines
+    assert (run.verdict, run.differs) == ("rolled-back", ())
+    assert (world.paths(), world.tags(), world.grace()) == before
 
 
 def test_a_run_without_a_start_state_is_refused_before_anything_changes(world: World) -> None:
