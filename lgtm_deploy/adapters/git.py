@@ -47,6 +47,13 @@ class GitSource:
         except PermanentError:
             return ()
 
+    def is_shallow(self) -> bool:
+        """Whether the repository has its newest commits only."""
+        try:
+            return self._git("rev-parse", "--is-shallow-repository").strip() == "true"
+        except PermanentError:
+            return False
+
     @contextmanager
     def checkout(self, commit: str, into: Path) -> Iterator[Callable[[Path], Path]]:
         """A worktree of that commit; what a killed process left there is removed first. Raises PermanentError."""

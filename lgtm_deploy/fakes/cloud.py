@@ -134,6 +134,7 @@ class FakeCloud:
         self.revision = Revision(commit="feed" * 10)
         self.earlier: dict[str, dict[Path, FakeRoot]] = {}
         """The Terraform roots of earlier commits."""
+        self.shallow = False
         self.history: list[str] = []
         """The commits that changed a root, the newest first."""
         self.defined: dict[str, FakeDefined] = {}

@@ -25,6 +25,10 @@ class FakeSource:
         """The cloud's history."""
         return self._cloud.perform("source.commits", lambda: self._cloud.history[:limit], paths=tuple(paths))
 
+    def is_shallow(self) -> bool:
+        """As the cloud says."""
+        return self._cloud.perform("source.is_shallow", lambda: self._cloud.shallow)
+
     @contextmanager
     def checkout(self, commit: str, into: Path) -> Iterator[Callable[[Path], Path]]:
         """The roots of that commit, in a folder that is removed in the end. Raises PermanentError."""

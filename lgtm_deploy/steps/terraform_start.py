@@ -7,6 +7,7 @@ set all that will change.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from lgtm_deploy.core.errors import PermanentError
 from lgtm_deploy.core.ports import PlannedChanges, Ports, Progress
@@ -25,6 +26,7 @@ from lgtm_deploy.steps.terraform_roots import (
 
 # More commits of one root since its last apply are rare, and each costs 5 to 20 s.
 _COMMITS = 20
+_UNSHALLOW = "The Git clone is a shallow one: run `git fetch --unshallow`"
 
 
 def find_start(
@@ -36,18 +38,23 @@ def find_start(
     """
     by_variables = [StartState(kind="variables")] if touched and not _beside_variables(stack, touched) else []
     candidates = [*by_variables, *_revisions(stack, ports, name), *_kept(ports, name)]
+    failed = ""
     for number, start in enumerate(candidates, start=1):
         progress(f"looking for the start state of {name}: {_called(start)} ({number} of {len(candidates)})")
         try:
             planned = _planned(stack, ports, name, start, progress)
-        except PermanentError:
+        except PermanentError as error:
             # It is not a root that can be planned today.
+            failed = f"; {_called(start)} cannot be planned: {error.message.rstrip('.')}"
             continue
         if _is_empty(planned):
             note_running(ports, name, start, progress)
             return start
     tried = f"{len(candidates)} tried" if candidates else "there is none to try"
-    return StartState(kind="none", why_not=f"no Git revision and no files applied before match what runs ({tried})")
+    none = StartState(
+        kind="none", why_not=f"no Git revision and no files applied before match what runs ({tried}{failed})"
+    )
+    return replace(none, way_out=_UNSHALLOW) if ports.source.is_shallow() else none
 
 
 def _planned(stack: Stack, ports: Ports, name: str, start: StartState, progress: Progress) -> PlannedChanges:

@@ -123,6 +123,15 @@ def test_a_commit_that_changed_what_a_link_leads_to_is_one_of_the_root(repositor
     assert repository.source.revision([repository.root]) == Revision(commit=changed, dirty=True)
 
 
+def test_a_clone_with_the_newest_commits_only_is_shallow(repository: Repository, tmp_path: Path) -> None:
+    repository.git("clone", "-q", "--depth", "1", repository.folder.as_uri(), str(tmp_path / "clone"))
+
+    assert GitSource(tmp_path / "clone", os.environ).is_shallow()
+    assert not repository.source.is_shallow()
+    (tmp_path / "none").mkdir()
+    assert not GitSource(tmp_path / "none", os.environ).is_shallow()
+
+
 def test_a_commit_that_is_not_there_is_refused(repository: Repository) -> None:
     with (
         pytest.raises(PermanentError, match="git worktree"),

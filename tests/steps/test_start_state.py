@@ -154,6 +154,22 @@ def test_a_commit_that_cannot_be_planned_is_passed_over(world: World) -> None:
     assert world.start().commit == EARLIER
 
 
+def test_the_last_reason_why_a_candidate_cannot_be_planned_is_told(world: World) -> None:
+    world.commit(LATEST, world.root)
+    world.commit(OLDER, FakeRoot(error="Unsupported argument."))
+
+    assert world.start().why_not == (
+        "no Git revision and no files applied before match what runs"
+        f" (2 tried; {OLDER[:8]} cannot be planned: Unsupported argument)"
+    )
+
+
+def test_a_shallow_clone_is_told_and_how_to_get_the_rest(world: World) -> None:
+    world.cloud.shallow = True
+
+    assert "The Git clone is a shallow one: run `git fetch --unshallow`, or pass --no-rollback" in world.apply().reason
+
+
 def test_files_that_were_applied_before_bring_a_run_back_where_no_commit_does(world: World) -> None:
     world.keep(world.before())
     before = world.paths(), world.tags(), world.grace()

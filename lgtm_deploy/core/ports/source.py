@@ -29,6 +29,10 @@ class SourceTree(Protocol):
         """
         ...
 
+    def is_shallow(self) -> bool:
+        """Whether the repository has its newest commits only. Never raises."""
+        ...
+
     def checkout(self, commit: str, into: Path) -> AbstractContextManager[Callable[[Path], Path]]:
         """That commit in the folder `into`, which is removed in the end: gives where a path of the stack is in it.
 
