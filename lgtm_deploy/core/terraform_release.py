@@ -25,6 +25,7 @@ from lgtm_deploy.core.start_state import StartState
 DEFINITION, SERVICE = "aws_ecs_task_definition", "aws_ecs_service"
 _CONTAINERS = "container_definitions"
 _GRACE = "health_check_grace_period_seconds"
+_DESIRED = "desired_count"
 _INDEX = re.compile(r'\["(?:[^"\\]|\\.)*"\]|\[\d+\]')
 _SECRET_NAME = re.compile(r"PASS|PWD|SECRET|TOKEN|KEY|CREDENTIAL|DSN", re.IGNORECASE)
 _USER_INFO = re.compile(r"://[^/\s]*@")
@@ -214,14 +215,15 @@ def released_at(
     )
 
 
-def allowed(releases: Sequence[Release], *, held: bool = False) -> tuple[Allowance, ...]:
+def allowed(releases: Sequence[Release], *, held: bool = False, back: bool = False) -> tuple[Allowance, ...]:
     """Return what a plan of these releases may change.
 
-    `held`: the run has begun. It holds the grace period, and an apply of its own may have ended half-way.
+    `held`: the run has begun. It holds the grace period, and an apply of its own may have ended half-way. `back`: it is
+    the way back, which autoscaling does not bar.
     """
     found: list[Allowance] = []
     for each in releases:
-        attributes = ("task_definition", _GRACE) if held else ("task_definition",)
+        attributes = ("task_definition", *((_GRACE,) if held else ()), *((_DESIRED,) if back else ()))
         actions = ("replace", "create") if held else ("replace",)
         found.append(Allowance(type=DEFINITION, name=each.definition, actions=actions))
         found.append(Late(type=SERVICE, name=each.service, attributes=attributes, late=("task_definition",)))
@@ -241,6 +243,18 @@ def guardable(document: Mapping[str, Any]) -> Mapping[str, Any]:
         if object_of(change).get("after_unknown") in (None, False, {}, [])
     }
     return {**document, "resource_changes": changes, "output_changes": outputs, "complete": True}
+
+
+def scaled(document: Mapping[str, Any], release: Release) -> tuple[str, ...]:
+    """Return the change of the service's desired count, as a line; none where it stays."""
+    found = (read(each) for each in list_of(document, "resource_changes"))
+    return tuple(
+        f"{release.service}: {each}"
+        for entry in found
+        if entry is not None and entry.address == release.service
+        for each in entry.differences
+        if each.path == (_DESIRED,)
+    )
 
 
 def resumable(document: Mapping[str, Any], release: Release) -> Mapping[str, Any]:

@@ -17,6 +17,7 @@ from lgtm_deploy.core.terraform_release import (
     released,
     released_at,
     resumable,
+    scaled,
 )
 
 GRAFANA = Service(name="grafana", repository="team/lgtm-grafana", ecs_service="obs-grafana", container="grafana")
@@ -378,6 +379,16 @@ def test_a_way_back_has_to_bring_back_each_value_and_nothing_else() -> None:
         f'grafana.image would not be "{REPOSITORY}:1" again',
         "grafana.cpu would change, too",
     )
+
+
+def test_on_the_way_back_the_desired_count_may_change_and_is_told() -> None:
+    shown = document(replaced(NEW, OLD), updated(desired_count=3))
+    back = found(state(NEW), shown)
+
+    assert breaches(guardable(shown), allowed([back], held=True, back=True)) == ()
+    assert "desired_count" in str(breaches(guardable(shown), allowed([back], held=True)))
+    assert scaled(shown, back) == (f"{SERVICE}: desired_count 1 -> 3",)
+    assert scaled(CHANGE, back) == ()
 
 
 def test_the_state_tells_whether_it_is_back() -> None:

@@ -483,6 +483,28 @@ def test_a_start_state_that_leads_elsewhere_is_not_applied(world: TerraformWorld
     assert world.cloud.called("infrastructure.apply") == applied
 
 
+def test_autoscaling_does_not_bar_the_way_back(world: TerraformWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The apply of the next service is refused, and Terraform sets the committed desired count of the first."""
+    before, perform = world.digests(), world.cloud.perform
+    for name in RELEASED:
+        for root in (world.root, world.before):
+            root.definitions[world.service(name).ecs_service].desired = 1
+
+    def performing(call: str, act: Callable[[], Any], /, **arguments: Any) -> Any:
+        done = perform(call, act, **arguments)
+        if call == "infrastructure.apply":
+            for name in RELEASED:
+                world.running(name).desired = 2
+        return done
+
+    monkeypatch.setattr(world.cloud, "perform", performing)
+    run = world.apply()
+
+    assert (run.verdict, run.differs) == ("rolled-back", ()), run.reason
+    assert "desired_count 2 -> 1 is not allowed" in run.reason
+    assert world.digests() == before
+
+
 def journaled(world: TerraformWorld, name: str, kind: str = "deploy") -> tuple[DeployService, Any, Any, Any]:
     """The deploy step of a service, with what the journal has of it."""
     known = world.last.steps[f"{kind}[{name}]"]
