@@ -32,6 +32,9 @@ _USER_INFO = re.compile(r"://[^/\s]*@")
 # A longer part of a URL's path may be a secret, as in a webhook.
 _PLAIN = re.compile(r"true|false|\d{1,5}|https?://[^/?#@\s]+(/[\w.~-]{0,16})*", re.ASCII)
 _DIGITS = 6
+# ECR has more than one host for a registry (AWS: "Amazon ECR endpoints"): FIPS, and IPv6.
+_ECR = re.compile(r"(\d{12})\.dkr[.-]ecr(?:-fips)?\.([a-z0-9-]+)\.(?:amazonaws\.com|on\.aws)")
+_LOCAL = re.compile(r"(localhost|127\.0\.0\.1)(:\d+)?$")
 _WORDS = (SENSITIVE, SENSITIVE_CHANGED)
 _NOTHING = "nothing"
 # ECS writes these where a container health check has none (AWS: HealthCheck).
@@ -149,15 +152,29 @@ class Release:
 
 
 def released(
-    service: Service, cluster: str, root: str, state: Mapping[str, Mapping[str, Any]], document: Mapping[str, Any]
+    service: Service,
+    cluster: str,
+    root: str,
+    state: Mapping[str, Mapping[str, Any]],
+    document: Mapping[str, Any],
+    *,
+    repository: str,
 ) -> Release:
     """Return what the plan `document` of the root changes of a service; an empty document changes nothing.
 
-    `state` is what the root's state has, by address. Raises RefusedError: the root does not manage the service or its
-    task definition, or it does in a way that cannot be released.
+    `state` is what the root's state has, by address. `repository` is the service's, with the host of its registry.
+    Raises RefusedError: the root does not manage the service or its task definition, or it does in a way that cannot be
+    released.
     """
     address = _service_in(state, service, cluster, root)
-    return released_at(service, root, (_definition_of(state, address, service, root), address), state, document)
+    found = released_at(service, root, (_definition_of(state, address, service, root), address), state, document)
+    named = found.reference.rpartition(":")[0]
+    if named != service.repository and not _is_same(named, repository):
+        raise RefusedError(
+            f"{found.definition} names the image {found.reference}, which is not in {repository}.",
+            resolution="Name the registry that lgtm-deploy pushes to.",
+        )
+    return found
 
 
 def released_at(
@@ -382,6 +399,20 @@ def _after(entry: Mapping[str, Any] | None, known: Mapping[str, Any]) -> Mapping
             resolution="Apply what they depend on first.",
         )
     return object_of(change.get("after")) or known
+
+
+def _is_same(named: str, repository: str) -> bool:
+    """Whether both name one repository of one registry.
+
+    An address on this machine is a sandbox's, which stands for every ECR, and whose port may have been another one.
+    """
+    (host, _, path), (wanted, _, wanted_path) = named.partition("/"), repository.partition("/")
+    if path != wanted_path:
+        return False
+    mine, other = _ECR.match(host), _ECR.match(wanted)
+    if _LOCAL.match(wanted):
+        return bool(mine or _LOCAL.match(host))
+    return host == wanted or (mine is not None and other is not None and mine.groups() == other.groups())
 
 
 def _image(definition: Mapping[str, Any], service: Service, address: str) -> str:

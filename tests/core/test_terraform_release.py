@@ -79,7 +79,7 @@ def document(*entries: Mapping[str, Any], **more: Any) -> dict[str, Any]:
 
 
 def found(known: Mapping[str, Mapping[str, Any]], shown: Mapping[str, Any]) -> Release:
-    return released(GRAFANA, "obs", "ecs", known, shown)
+    return released(GRAFANA, "obs", "ecs", known, shown, repository=REPOSITORY)
 
 
 def judged(shown: Mapping[str, Any], release: Release) -> tuple[str, ...]:
@@ -423,3 +423,33 @@ def test_a_service_without_the_container_is_refused() -> None:
 def test_an_image_of_another_repository_is_refused() -> None:
     with pytest.raises(RefusedError, match="which is not in team/lgtm-grafana"):
         found(state({"name": "grafana", "image": "docker.io/grafana/grafana:1"}), {})
+
+
+LOCAL = "127.0.0.1:4510/team/lgtm-grafana"
+
+
+@pytest.mark.parametrize(
+    ("named", "repository", "accepted"),
+    [
+        (REPOSITORY, REPOSITORY, True),
+        ("team/lgtm-grafana", REPOSITORY, True),
+        (REPOSITORY.replace("dkr.ecr.eu-west-1.amazonaws.com", "dkr-ecr.eu-west-1.on.aws"), REPOSITORY, True),
+        ("docker.io/team/lgtm-grafana", REPOSITORY, False),
+        ("docker.io/acme/team/lgtm-grafana", REPOSITORY, False),
+        ("acme/team/lgtm-grafana", REPOSITORY, False),
+        (REPOSITORY.replace("123456789012", "210987654321"), REPOSITORY, False),
+        (REPOSITORY.replace("eu-west-1", "us-east-1"), REPOSITORY, False),
+        (LOCAL, REPOSITORY, False),
+        (LOCAL.replace("4510", "4600"), LOCAL, True),
+        (REPOSITORY, LOCAL, True),
+        ("docker.io/team/lgtm-grafana", LOCAL, False),
+    ],
+)
+def test_the_image_is_in_the_registry_that_is_pushed_to(named: str, repository: str, *, accepted: bool) -> None:
+    known = state({"name": "grafana", "image": f"{named}:1"})
+
+    if accepted:
+        assert released(GRAFANA, "obs", "ecs", known, {}, repository=repository).reference == f"{named}:1"
+    else:
+        with pytest.raises(RefusedError, match=f"which is not in {repository}"):
+            released(GRAFANA, "obs", "ecs", known, {}, repository=repository)
