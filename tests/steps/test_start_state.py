@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from lgtm_deploy.core.errors import PermanentError
 from lgtm_deploy.core.ports import Revision
 from lgtm_deploy.core.start_state import StartState
 from lgtm_deploy.fakes import FakeRoot
+from lgtm_deploy.steps.terraform_roots import start_files
 from lgtm_deploy.steps.terraform_start import find_start
 from tests.steps.simulation import Simulation
 from tests.steps.test_terraform_back import undeclared
@@ -205,6 +207,16 @@ def test_the_files_that_run_are_noted_as_such(world: World) -> None:
     world.fail_after_the_flip()
     assert world.apply().verdict == "rolled-back"
     assert world.cloud.kept["alb"][0][0].digest == digest
+
+
+def test_a_start_state_that_is_variables_has_no_files(world: World) -> None:
+    ports = world.job().steps["flip"].ports
+
+    with (
+        pytest.raises(PermanentError, match="none was looked for, as the declared variables led back"),
+        start_files(ports, "alb", StartState(kind="variables"), purpose="start"),
+    ):
+        pass
 
 
 def test_a_plan_file_that_names_no_start_state_goes_back_as_before(world: World) -> None:
