@@ -45,7 +45,8 @@ def find_start(
             planned = _planned(stack, ports, name, start, progress)
         except PermanentError as error:
             # It is not a root that can be planned today.
-            failed = f"; {_called(start)} cannot be planned: {error.message.rstrip('.')}"
+            reason = error.message.partition("\n")[0].rstrip(".")
+            failed = f"; {_called(start)} cannot be planned: {reason}"
             continue
         if _is_empty(planned):
             note_running(ports, name, start, progress)
