@@ -1,17 +1,20 @@
 """Files of Terraform roots as they were applied, kept below `.lgtm-deploy/applied/<environment>/<root>/`.
 
 Each folder there is named after the digest of its files. It holds `tree/`, laid out as the files lie around the stack,
-and `kept.json`: when they were applied last, and which folder `tree/` is, as seen from the stack's. The newest folders
-are kept. A folder is complete when it has its name: it is written under another one first.
+and `kept.json`: when they were applied last, when they were last found to be what runs, and which folder `tree/` is, as
+seen from the stack's. The newest folders are kept. A folder is complete when it has its name: it is written under
+another one first, and only its `kept.json` is replaced later.
 """
 
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from lgtm_deploy.core.errors import PermanentError
@@ -41,20 +44,24 @@ class AppliedFilesFolder:
         base = Path(os.path.commonpath([self._stack, *(file.parent for file in files)]))
         digest = hashlib.sha256()
         for file in sorted(files):
-            digest.update(f"{os.path.relpath(file, self._stack)} {_sum(file)}\n".encode())
-        name = digest.hexdigest()[:_DIGITS]
-        make_private(self._home)
-        folder = self._folder / root
-        make_private(folder)
-        fresh = folder / f"{name}.new"
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir(mode=0o700)
-        for file in sorted(files):
-            target = fresh / "tree" / file.relative_to(base)
-            make_private(target.parent)
-            shutil.copyfile(file, target)
-            target.chmod(0o600)
-        self._finish(root, fresh, os.path.relpath(base, self._stack))
+            words = f"{_sum(file)}{' x' if _is_program(file) else ''}\n"
+            digest.update(b"%s %s" % (os.fsencode(os.path.relpath(file, self._stack)), words.encode()))
+
+        def copy(fresh: Path) -> None:
+            fresh.mkdir(mode=0o700)
+            for file in sorted(files):
+                target = fresh / "tree" / file.relative_to(base)
+                make_private(target.parent)
+                shutil.copyfile(file, target)
+                target.chmod(0o700 if _is_program(file) else 0o600)
+
+        self._add(root, digest.hexdigest()[:_DIGITS], os.path.relpath(base, self._stack), copy)
+
+    def runs(self, root: str, digest: str) -> None:
+        """Note that the root runs these kept files now. Raises OSError."""
+        folder = self._folder / root / digest
+        if about := _read(folder / "kept.json"):
+            _write(folder, {**about, "seen": _now()})
 
     def save_newest(self, folder: Path) -> None:
         """Copy what is kept newest of each root into a folder, for `take`. Raises OSError."""
@@ -66,31 +73,35 @@ class AppliedFilesFolder:
     def take(self, folder: Path) -> None:
         """Keep what `save_newest` has copied there, as applied now. Raises OSError."""
         for saved in sorted(folder.glob("*/*/kept.json")):
-            root, name = saved.parent.parent.name, saved.parent.name
-            make_private(self._home)
-            make_private(self._folder / root)
-            fresh = self._folder / root / f"{name}.new"
-            shutil.rmtree(fresh, ignore_errors=True)
-            shutil.copytree(saved.parent, fresh)
-            self._finish(root, fresh, _read(saved)["base"])
+            folder = saved.parent
+            self._add(folder.parent.name, folder.name, _read(saved)["base"], partial(shutil.copytree, folder))
 
-    def _finish(self, root: str, fresh: Path, base: str) -> None:
-        about = {"at": datetime.now(UTC).isoformat(), "base": base}
-        (fresh / "kept.json").write_text(json.dumps(about), encoding="utf-8")
-        folder = fresh.with_name(fresh.name.removesuffix(".new"))
-        shutil.rmtree(folder, ignore_errors=True)
-        fresh.replace(folder)
+    def _add(self, root: str, name: str, base: str, copy: Callable[[Path], object]) -> None:
+        make_private(self._home)
+        make_private(self._folder / root)
+        folder = self._folder / root / name
+        about = {"at": _now(), "base": base}
+        if _read(folder / "kept.json"):
+            _write(folder, about)
+        else:
+            fresh = folder.with_name(f"{name}.new")
+            shutil.rmtree(fresh, ignore_errors=True)
+            copy(fresh)
+            _write(fresh, about)
+            shutil.rmtree(folder, ignore_errors=True)
+            fresh.replace(folder)
         for old in self.kept(root)[KEPT:]:
             shutil.rmtree(folder.with_name(old.digest), ignore_errors=True)
 
     def kept(self, root: str) -> Sequence[KeptFiles]:
-        """Return what is kept of the root, the newest first."""
-        found: list[KeptFiles] = []
+        """Return what is kept of the root: what was applied, or found to run, last is the first."""
+        found: list[tuple[str, KeptFiles]] = []
         for file in (self._folder / root).glob("*/kept.json"):
             about = _read(file)
             if about and not file.parent.name.endswith(".new"):
-                found.append(KeptFiles(digest=file.parent.name, at=about["at"]))
-        return sorted(found, key=lambda each: each.at, reverse=True)
+                last = max(about["at"], about["seen"])
+                found.append((last, KeptFiles(digest=file.parent.name, at=about["at"])))
+        return [each for _, each in sorted(found, key=lambda each: each[0], reverse=True)]
 
     @contextmanager
     def laid_out(self, root: str, digest: str, into: Path) -> Iterator[Callable[[Path], Path]]:
@@ -133,9 +144,23 @@ def _sum(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
+def _is_program(file: Path) -> bool:
+    return bool(file.stat().st_mode & stat.S_IXUSR)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
+
+
+def _write(folder: Path, about: Mapping[str, str]) -> None:
+    fresh = folder / "kept.json.new"
+    fresh.write_text(json.dumps(about), encoding="utf-8")
+    fresh.replace(folder / "kept.json")
+
+
 def _read(file: Path) -> dict[str, str]:
     try:
         about = json.loads(file.read_text(encoding="utf-8"))
-        return {"at": str(about["at"]), "base": str(about["base"])}
-    except (OSError, ValueError, KeyError, TypeError):
+        return {"at": str(about["at"]), "base": str(about["base"]), "seen": str(about.get("seen", ""))}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}

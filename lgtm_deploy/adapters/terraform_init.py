@@ -1,4 +1,4 @@
-"""What does `terraform init` depend on?"""
+"""What `terraform init` depends on."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""How is one Terraform (or OpenTofu) command run in a root?"""
+"""One Terraform (or OpenTofu) command, run in a root."""
 
 import hashlib
 import os

@@ -11,7 +11,8 @@ class StartState:
     """How a root comes back: by the `variables` that the stack declares, by a Git `revision` (its `commit`), or by the
     `files` that were applied at the time `at` (their `digest`).
 
-    `none`: no way leads back, and `why_not` says why. An empty kind: the root was not asked, nothing of it changes.
+    `none`: no way leads back, `why_not` says why, and `way_out` what to do. An empty kind: the root was not asked,
+    nothing of it changes.
     """
 
     kind: StartKind = ""
@@ -19,6 +20,7 @@ class StartState:
     digest: str = ""
     at: str = ""
     why_not: str = ""
+    way_out: str = "Commit the files that were applied last"
 
     def line(self, root: str) -> str:
         """Return the line of the preview; empty when there is nothing to say."""
@@ -35,6 +37,5 @@ class StartState:
         if self.kind != "none":
             return ""
         return (
-            f"Terraform root '{root}' could not be rolled back: {self.why_not}."
-            f" Commit the files that were applied last, or pass --no-rollback"
+            f"Terraform root '{root}' could not be rolled back: {self.why_not}. {self.way_out}, or pass --no-rollback"
         )

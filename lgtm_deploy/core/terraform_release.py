@@ -2,8 +2,8 @@
 
 Both are found in the root's state: the service by its name and cluster, the task definition by the family that the
 service names. What a plan changes of them is written down as differences of the task definition's containers. A plan
-that is made again later is compared with these, and so is the state after a rollback. Values that are sensitive, and
-those of environment variables with the name of a secret, are words.
+that is made again later is compared with these, and so is the state after a rollback. Numbers, images, plain URLs and
+references of secrets are told. Each other value is a short digest, and a word where it may be a secret.
 """
 
 import hashlib
@@ -18,22 +18,32 @@ from lgtm_deploy.core.errors import RefusedError
 from lgtm_deploy.core.guard import Allowance, Late
 from lgtm_deploy.core.plan_document import NO_OP, list_of, object_of, read
 from lgtm_deploy.core.ports import ContainerSpec
-from lgtm_deploy.core.secrecy import SENSITIVE, SENSITIVE_CHANGED, UNKNOWN, scrubbed, secrets_of
+from lgtm_deploy.core.secrecy import SENSITIVE, SENSITIVE_CHANGED, scrubbed, secrets_of
 from lgtm_deploy.core.stack import Service
 from lgtm_deploy.core.start_state import StartState
 
 DEFINITION, SERVICE = "aws_ecs_task_definition", "aws_ecs_service"
 _CONTAINERS = "container_definitions"
 _GRACE = "health_check_grace_period_seconds"
+_DESIRED = "desired_count"
 _INDEX = re.compile(r'\["(?:[^"\\]|\\.)*"\]|\[\d+\]')
-_SECRET_NAME = re.compile(r"PASSWORD|SECRET|TOKEN|KEY|CREDENTIAL", re.IGNORECASE)
-_WORDS = (SENSITIVE, SENSITIVE_CHANGED, UNKNOWN)
+_SECRET_NAME = re.compile(r"PASS|PWD|SECRET|TOKEN|KEY|CREDENTIAL|DSN", re.IGNORECASE)
+_USER_INFO = re.compile(r"://[^/\s]*@")
+# A longer part of a URL's path may be a secret, as in a webhook.
+_PLAIN = re.compile(r"true|false|\d{1,5}|https?://[^/?#@\s]+(/[\w.~-]{0,16})*", re.ASCII)
+_DIGITS = 6
+# ECR has more than one host for a registry (AWS: "Amazon ECR endpoints"): FIPS, and IPv6.
+_ECR = re.compile(r"(\d{12})\.dkr[.-]ecr(?:-fips)?\.([a-z0-9-]+)\.(?:amazonaws\.com|on\.aws)")
+_LOCAL = re.compile(r"(localhost|127\.0\.0\.1)(:\d+)?$")
+_WORDS = (SENSITIVE, SENSITIVE_CHANGED)
 _NOTHING = "nothing"
+# ECS writes these where a container health check has none (AWS: HealthCheck).
+_CHECK_DEFAULTS = {"interval": 30, "timeout": 5, "retries": 3}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Changed:
-    """One value of a task definition: its name, and what it was and will be, as JSON."""
+    """One value of a task definition: its name, and what it was and will be, as JSON, a digest or a word."""
 
     name: str
     before: str
@@ -41,7 +51,7 @@ class Changed:
 
     @property
     def is_known(self) -> bool:
-        """Whether both values can be compared: they are not words for what is sensitive or not known yet."""
+        """Whether both values can be compared: they are not words for what is sensitive."""
         return self.before not in _WORDS and self.after not in _WORDS
 
     @property
@@ -124,9 +134,7 @@ class Release:
         """Whether the task definition of the state, as `known`, has each new value."""
         now = dict(_flat(_containers(known.get(_CONTAINERS))))
         return all(
-            now.get(each.name) is None if each.after == _NOTHING else _holds(now.get(each.name), json.loads(each.after))
-            for each in self.changed
-            if each.is_known
+            _spelled(each.name, now.get(each.name), set()) == each.after for each in self.changed if each.is_known
         )
 
     def still_changed(self, known: Mapping[str, Any]) -> str:
@@ -144,15 +152,29 @@ class Release:
 
 
 def released(
-    service: Service, cluster: str, root: str, state: Mapping[str, Mapping[str, Any]], document: Mapping[str, Any]
+    service: Service,
+    cluster: str,
+    root: str,
+    state: Mapping[str, Mapping[str, Any]],
+    document: Mapping[str, Any],
+    *,
+    repository: str,
 ) -> Release:
     """Return what the plan `document` of the root changes of a service; an empty document changes nothing.
 
-    `state` is what the root's state has, by address. Raises RefusedError: the root does not manage the service or its
-    task definition, or it does in a way that cannot be released.
+    `state` is what the root's state has, by address. `repository` is the service's, with the host of its registry.
+    Raises RefusedError: the root does not manage the service or its task definition, or it does in a way that cannot be
+    released.
     """
     address = _service_in(state, service, cluster, root)
-    return released_at(service, root, (_definition_of(state, address, service, root), address), state, document)
+    found = released_at(service, root, (_definition_of(state, address, service, root), address), state, document)
+    named = found.reference.rpartition(":")[0]
+    if named != service.repository and not _is_same(named, repository):
+        raise RefusedError(
+            f"{found.definition} names the image {found.reference}, which is not in {repository}.",
+            resolution="Name the registry that lgtm-deploy pushes to.",
+        )
+    return found
 
 
 def released_at(
@@ -210,14 +232,15 @@ def released_at(
     )
 
 
-def allowed(releases: Sequence[Release], *, held: bool = False) -> tuple[Allowance, ...]:
+def allowed(releases: Sequence[Release], *, held: bool = False, back: bool = False) -> tuple[Allowance, ...]:
     """Return what a plan of these releases may change.
 
-    `held`: the run has begun. It holds the grace period, and an apply of its own may have ended half-way.
+    `held`: the run has begun. It holds the grace period, and an apply of its own may have ended half-way. `back`: it is
+    the way back, which autoscaling does not bar.
     """
     found: list[Allowance] = []
     for each in releases:
-        attributes = ("task_definition", _GRACE) if held else ("task_definition",)
+        attributes = ("task_definition", *((_GRACE,) if held else ()), *((_DESIRED,) if back else ()))
         actions = ("replace", "create") if held else ("replace",)
         found.append(Allowance(type=DEFINITION, name=each.definition, actions=actions))
         found.append(Late(type=SERVICE, name=each.service, attributes=attributes, late=("task_definition",)))
@@ -237,6 +260,18 @@ def guardable(document: Mapping[str, Any]) -> Mapping[str, Any]:
         if object_of(change).get("after_unknown") in (None, False, {}, [])
     }
     return {**document, "resource_changes": changes, "output_changes": outputs, "complete": True}
+
+
+def scaled(document: Mapping[str, Any], release: Release) -> tuple[str, ...]:
+    """Return the change of the service's desired count, as a line; none where it stays."""
+    found = (read(each) for each in list_of(document, "resource_changes"))
+    return tuple(
+        f"{release.service}: {each}"
+        for entry in found
+        if entry is not None and entry.address == release.service
+        for each in entry.differences
+        if each.path == (_DESIRED,)
+    )
 
 
 def resumable(document: Mapping[str, Any], release: Release) -> Mapping[str, Any]:
@@ -366,6 +401,20 @@ def _after(entry: Mapping[str, Any] | None, known: Mapping[str, Any]) -> Mapping
     return object_of(change.get("after")) or known
 
 
+def _is_same(named: str, repository: str) -> bool:
+    """Whether both name one repository of one registry.
+
+    An address on this machine is a sandbox's, which stands for every ECR, and whose port may have been another one.
+    """
+    (host, _, path), (wanted, _, wanted_path) = named.partition("/"), repository.partition("/")
+    if path != wanted_path:
+        return False
+    mine, other = _ECR.match(host), _ECR.match(wanted)
+    if _LOCAL.match(wanted):
+        return bool(mine or _LOCAL.match(host))
+    return host == wanted or (mine is not None and other is not None and mine.groups() == other.groups())
+
+
 def _image(definition: Mapping[str, Any], service: Service, address: str) -> str:
     containers = _containers(definition.get(_CONTAINERS))
     image = object_of(containers.get(service.container)).get("image")
@@ -400,20 +449,20 @@ def _digest(definition: Mapping[str, Any], secrets: Set[str]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _holds(now: Any, wanted: Any) -> bool:
-    """Whether it is what is wanted; AWS adds defaults to what it is given."""
-    if isinstance(now, Mapping) and isinstance(wanted, Mapping):
-        return all(_holds(now.get(key), value) for key, value in wanted.items())
-    return bool(now == wanted)
-
-
 def _spelled(name: str, value: Any, secrets: Set[str]) -> str:
     if value is None:
         return _NOTHING
-    if ".environment." in name and _SECRET_NAME.search(name.rpartition(".")[2]):
+    _, _, within = name.partition(".")
+    is_reference = within.startswith("secrets.")
+    if _SECRET_NAME.search(within) and not is_reference:
         return SENSITIVE
-    text = scrubbed(json.dumps(value, ensure_ascii=False, sort_keys=True), secrets)
-    return SENSITIVE if SENSITIVE in text else str(text)
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True)
+    if SENSITIVE in scrubbed(text, secrets) or _USER_INFO.search(text):
+        return SENSITIVE
+    is_plain = isinstance(value, int | float) or (isinstance(value, str) and _PLAIN.fullmatch(value))
+    if within == "image" or is_reference or is_plain:
+        return text
+    return f"(value {hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]})"
 
 
 def _containers(text: Any) -> Mapping[str, Any]:
@@ -430,17 +479,36 @@ def _flat(containers: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Each value by a name such as `tempo.environment.LOG_LEVEL`. AWS's defaults count as absent."""
     for container, values in containers.items():
         for key, value in object_of(values).items():
-            if key == "name":
-                continue
+            name = f"{container}.{key}"
             if key in ("environment", "secrets") and isinstance(value, list):
                 for each in value:
                     item = object_of(each)
-                    yield f"{container}.{key}.{item.get('name')}", item.get("value", item.get("valueFrom"))
+                    yield f"{name}.{item.get('name')}", item.get("value", item.get("valueFrom"))
             elif key == "portMappings" and isinstance(value, list):
-                yield from ((f"{container}.{key}", list(map(_port, value))) for _ in value[:1])
-            elif value and not (key == "essential" and value is True):
-                # ECS adds empty lists, zeros and `essential: true` (AWS: ContainerDefinition).
-                yield f"{container}.{key}", value
+                yield from _leaves(name, list(map(_port, value)))
+            elif key == "healthCheck":
+                yield from _leaves(name, _health_check(value))
+            elif key == "essential":
+                # ECS adds `essential: true` (AWS: ContainerDefinition).
+                yield from [(name, value)] if value is False else ()
+            elif key != "name":
+                yield from _leaves(name, value)
+
+
+def _leaves(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Each value that holds no further names. ECS adds empty lists, empty texts and zeros."""
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from _leaves(f"{name}.{key}", each)
+    elif value:
+        yield name, _filled(value)
+
+
+def _filled(value: Any) -> Any:
+    """The value without what is empty in the objects in it."""
+    if isinstance(value, Mapping):
+        return {key: _filled(each) for key, each in value.items() if each}
+    return [_filled(each) for each in value] if isinstance(value, list) else value
 
 
 def _port(mapping: Any) -> Mapping[str, Any]:
@@ -450,4 +518,9 @@ def _port(mapping: Any) -> Mapping[str, Any]:
         known.pop("hostPort", None)
     if known.get("protocol") == "tcp":
         known.pop("protocol")
-    return {name: value for name, value in known.items() if value}
+    return known
+
+
+def _health_check(check: Any) -> Mapping[str, Any]:
+    """A container health check without its defaults."""
+    return {name: value for name, value in object_of(check).items() if value != _CHECK_DEFAULTS.get(name)}

@@ -54,13 +54,15 @@ class FakeDefinition:
     """The task definition of an ECS service as a Terraform root has it: its `containers` (AWS: ContainerDefinition).
 
     `ignored`: the service ignores changes of its task definition. `kept`: what is replaced stays registered
-    (`skip_destroy`). `grace` is the service's grace period, `waits` is `wait_for_steady_state`.
+    (`skip_destroy`). `grace` is the service's grace period, `desired` its desired count (None: ignored), `waits` is
+    `wait_for_steady_state`.
     """
 
     containers: list[dict[str, Any]]
     ignored: bool = False
     kept: bool = False
     grace: int = 0
+    desired: int | None = None
     waits: bool = False
 
 
@@ -134,6 +136,7 @@ class FakeCloud:
         self.revision = Revision(commit="feed" * 10)
         self.earlier: dict[str, dict[Path, FakeRoot]] = {}
         """The Terraform roots of earlier commits."""
+        self.shallow = False
         self.history: list[str] = []
         """The commits that changed a root, the newest first."""
         self.defined: dict[str, FakeDefined] = {}

@@ -171,9 +171,12 @@ class FakeInfrastructure:
             now = {
                 "task_definition": runs,
                 "health_check_grace_period_seconds": service.grace_period,
+                "desired_count": service.desired,
                 "wait_for_steady_state": wanted.waits,
             }
             then = now if as_it_is else {**now, "health_check_grace_period_seconds": wanted.grace}
+            if wanted.desired is not None and not as_it_is:
+                then = {**then, "desired_count": wanted.desired}
             if not wanted.ignored and not as_it_is:
                 then = {**then, "task_definition": known.arn}
             unknown = ["task_definition"] if replaced and not wanted.ignored else []
@@ -198,6 +201,7 @@ class FakeInfrastructure:
                 root.breaks_off = ""
                 raise InDoubtError("Terraform was killed.")
         service.grace_period = wanted.grace
+        service.desired = service.desired if wanted.desired is None else wanted.desired
         arn = self._cloud.defined[name].arn
         runs = service.wanted.revision.arn if service.wanted else ""
         if not wanted.ignored and runs != arn:

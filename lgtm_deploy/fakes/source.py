@@ -25,6 +25,10 @@ class FakeSource:
         """The cloud's history."""
         return self._cloud.perform("source.commits", lambda: self._cloud.history[:limit], paths=tuple(paths))
 
+    def is_shallow(self) -> bool:
+        """As the cloud says."""
+        return self._cloud.perform("source.is_shallow", lambda: self._cloud.shallow)
+
     @contextmanager
     def checkout(self, commit: str, into: Path) -> Iterator[Callable[[Path], Path]]:
         """The roots of that commit, in a folder that is removed in the end. Raises PermanentError."""
@@ -67,6 +71,10 @@ class FakeAppliedFiles:
         kept = self._cloud.kept.setdefault(root, [])
         about = KeptFiles(digest=f"{len(kept) + 1:016x}", at=self._cloud.clock.now().isoformat())
         kept.insert(0, (about, roots))
+
+    def runs(self, root: str, digest: str) -> None:
+        """Puts the files of that digest first."""
+        self._cloud.kept.get(root, []).sort(key=lambda each: each[0].digest != digest)
 
     def kept(self, root: str) -> Sequence[KeptFiles]:
         """What is kept of that root, the newest first."""

@@ -1,4 +1,4 @@
-"""How are the stack's Terraform roots applied for the first time?
+"""The stack's Terraform roots, applied for the first time.
 
 Not by saved plans, as releases are: nothing runs yet that a plan could harm, and one `apply` loads the provider once
 instead of three times.

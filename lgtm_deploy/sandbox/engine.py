@@ -1,4 +1,4 @@
-"""Which Docker Engine does the sandbox use, and how is one started where none answers?"""
+"""The Docker Engine that the sandbox uses; one is started where none answers."""
 
 import os
 import secrets

@@ -10,13 +10,22 @@ from lgtm_deploy.core.errors import PermanentError, RefusedError, TransientError
 from lgtm_deploy.core.guard import breaches
 from lgtm_deploy.core.ports import PlannedChanges, Progress, ServiceState
 from lgtm_deploy.core.step import Change, Nothing, Proposal
-from lgtm_deploy.core.terraform_release import Release, allowed, guardable, more_replaced, released_at, resumable
+from lgtm_deploy.core.terraform_release import (
+    Release,
+    allowed,
+    guardable,
+    more_replaced,
+    released_at,
+    resumable,
+    scaled,
+)
 from lgtm_deploy.steps.deployment import Inputs, Outputs, Seen, TaskDefinitions
 from lgtm_deploy.steps.rollouts import running_digest
 from lgtm_deploy.steps.terraform_roots import (
     apply_plan,
     briefly,
     folder,
+    note_running,
     plan_from,
     quiet,
     readied,
@@ -159,7 +168,9 @@ class TerraformTaskDefinitions(TaskDefinitions):
         now, lines = self._judged(release, planned)
         return planned, now, lines
 
-    def _judged(self, release: Release, planned: PlannedChanges) -> tuple[Release, tuple[str, ...]]:
+    def _judged(
+        self, release: Release, planned: PlannedChanges, *, back: bool = False
+    ) -> tuple[Release, tuple[str, ...]]:
         state = self.ports.infrastructure.attributes(folder(self.stack, release.root))
         service = self.stack.service(release.name)
         document = resumable(planned.document, release) if planned.document else {}
@@ -169,20 +180,27 @@ class TerraformTaskDefinitions(TaskDefinitions):
             raise PermanentError(error.message, resolution=error.resolution) from error
         if not document:
             return now, ()
-        return now, (*breaches(guardable(document), allowed([now], held=True)), *more_replaced(document, [now]))
+        may = allowed([now], held=True, back=back)
+        return now, (*breaches(guardable(document), may), *more_replaced(document, [now]))
 
     def _apply_start(self, release: Release, progress: Progress) -> None:
-        """Raises PermanentError: there is no start state, or it does not lead back."""
+        """Raises PermanentError: there is no start state, or it does not lead back.
+
+        Where autoscaling has changed the desired count since, Terraform sets the committed one, and this is told.
+        """
         root = folder(self.stack, release.root)
         with self.ports.infrastructure.alone(root, progress), self._start(release, progress) as (here, planned):
-            back, lines = self._judged(release, planned)
+            back, lines = self._judged(release, planned, back=True)
             if not back.changes:
                 return
+            for line in scaled(planned.document, back):
+                progress(f"Terraform sets {line}")
             if wrong := too_much(release.root, lines):
                 raise PermanentError(wrong)
             if astray := release.astray(back):
                 raise PermanentError(f"Terraform root '{release.root}' would not come back: {'; '.join(astray)}.")
             self.ports.infrastructure.apply(here, planned, progress)
+        note_running(self.ports, release.root, release.start, progress)
 
     def _is_half_way(self, release: Release, known: Mapping[str, Any]) -> bool:
         """Whether an apply has deregistered the revision that the state still has, and did not end."""

@@ -9,6 +9,7 @@ from lgtm_deploy.core.errors import RefusedError
 from lgtm_deploy.core.guard import breaches
 from lgtm_deploy.core.ports import PlannedChanges, Progress
 from lgtm_deploy.core.preflight.variables import planned_wrong, uses_in
+from lgtm_deploy.core.stack import Service
 from lgtm_deploy.core.step import Action, Change, Effect, Nothing, Proposal
 from lgtm_deploy.core.terraform_release import Release, allowed, guardable, more_replaced, planned_texts, released
 from lgtm_deploy.steps.preflight.survey import with_names
@@ -135,10 +136,16 @@ class PlanTaskDefinitions(Action[Inputs, Empty, Outputs]):
                 found.setdefault(root, []).append(name)
         return found
 
+    def _repository(self, service: Service) -> str:
+        return self.ports.registry.reference(service.repository, "").rpartition("@")[0]
+
     def _released(self, root: str, names: list[str], planned: PlannedChanges) -> dict[str, Release]:
         state = self.ports.infrastructure.attributes(folder(self.stack, root))
         cluster, document = self.stack.environment.cluster, planned.document
-        found = {name: released(self.stack.service(name), cluster, root, state, document) for name in names}
+        found = {
+            each.name: released(each, cluster, root, state, document, repository=self._repository(each))
+            for each in map(self.stack.service, names)
+        }
         if document:
             mine = list(found.values())
             lines = (*breaches(guardable(document), allowed(mine)), *more_replaced(document, mine))

@@ -10,7 +10,16 @@ from lgtm_deploy.core.ports import HealthCheck, PlannedChanges, Ports, Progress
 from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.core.start_state import StartState
 from lgtm_deploy.core.touched import Touched, differing, missing
-from lgtm_deploy.steps.terraform_roots import apply_plan, broken_by, folder, plan_from, readied, save_plan, start_files
+from lgtm_deploy.steps.terraform_roots import (
+    apply_plan,
+    broken_by,
+    folder,
+    note_running,
+    plan_from,
+    readied,
+    save_plan,
+    start_files,
+)
 
 _CHECK = "health_check."
 
@@ -73,6 +82,7 @@ class WayBack:
             here, planned = plan_from(self._stack, self._ports, name, there, progress, purpose="revision")
             self._held_against(planned)
             self._ports.infrastructure.apply(here, planned, progress)
+        note_running(self._ports, name, start, progress)
 
     def _held_against(self, planned: PlannedChanges) -> None:
         """Raises PermanentError when the plan would change something else, or not bring everything back."""

@@ -119,6 +119,8 @@ def start_files(
         return ports.source.checkout(start.commit, into)
     if start.kind == "files":
         return ports.kept.laid_out(name, start.digest, into)
+    if start.kind == "variables":
+        raise PermanentError("none was looked for, as the declared variables led back.")
     raise PermanentError(f"{start.why_not or 'no start state is recorded'}.")
 
 
@@ -138,6 +140,15 @@ def keep_applied(stack: Stack, ports: Ports, name: str, progress: Progress) -> N
         ports.kept.keep(name, sources_of(stack, ports, name))
     except OSError as error:
         progress(f"the files of '{name}' that were applied cannot be kept: {error}")
+
+
+def note_running(ports: Ports, name: str, start: StartState, progress: Progress) -> None:
+    """Keep the files of a start state longer than those of attempts that are rolled back."""
+    if start.kind == "files":
+        try:
+            ports.kept.runs(name, start.digest)
+        except OSError as error:
+            progress(f"the files of '{name}' that run may not be kept for long: {error}")
 
 
 def briefly(clock: Clock) -> Progress:

@@ -2,21 +2,31 @@
 
 Each candidate costs a plan, so they are tried in the order of their likelihood, and the first one ends the search: the
 commit of the last apply that the journal knows, HEAD and the commits before it that changed the root's files, and the
-files that were kept when the root was applied on this machine. Declared variables come before all of them, without a
-plan, where they set all that will change.
+files that were kept when the root was applied on this machine. Declared variables come before all of them, where they
+set all that will change.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from lgtm_deploy.core.errors import PermanentError
 from lgtm_deploy.core.ports import PlannedChanges, Ports, Progress
 from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.core.start_state import StartState
 from lgtm_deploy.core.touched import Touched
-from lgtm_deploy.steps.terraform_roots import plan_from, revision_of, settings, sources_of, start_files
+from lgtm_deploy.steps.terraform_roots import (
+    note_running,
+    plan_from,
+    recorded,
+    save_plan,
+    settings,
+    sources_of,
+    start_files,
+)
 
 # More commits of one root since its last apply are rare, and each costs 5 to 20 s.
 _COMMITS = 20
+_UNSHALLOW = "The Git clone is a shallow one: run `git fetch --unshallow`"
 
 
 def find_start(
@@ -26,22 +36,40 @@ def find_start(
 
     `touched` is what declared variables may bring back; none: variables are no way. Raises TransientError.
     """
-    if touched and not _beside_variables(stack, touched):
-        return StartState(kind="variables")
-    candidates = [*_revisions(stack, ports, name), *_kept(ports, name)]
+    by_variables = [StartState(kind="variables")] if touched and not _beside_variables(stack, touched) else []
+    candidates = [*by_variables, *_revisions(stack, ports, name), *_kept(ports, name)]
+    failed = ""
     for number, start in enumerate(candidates, start=1):
-        what = start.commit[:8] if start.commit else f"applied on {start.at[:16]}"
-        progress(f"looking for the start state of {name}: {what} ({number} of {len(candidates)})")
+        progress(f"looking for the start state of {name}: {_called(start)} ({number} of {len(candidates)})")
         try:
-            with start_files(ports, name, start, purpose="start") as there:
-                _, planned = plan_from(stack, ports, name, there, progress, purpose="start")
-        except PermanentError:
+            planned = _planned(stack, ports, name, start, progress)
+        except PermanentError as error:
             # It is not a root that can be planned today.
+            reason = error.message.partition("\n")[0].rstrip(".")
+            failed = f"; {_called(start)} cannot be planned: {reason}"
             continue
         if _is_empty(planned):
+            note_running(ports, name, start, progress)
             return start
     tried = f"{len(candidates)} tried" if candidates else "there is none to try"
-    return StartState(kind="none", why_not=f"no Git revision and no files applied before match what runs ({tried})")
+    none = StartState(
+        kind="none", why_not=f"no Git revision and no files applied before match what runs ({tried}{failed})"
+    )
+    return replace(none, way_out=_UNSHALLOW) if ports.source.is_shallow() else none
+
+
+def _planned(stack: Stack, ports: Ports, name: str, start: StartState, progress: Progress) -> PlannedChanges:
+    if start.kind == "variables":
+        # A rollback plans with the same ones.
+        return save_plan(stack, ports, name, recorded(stack, ports), progress, purpose="start")
+    with start_files(ports, name, start, purpose="start") as there:
+        return plan_from(stack, ports, name, there, progress, purpose="start")[1]
+
+
+def _called(start: StartState) -> str:
+    if start.kind == "variables":
+        return "the variables as they are"
+    return start.commit[:8] if start.commit else f"applied on {start.at[:16]}"
 
 
 def _beside_variables(stack: Stack, touched: Sequence[Touched]) -> bool:
@@ -55,12 +83,10 @@ def _beside_variables(stack: Stack, touched: Sequence[Touched]) -> bool:
 
 
 def _revisions(stack: Stack, ports: Ports, name: str) -> Iterator[StartState]:
-    now = revision_of(stack, ports, name)
     last, why_not = ports.applied.last(name)
     commits = [last.commit] if last.commit and not why_not else []
-    listed = list(ports.source.commits(sources_of(stack, ports, name), _COMMITS))
-    # The newest one is what is planned to be applied, unless the files differ from it.
-    commits += listed if now.dirty else listed[1:]
+    # The newest one, too: files from elsewhere may have changed since, such as those of `templatefile`.
+    commits += ports.source.commits(sources_of(stack, ports, name), _COMMITS)
     yield from (StartState(kind="revision", commit=commit) for commit in dict.fromkeys(commits))
 
 

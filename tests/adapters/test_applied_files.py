@@ -84,6 +84,71 @@ def test_only_so_many_are_kept(place: Place) -> None:
         assert f"/{KEPT + 2} " in (there(place.root) / "main.tf").read_text()
 
 
+def test_files_that_run_are_kept_however_many_attempts_are_rolled_back(place: Place) -> None:
+    place.kept.keep("alb", place.sources)
+    [runs] = place.kept.kept("alb")
+    for number in range(KEPT + 3):
+        place.kept.runs("alb", runs.digest)
+        place.write(f"/{number}")
+        place.kept.keep("alb", place.sources)
+
+    kept = place.kept.kept("alb")
+    assert (len(kept), kept[1]) == (KEPT, runs), "it was applied when it was applied"
+    place.kept.runs("alb", runs.digest)
+    assert place.kept.kept("alb")[0] == runs
+    place.kept.runs("alb", "0123456789abcdef")
+    assert len(place.kept.kept("alb")) == KEPT
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_what_is_kept_stays_whole_while_it_is_kept_again(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, taken: bool
+) -> None:
+    """A kill at any moment leaves the folder that was complete."""
+    place.kept.keep("alb", place.sources)
+    place.kept.save_newest(tmp_path / "saved")
+    [first] = place.kept.kept("alb")
+    with monkeypatch.context() as patched:
+        patched.setattr("shutil.rmtree", killed)
+        patched.setattr("shutil.copyfile", killed)
+        if taken:
+            place.kept.take(tmp_path / "saved")
+        else:
+            place.kept.keep("alb", place.sources)
+
+    [again] = place.kept.kept("alb")
+    assert (again.digest, again.at > first.at) == (first.digest, True)
+    with place.kept.laid_out("alb", again.digest, place.into) as there:
+        assert (there(place.root) / "main.tf").is_file()
+
+
+def killed(*_words: object, **_named: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_name_that_is_no_text_is_kept_too(place: Place) -> None:
+    name = os.fsdecode(b"caf\xe9.tf")
+    (place.root / name).write_text("# latin")
+    place.kept.keep("alb", place.sources)
+    [kept] = place.kept.kept("alb")
+
+    with place.kept.laid_out("alb", kept.digest, place.into) as there:
+        assert (there(place.root) / name).read_text() == "# latin"
+
+
+def test_a_program_of_a_root_stays_one(place: Place) -> None:
+    program = place.module / "look.sh"
+    program.write_text("#!/bin/sh\n")
+    place.kept.keep("alb", [*place.sources])
+    program.chmod(0o755)
+    place.kept.keep("alb", [*place.sources])
+    newest, _ = place.kept.kept("alb")
+
+    with place.kept.laid_out("alb", newest.digest, place.into) as there:
+        assert stat.S_IMODE(there(program).stat().st_mode) == 0o700
+        assert stat.S_IMODE(there(place.variables).stat().st_mode) == 0o600
+
+
 def test_the_tools_folder_is_the_owners_alone_and_version_control_does_not_see_it(place: Place) -> None:
     place.kept.keep("alb", place.sources)
 

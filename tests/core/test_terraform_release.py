@@ -17,6 +17,7 @@ from lgtm_deploy.core.terraform_release import (
     released,
     released_at,
     resumable,
+    scaled,
 )
 
 GRAFANA = Service(name="grafana", repository="team/lgtm-grafana", ecs_service="obs-grafana", container="grafana")
@@ -78,7 +79,7 @@ def document(*entries: Mapping[str, Any], **more: Any) -> dict[str, Any]:
 
 
 def found(known: Mapping[str, Mapping[str, Any]], shown: Mapping[str, Any]) -> Release:
-    return released(GRAFANA, "obs", "ecs", known, shown)
+    return released(GRAFANA, "obs", "ecs", known, shown, repository=REPOSITORY)
 
 
 def judged(shown: Mapping[str, Any], release: Release) -> tuple[str, ...]:
@@ -153,6 +154,31 @@ def test_what_ecs_adds_is_no_change_and_the_rest_is_told_by_name() -> None:
     }
 
 
+CHECK = {"command": ["CMD-SHELL", "wget -q http://localhost:3000/api/health"]}
+
+
+@pytest.mark.parametrize("times", [{}, {"interval": 30, "timeout": 5, "retries": 3, "startPeriod": 0}])
+def test_the_times_that_ecs_adds_to_a_health_check_are_no_change(times: dict[str, int]) -> None:
+    has = as_aws_has_it(container("1", healthCheck={**CHECK, "interval": 30, "timeout": 5, "retries": 3}))
+    wanted = container("2", healthCheck={**CHECK, **times})
+    shown = document(replaced(has, wanted), updated())
+    release = found(state(has), shown)
+    assert [each.name for each in release.changed] == ["grafana.image"]
+
+    runs = as_aws_has_it(container("2", healthCheck=has["healthCheck"]))
+    earlier = container("1", healthCheck={**CHECK, **times})
+    back = found(state(runs), document(replaced(runs, earlier), updated()))
+
+    assert release.astray(back) == ()
+
+
+def test_another_time_of_a_health_check_is_told() -> None:
+    has = as_aws_has_it(container("1", healthCheck={**CHECK, "interval": 30, "timeout": 5, "retries": 3}))
+    shown = document(replaced(has, container("1", healthCheck={**CHECK, "interval": 5})), updated())
+
+    assert [each.name for each in found(state(has), shown).changed] == ["grafana.healthCheck.interval"]
+
+
 def test_no_secret_is_told_and_none_is_compared() -> None:
     before = container("1", environment=[{"name": "GF_PASSWORD", "value": "canary-one"}])
     after = container("2", environment=[{"name": "GF_PASSWORD", "value": "canary-two"}])
@@ -162,6 +188,64 @@ def test_no_secret_is_told_and_none_is_compared() -> None:
 
     assert "canary" not in str(release)
     assert "grafana.environment.GF_PASSWORD (sensitive value) -> (sensitive value, changed)" in str(release.lines)
+
+
+TOKEN = {"logDriver": "splunk", "options": {"splunk-token": "canary", "splunk-url": "https://splunk:8088"}}
+
+
+@pytest.mark.parametrize(
+    ("values", "line"),
+    [
+        ({"environment": [{"name": "GF_DATABASE_PASSWD", "value": "canary"}]}, "environment.GF_DATABASE_PASSWD"),
+        ({"environment": [{"name": "DATABASE_URL", "value": "postgres://u:canary@db/x"}]}, "environment.DATABASE_URL"),
+        ({"environment": [{"name": "HOOK", "value": "https://hooks/T0/canarycanarycanary"}]}, "environment.HOOK"),
+        ({"environment": [{"name": "A", "value": "https://x/y?token=canary"}]}, "environment.A"),
+        ({"command": ["--password=canary"]}, "command"),
+        ({"logConfiguration": TOKEN}, "logConfiguration.options.splunk-token"),
+        ({"dockerLabels": {"a": "canary"}}, "dockerLabels.a"),
+    ],
+)
+def test_a_value_that_may_be_a_secret_is_not_told(values: dict[str, Any], line: str) -> None:
+    shown = document(replaced(OLD, container("1", **values)), updated())
+
+    release = found(state(OLD), shown)
+
+    assert f"grafana.{line} nothing -> (" in str(release.lines)
+    assert "canary" not in str(release)
+
+
+def test_images_numbers_plain_urls_and_references_are_told() -> None:
+    secret = "arn:aws:secretsmanager:eu-west-1:1:secret:grafana"
+    values = {
+        "environment": [{"name": "URL", "value": "http://portal:8000/portal"}, {"name": "PORT", "value": "3000"}],
+        "secrets": [{"name": "GF_PASSWORD", "valueFrom": secret}],
+        "essential": False,
+        "stopTimeout": 30,
+    }
+    shown = document(replaced(OLD, container("2", **values)), updated())
+
+    assert {each.name: each.after for each in found(state(OLD), shown).changed} == {
+        "grafana.image": f'"{REPOSITORY}:2"',
+        "grafana.environment.URL": '"http://portal:8000/portal"',
+        "grafana.environment.PORT": '"3000"',
+        "grafana.secrets.GF_PASSWORD": f'"{secret}"',
+        "grafana.essential": "false",
+        "grafana.stopTimeout": "30",
+    }
+
+
+def test_values_that_are_not_told_are_compared_by_their_digest() -> None:
+    old, new, other = (container("1", command=["-level", each]) for each in ("info", "debug", "error"))
+    approved = found(state(old), document(replaced(old, new), updated()))
+
+    assert approved.unlike(found(state(old), document(replaced(old, other), updated())), {})
+    assert approved.astray(found(state(new), document(replaced(new, old), updated()))) == ()
+    assert approved.astray(found(state(new), document(replaced(new, other), updated())))
+    assert approved.still_changed({"container_definitions": json.dumps([as_aws_has_it(old)])}) == ""
+    assert approved.still_changed({"container_definitions": json.dumps([new])})
+    left = found(state(new), document(updated()))
+    assert approved.unlike(left, state(as_aws_has_it(new))[DEFINITION]) == ()
+    assert approved.unlike(left, state(other)[DEFINITION])
 
 
 def test_containers_that_are_sensitive_as_a_whole_are_told_to_change() -> None:
@@ -297,6 +381,16 @@ def test_a_way_back_has_to_bring_back_each_value_and_nothing_else() -> None:
     )
 
 
+def test_on_the_way_back_the_desired_count_may_change_and_is_told() -> None:
+    shown = document(replaced(NEW, OLD), updated(desired_count=3))
+    back = found(state(NEW), shown)
+
+    assert breaches(guardable(shown), allowed([back], held=True, back=True)) == ()
+    assert "desired_count" in str(breaches(guardable(shown), allowed([back], held=True)))
+    assert scaled(shown, back) == (f"{SERVICE}: desired_count 1 -> 3",)
+    assert scaled(CHANGE, back) == ()
+
+
 def test_the_state_tells_whether_it_is_back() -> None:
     release = found(state(OLD), CHANGE)
 
@@ -329,3 +423,33 @@ def test_a_service_without_the_container_is_refused() -> None:
 def test_an_image_of_another_repository_is_refused() -> None:
     with pytest.raises(RefusedError, match="which is not in team/lgtm-grafana"):
         found(state({"name": "grafana", "image": "docker.io/grafana/grafana:1"}), {})
+
+
+LOCAL = "127.0.0.1:4510/team/lgtm-grafana"
+
+
+@pytest.mark.parametrize(
+    ("named", "repository", "accepted"),
+    [
+        (REPOSITORY, REPOSITORY, True),
+        ("team/lgtm-grafana", REPOSITORY, True),
+        (REPOSITORY.replace("dkr.ecr.eu-west-1.amazonaws.com", "dkr-ecr.eu-west-1.on.aws"), REPOSITORY, True),
+        ("docker.io/team/lgtm-grafana", REPOSITORY, False),
+        ("docker.io/acme/team/lgtm-grafana", REPOSITORY, False),
+        ("acme/team/lgtm-grafana", REPOSITORY, False),
+        (REPOSITORY.replace("123456789012", "210987654321"), REPOSITORY, False),
+        (REPOSITORY.replace("eu-west-1", "us-east-1"), REPOSITORY, False),
+        (LOCAL, REPOSITORY, False),
+        (LOCAL.replace("4510", "4600"), LOCAL, True),
+        (REPOSITORY, LOCAL, True),
+        ("docker.io/team/lgtm-grafana", LOCAL, False),
+    ],
+)
+def test_the_image_is_in_the_registry_that_is_pushed_to(named: str, repository: str, *, accepted: bool) -> None:
+    known = state({"name": "grafana", "image": f"{named}:1"})
+
+    if accepted:
+        assert released(GRAFANA, "obs", "ecs", known, {}, repository=repository).reference == f"{named}:1"
+    else:
+        with pytest.raises(RefusedError, match=f"which is not in {repository}"):
+            released(GRAFANA, "obs", "ecs", known, {}, repository=repository)

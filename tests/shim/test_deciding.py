@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lgtm_deploy.sandbox.shim import container_order, health, requests, rollout
+from lgtm_deploy.sandbox.shim import container_order, definitions, health, requests, rollout
 from lgtm_deploy.sandbox.shim.health import CheckResult, HealthCheck, TargetHealth
 from lgtm_deploy.sandbox.shim.records import Records
 from lgtm_deploy.sandbox.shim.rollout import Decision, Phase, ServiceView, TaskView
@@ -166,3 +166,18 @@ def test_records_are_lines_of_json_in_order(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in (tmp_path / "deep" / "records.jsonl").read_text().splitlines()]
     assert [line["to"] for line in lines] == ["RUNNING", "STOPPED"]
     assert lines[0]["at"] <= lines[1]["at"]
+
+
+def test_a_registered_health_check_has_the_times_that_ecs_gives_it() -> None:
+    plain = {"name": "sidecar", "image": "other"}
+    check = {"command": ["CMD", "/server", "check"], "retries": 1}
+    request = {"family": "app", "containerDefinitions": [plain, {**plain, "name": "app", "healthCheck": check}]}
+
+    registered = definitions.with_defaults(request)
+
+    assert registered["containerDefinitions"] == [
+        plain,
+        {**plain, "name": "app", "healthCheck": {**check, "interval": 30, "timeout": 5}},
+    ]
+    assert request["containerDefinitions"][1]["healthCheck"] is check
+    assert definitions.with_defaults({"family": "app"}) == {"family": "app"}

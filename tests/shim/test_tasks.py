@@ -244,6 +244,16 @@ def test_dependency_that_fails_stops_the_task(cloud: Cloud) -> None:
     )
 
 
+def test_registered_task_definition_has_the_times_of_its_health_check(cloud: Cloud) -> None:
+    check = {"command": ["CMD", "/server", "check"], "timeout": 2}
+    arn = cloud.register("checked-times", cloud.image("app", "good"), healthCheck=check)
+
+    definition = cloud.client("ecs").describe_task_definition(taskDefinition=arn)["taskDefinition"]
+
+    [container] = definition["containerDefinitions"]
+    assert container["healthCheck"] == {**check, "interval": 30, "retries": 3}
+
+
 def test_health_check_of_the_image_is_ignored(cloud: Cloud, server: Path) -> None:
     line = 'HEALTHCHECK --interval=1s --retries=1 CMD ["/server", "check"]'
     cloud.push(server, "app", "own-check", line, MARK="own", DEFAULT=200, HEALTH_EXIT=1)

@@ -319,14 +319,14 @@ def test_a_planned_container_health_check_on_a_path_that_moves_is_refused(world:
 
 
 def test_without_a_start_state_the_run_is_refused(world: TerraformWorld) -> None:
-    world.cloud.history = [EARLIER]
+    world.cloud.history = []
 
     assert "Terraform root 'ecs' could not be rolled back" in refused(world)
     assert "or pass --no-rollback" in refused(world)
 
 
 def test_a_run_without_a_way_back_is_told_and_goes_on_with_no_rollback(world: TerraformWorld) -> None:
-    world.cloud.history = [EARLIER]
+    world.cloud.history = []
     lines = [line for each in world.look_ahead().findings for line in each.lines]
 
     assert (
@@ -481,6 +481,28 @@ def test_a_start_state_that_leads_elsewhere_is_not_applied(world: TerraformWorld
     with pytest.raises(PermanentError, match=r"would not come back: portal\.image would not be"):
         step.compensate(inputs, seen, lambda _: None)
     assert world.cloud.called("infrastructure.apply") == applied
+
+
+def test_autoscaling_does_not_bar_the_way_back(world: TerraformWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The apply of the next service is refused, and Terraform sets the committed desired count of the first."""
+    before, perform = world.digests(), world.cloud.perform
+    for name in RELEASED:
+        for root in (world.root, world.before):
+            root.definitions[world.service(name).ecs_service].desired = 1
+
+    def performing(call: str, act: Callable[[], Any], /, **arguments: Any) -> Any:
+        done = perform(call, act, **arguments)
+        if call == "infrastructure.apply":
+            for name in RELEASED:
+                world.running(name).desired = 2
+        return done
+
+    monkeypatch.setattr(world.cloud, "perform", performing)
+    run = world.apply()
+
+    assert (run.verdict, run.differs) == ("rolled-back", ()), run.reason
+    assert "desired_count 2 -> 1 is not allowed" in run.reason
+    assert world.digests() == before
 
 
 def journaled(world: TerraformWorld, name: str, kind: str = "deploy") -> tuple[DeployService, Any, Any, Any]:

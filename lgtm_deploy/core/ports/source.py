@@ -29,6 +29,10 @@ class SourceTree(Protocol):
         """
         ...
 
+    def is_shallow(self) -> bool:
+        """Whether the repository has its newest commits only. Never raises."""
+        ...
+
     def checkout(self, commit: str, into: Path) -> AbstractContextManager[Callable[[Path], Path]]:
         """That commit in the folder `into`, which is removed in the end: gives where a path of the stack is in it.
 
@@ -61,8 +65,12 @@ class AppliedFiles(Protocol):
         """Keep those files and folders as the ones that the root was applied from. Raises OSError."""
         ...
 
+    def runs(self, root: str, digest: str) -> None:
+        """Note that the root runs these kept files now: they are kept longer than all older ones. Raises OSError."""
+        ...
+
     def kept(self, root: str) -> Sequence[KeptFiles]:
-        """Return what is kept of the root, the newest first."""
+        """Return what is kept of the root: what was applied, or found to run, last is the first."""
         ...
 
     def laid_out(self, root: str, digest: str, into: Path) -> AbstractContextManager[Callable[[Path], Path]]:

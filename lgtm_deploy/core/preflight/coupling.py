@@ -1,4 +1,4 @@
-"""Whom does the change break: listener rules, files of the stack, and whoever cannot be seen?"""
+"""Whom the change breaks: listener rules, files of the stack, and whoever cannot be seen."""
 
 from collections.abc import Iterator
 

@@ -13,6 +13,7 @@ from ministack.services import ecs
 
 from .container_order import DEFAULT_START_TIMEOUT, in_order, is_met, must_end
 from .containers import Containers
+from .definitions import HEALTH_CHECK
 from .discovery import Discovery
 from .records import Records
 from .registry import MissingImageError, Registry
@@ -243,14 +244,14 @@ def health_check(container: dict[str, Any]) -> dict[str, Any]:
     Without one, a HEALTHCHECK of the image is ignored: "Amazon ECS doesn't monitor Docker health checks that are
     embedded in a container image" (AWS, HealthCheck).
     """
-    wanted = container.get("healthCheck")
-    if not wanted:
+    if not container.get("healthCheck"):
         return {"test": ["NONE"]}
+    wanted = {**HEALTH_CHECK, **container["healthCheck"]}
     return {
         "test": wanted["command"],
-        "interval": int(float(wanted.get("interval", 30)) * NANOSECONDS),
-        "timeout": int(float(wanted.get("timeout", 5)) * NANOSECONDS),
-        "retries": int(wanted.get("retries", 3)),
+        "interval": int(float(wanted["interval"]) * NANOSECONDS),
+        "timeout": int(float(wanted["timeout"]) * NANOSECONDS),
+        "retries": int(wanted["retries"]),
         "start_period": int(float(wanted.get("startPeriod", 0)) * NANOSECONDS),
     }
 

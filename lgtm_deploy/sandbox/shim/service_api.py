@@ -8,6 +8,7 @@ from typing import Any
 from ministack.core.responses import error_response_json, json_response
 from ministack.services import ecs
 
+from .definitions import with_defaults
 from .deployments import DeploymentHistory, Json
 from .scheduler import Scheduler
 from .service_lookup import find_service
@@ -28,7 +29,7 @@ PLAIN_FIELDS = ("availabilityZoneRebalancing", "enableECSManagedTags", "propagat
 
 
 class ServiceApi:
-    """Replaces the actions of MiniStack's ECS that change services and stop tasks."""
+    """Replaces the actions of MiniStack's ECS that change services, register task definitions and stop tasks."""
 
     def __init__(self, scheduler: Scheduler, history: DeploymentHistory, stopper: Stopper) -> None:
         """Change services only under the scheduler's lock."""
@@ -42,6 +43,7 @@ class ServiceApi:
         """Put the replacements into MiniStack, every action under the scheduler's lock."""
         ecs._ACTION_MAP.update(
             {
+                "RegisterTaskDefinition": self.register_task_definition,
                 "CreateService": self.create_service,
                 "UpdateService": self.update_service,
                 "DeleteService": self.delete_service,
@@ -61,6 +63,10 @@ class ServiceApi:
                 return handler(request)
 
         return locked
+
+    def register_task_definition(self, request: Json) -> Any:
+        """RegisterTaskDefinition: the answers hold what ECS adds."""
+        return self._plain["RegisterTaskDefinition"](with_defaults(request))
 
     def create_service(self, request: Json) -> Any:
         """CreateService: the first deployment is in progress until its tasks are healthy."""
