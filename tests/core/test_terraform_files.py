@@ -44,6 +44,9 @@ def only(files: RootFiles) -> DeclaredService:
         ("{ for name, one in var.versions : one => name }", UNKNOWN),
         ("local.round", UNKNOWN),
         ("var.nothing", UNKNOWN),
+        ("var.yes ? 1 : 0", 1),
+        ("var.yes ? var.nothing : 0", UNKNOWN),
+        ("var.nothing ? 1 : 0", UNKNOWN),
         ("aws_lb.this.arn", UNKNOWN),
         ("upper(var.project)", UNKNOWN),
         ('"a" == "b"', UNKNOWN),
@@ -53,7 +56,7 @@ def only(files: RootFiles) -> DeclaredService:
 )
 def test_an_expression_has_the_value_that_the_files_say(expression: str, value: Any) -> None:
     scope = Scope(
-        variables={"versions": {"tempo": "2.9.0"}, "project": "lgtm"},
+        variables={"versions": {"tempo": "2.9.0"}, "project": "lgtm", "yes": True},
         locals={"name": '"${var.project}-prod"', "round": "${local.round}"},
     )
 
@@ -125,6 +128,45 @@ variable "prefix" {
 )
 def test_a_service_stays_on_what_others_deploy_where_its_block_says_so(text: str, ignores: bool) -> None:
     assert only(root(text)).ignores is ignores
+
+
+CALL = """
+module "one" {{
+  source = "../modules/service"
+  {meta}
+}}
+"""
+ASKED = """
+variable "here" {{
+  default = {default}
+}}
+variable "asked" {{}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("meta", "default", "found"),
+    [
+        ("", "true", ["yes"]),
+        ("count = 0", "true", []),
+        ("count = 2", "true", ["yes"]),
+        ("count = var.here ? 1 : 0", "true", ["yes"]),
+        ("count = var.here ? 1 : 0", "false", []),
+        ("count = var.here", '"0"', []),
+        ("count = var.asked", "true", ["perhaps"]),
+        ("count = length(var.asked)", "true", ["perhaps"]),
+        ("for_each = var.asked", "true", ["perhaps"]),
+    ],
+)
+def test_a_block_that_may_have_no_instance_is_managed_by_no_more_than_perhaps(
+    meta: str, default: str, found: list[str]
+) -> None:
+    variables = ASKED.format(default=default)
+    inside = root(CALL.format(meta=meta) + variables, service=service())
+    block = root(service(lifecycle=meta) + variables)
+
+    assert [each.manages("tempo") for each in declared_services(inside)] == found
+    assert [each.manages("tempo") for each in declared_services(block)] == found
 
 
 def test_a_module_from_elsewhere_has_a_switch_of_its_own() -> None:

@@ -72,7 +72,6 @@ class ContainerState:
     """What its own container health check says."""
 
 
-
 @dataclass(frozen=True, kw_only=True)
 class TaskState:
     """One task of a service. `stop_code` and `stopped_reason` are AWS's words."""

@@ -14,13 +14,15 @@ class RootFiles:
     """The files of a root and of its local modules.
 
     `modules` is text by file, by folder; paths are relative to the stack file. `values` are files that set variables,
-    what counts most last. `locked`: it has a dependency lock file.
+    what counts most last. `in_environment` are variables that `TF_VAR_…` sets here: they win over defaults only, and may
+    be set otherwise elsewhere. `locked`: it has a dependency lock file.
     """
 
     name: str
     folder: str
     modules: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     values: Mapping[str, str] = field(default_factory=dict)
+    in_environment: frozenset[str] = frozenset()
     locked: bool = True
 
     @property
@@ -30,7 +32,7 @@ class RootFiles:
 
     def scope(self) -> Scope:
         """Return what expressions of the root module may name. Raises NotHclError."""
-        given: dict[str, Any] = {}
+        given: dict[str, Any] = dict.fromkeys(self.in_environment, UNKNOWN)
         for file, text in self.values.items():
             given |= _given(file, text)
         return module_scope(self.modules.get(self.folder, {}), given)
