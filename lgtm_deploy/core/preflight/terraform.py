@@ -26,12 +26,18 @@ def drift(survey: Survey) -> Findings:
 def lock_files(survey: Survey) -> Findings:
     """Roots without a dependency lock file: every run would choose its own provider versions."""
     return Findings(
+        told=tuple(
+            f"terraform: root {folder} has no .terraform.lock.hcl; this plan does not use the root"
+            for folder, is_used in survey.unlocked.items()
+            if not is_used
+        ),
         wrong=tuple(
             f"Terraform root {folder} has no .terraform.lock.hcl. Make it and commit it: terraform -chdir={folder} get "
             f"&& terraform -chdir={folder} providers lock -platform=linux_amd64 (and one -platform for each other kind "
             "of machine that runs Terraform)."
-            for folder in survey.unlocked
-        )
+            for folder, is_used in survey.unlocked.items()
+            if is_used
+        ),
     )
 
 

@@ -14,8 +14,8 @@ class RootFiles:
     """The files of a root and of its local modules.
 
     `modules` is text by file, by folder; paths are relative to the stack file. `values` are files that set variables,
-    what counts most last. `in_environment` are variables that `TF_VAR_…` sets here: they win over defaults only, and may
-    be set otherwise elsewhere. `locked`: it has a dependency lock file.
+    what counts most last. `in_environment` are variables that `TF_VAR_…` sets here: they win over defaults only, and
+    may be set otherwise elsewhere. `locked`: it has a dependency lock file.
     """
 
     name: str

@@ -1,7 +1,8 @@
 """Values of Terraform expressions, as far as the files say them.
 
 Known are literals, templates, `var`, `local` and `each` with their attributes and indices, `toset` and its like, and
-the keys of a `for` that keeps them, and one of two plain values (`var.x ? 1 : 0`). Everything else is UNKNOWN, and a template with such a part is a `Template`.
+the keys of a `for` that keeps them, and one of two plain values (`var.x ? 1 : 0`). Everything else is UNKNOWN, and a
+template with such a part is a `Template`.
 """
 
 import re

@@ -1,9 +1,9 @@
 """Everything that preflight looks at, side by side: no describe call is made twice."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from lgtm_deploy.core.consumers import Named, named
@@ -36,15 +36,18 @@ class _Declared:
 
     services: tuple[DeclaredService, ...] = ()
     unreadable: tuple[str, ...] = ()
-    unlocked: tuple[str, ...] = ()
+    unlocked: Mapping[str, bool] = field(default_factory=dict)
 
 
-def survey_of(stack: Stack, ports: Ports, *, services: Sequence[str], coupled: Sequence[str]) -> Survey:
+def survey_of(
+    stack: Stack, ports: Ports, *, services: Sequence[str], coupled: Sequence[str], roots: Sequence[str] = ()
+) -> Survey:
     """One look at everything. Raises TransientError when AWS does not answer."""
     planned = dict.fromkeys((*services, *coupled))
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         rules = pool.submit(_rules, stack, ports)
-        declared = pool.submit(_declared, stack)
+        used = {*roots, *(stack.service(name).task_definition for name in planned)}
+        declared = pool.submit(_declared, stack, used)
         states = _states(pool, stack, ports)
         changing = [with_names(ports, stack.service(name), states[name].value) for name in services]
         named_in_files, owners = _named(stack, changing)
@@ -102,8 +105,10 @@ def with_names(ports: Ports, service: Service, state: ServiceState | None) -> Se
     return replace(service, hosts=(*service.hosts, *state.aliases, *registered, *labels))
 
 
-def _declared(stack: Stack) -> _Declared:
-    """Whoever has an endpoint of their own, such as the sandbox, has providers of their own, too: nothing is locked."""
+def _declared(stack: Stack, used: Collection[str]) -> _Declared:
+    """`used` are the roots that the plan runs Terraform in.
+
+    Whoever has an endpoint of their own, such as the sandbox, has providers of their own, too: nothing is locked."""
     is_aws = not stack.environment.endpoint
     found = _Declared()
     for root in stack.environment.terraform.values():
@@ -113,7 +118,7 @@ def _declared(stack: Stack) -> _Declared:
         found = _Declared(
             services=(*found.services, *services),
             unreadable=(*found.unreadable, *unreadable),
-            unlocked=(*found.unlocked, *((root.root,) if needs else ())),
+            unlocked={**found.unlocked, **({root.root: root.name in used} if needs else {})},
         )
     return found
 
