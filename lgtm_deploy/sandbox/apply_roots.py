@@ -63,7 +63,7 @@ class RootApplier:
     def _keep(self, root: TerraformRoot) -> None:
         """Keep the files that were applied: the first run of lgtm-deploy can return to them."""
         folder = self.folder / root.root
-        files = [self.folder / file for file in (*root.var_files, *root.backend_config)]
+        files = [self.folder / file for file in (*root.var_files, *root.backend_files)]
         kept = AppliedFilesFolder(self.folder, self.stack.environment.name, kept_for=self.stack.directory)
         kept.keep(root.name, [folder, *local_modules(folder, self._data(root)), *files])
 

@@ -198,6 +198,18 @@ def test_a_backend_setting_is_given_as_it_stands_and_init_is_repeated_when_it_ch
     assert [file.name for file in root.folder.iterdir()] == ["main.tf"]
 
 
+def test_a_long_backend_setting_is_no_file(tmp_path: Path) -> None:
+    root = Root(tmp_path)
+    program = tmp_path / "bin" / "terraform"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    terraform = TerraformInfrastructure(workspace=root.workspace, environment={"PATH": f"{program.parent}:/bin"})
+
+    for _ in range(2):
+        terraform.init(root.folder, [f"token={'x' * 300}"], root.tell)
+
+
 @pytest.mark.parametrize("writes", [False, True])
 def test_a_missing_lock_file_is_written_only_where_that_is_wanted(tmp_path: Path, writes: bool) -> None:
     root = Root(tmp_path)
