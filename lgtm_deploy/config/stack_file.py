@@ -98,7 +98,9 @@ def _service(
     _there(source, ("services", name, "context"), document.context, directory, directory)
     _there(source, ("services", name, "dockerfile"), document.dockerfile, directory / document.context, directory)
     if not (directory / document.context / document.dockerfile).is_file():
-        raise source.fault(("services", name, "dockerfile"), f"{document.dockerfile} is no file", "Name the Dockerfile.")
+        raise source.fault(
+            ("services", name, "dockerfile"), f"{document.dockerfile} is no file", "Name the Dockerfile."
+        )
     return Service(
         name=name,
         kind=document.kind,

@@ -43,6 +43,10 @@ def only(files: RootFiles) -> DeclaredService:
         ("{ for name, one in var.versions : name => { image = one } }", {"tempo": UNKNOWN}),
         ("{ for name, one in var.versions : one => name }", UNKNOWN),
         ("local.round", UNKNOWN),
+        ("local.list[1]", "b"),
+        ("local.list[-5]", UNKNOWN),
+        ("local.list[2]", UNKNOWN),
+        ("local.twice", Template(("", None, "", None, ""))),
         ("var.nothing", UNKNOWN),
         ("var.yes ? 1 : 0", 1),
         ("var.yes ? var.nothing : 0", UNKNOWN),
@@ -57,7 +61,12 @@ def only(files: RootFiles) -> DeclaredService:
 def test_an_expression_has_the_value_that_the_files_say(expression: str, value: Any) -> None:
     scope = Scope(
         variables={"versions": {"tempo": "2.9.0"}, "project": "lgtm", "yes": True},
-        locals={"name": '"${var.project}-prod"', "round": "${local.round}"},
+        locals={
+            "name": '"${var.project}-prod"',
+            "round": "${local.round}",
+            "list": ['"a"', '"b"'],
+            "twice": '"${local.twice}${local.twice}"',
+        },
     )
 
     assert scope.expression(expression) == value
@@ -88,6 +97,11 @@ def test_a_variable_is_taken_from_the_last_file_that_sets_it() -> None:
     assert files.variable("versions.tempo") == "3"
     assert files.variable("plain") == "x"
     assert files.variable("versions.loki") is UNKNOWN
+
+
+@pytest.mark.parametrize("text", ["variable {\n  default = 1\n}\n", "module = 3\n", "module {}\n", "locals = 1\n"])
+def test_a_block_that_terraform_would_refuse_is_passed_over(text: str) -> None:
+    assert only(root(service() + text)).name == "tempo"
 
 
 def test_a_service_in_a_module_has_the_name_that_it_is_given() -> None:

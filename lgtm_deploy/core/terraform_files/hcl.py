@@ -38,7 +38,7 @@ def parsed(text: str) -> Mapping[str, Any]:
 
 def blocks(document: Mapping[str, Any], *kind: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield the last label and the body of each block: `blocks(document, "resource", "aws_ecs_service")`."""
-    for block in document.get(kind[0], []):
+    for block in bodies(document, kind[0]):
         yield from _labelled(block, kind[1:])
 
 
@@ -56,6 +56,9 @@ def attributes(body: Mapping[str, Any]) -> Mapping[str, Any]:
 def _labelled(block: Mapping[str, Any], labels: tuple[str, ...]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for label, body in attributes(block).items():
         name = label.strip('"')
+        if not isinstance(body, Mapping):
+            # The block has fewer labels: Terraform refuses it.
+            continue
         if not labels:
             yield name, body
         elif name == labels[0]:

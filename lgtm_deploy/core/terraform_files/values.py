@@ -23,7 +23,7 @@ class _Unknown:
 
 
 UNKNOWN = _Unknown()
-# Locals that lead to themselves are Terraform's to refuse.
+# What is nested deeper is not known.
 _DEEPEST = 20
 _CONVERSION = re.compile(r"^(?:toset|tolist|tomap)\((?P<inner>.*)\)$", re.DOTALL)
 _FOR = re.compile(
@@ -60,13 +60,15 @@ def fit(value: Any, text: str) -> Fit:
 @dataclass(frozen=True, kw_only=True)
 class Scope:
     """What an expression of a module may name. `locals` are not evaluated yet; `each` is key and value of an instance
-    of `for_each`, None outside one. `certain`: the files say that the instance is there."""
+    of `for_each`, None outside one. `certain`: the files say that the instance is there. `known` are the
+    values of locals, as far as they were asked for."""
 
     variables: Mapping[str, Any] = field(default_factory=dict)
     locals: Mapping[str, Any] = field(default_factory=dict)
     each: tuple[Any, Any] | None = None
     certain: bool = True
     depth: int = 0
+    known: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def value(self, written: Any) -> Any:
         """Return the value of what python-hcl2 gives for an attribute."""
@@ -136,8 +138,7 @@ class Scope:
         if kind == "var":
             found = self.variables.get(name, UNKNOWN)
         elif kind == "local":
-            inner = replace(self, each=None, depth=self.depth + 1)
-            found = inner.value(self.locals[name]) if name in self.locals else UNKNOWN
+            found = self._local(name)
         elif self.each is None or name not in ("key", "value"):
             found = UNKNOWN
         else:
@@ -149,6 +150,14 @@ class Scope:
             rest = rest[step.end() :]
             found = _part(found, step["name"] if step["name"] else self.expression(step["index"]))
         return found
+
+    def _local(self, name: str) -> Any:
+        """Return the value of a local. While it is looked for it is unknown: a circle is Terraform's to refuse."""
+        if name not in self.known:
+            self.known[name] = UNKNOWN
+            inner = replace(self, each=None, depth=self.depth + 1)
+            self.known[name] = inner.value(self.locals[name]) if name in self.locals else UNKNOWN
+        return self.known[name]
 
     def _template(self, text: str) -> Any:
         parts: list[str | None] = []
@@ -169,7 +178,7 @@ class Scope:
 def _part(holder: Any, key: Any) -> Any:
     if isinstance(holder, Mapping) and isinstance(key, str):
         return holder.get(key, UNKNOWN)
-    if isinstance(holder, list) and isinstance(key, int) and key < len(holder):
+    if isinstance(holder, list) and isinstance(key, int) and 0 <= key < len(holder):
         return holder[key]
     return UNKNOWN
 
