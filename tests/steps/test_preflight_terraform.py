@@ -98,6 +98,16 @@ def test_a_terraform_file_that_cannot_be_parsed_is_told(here: Here) -> None:
     assert f"{ROOT}/broken.tf:1 cannot be parsed" in told(here)
 
 
+def test_a_terraform_file_that_is_not_read_is_told(here: Here) -> None:
+    (here.folder / ROOT / "more.tf.json").write_text("{}")
+    (here.folder / ROOT / "odd.tf").write_bytes(b"\xff")
+
+    found = told(here)
+
+    assert f"terraform: {ROOT}/more.tf.json is not read" in found
+    assert f"terraform: {ROOT}/odd.tf is not read" in found
+
+
 def test_a_missing_lock_file_is_refused_with_the_command_to_make_it(here: Here) -> None:
     (here.folder / ALB / LOCK_FILE).unlink()
 

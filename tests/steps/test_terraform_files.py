@@ -46,3 +46,34 @@ def test_a_variable_of_the_environment_wins_over_its_default_only(
 
     assert found.variable("name") == value
     assert found.variable("other") is UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "call", ['module "x" { source = "../m" }', 'module "x" {\n  source = "../m"\n}', 'module "x" {\n source = "../m"\n']
+)
+def test_a_local_module_is_found_however_its_call_is_written(tmp_path: Path, call: str) -> None:
+    found = read(tmp_path, {"ecs/main.tf": call, "m/main.tf": 'module "y" { source = "./n" }', "m/n/main.tf": VARIABLE})
+
+    assert list(found.modules) == ["ecs", "m", "m/n"]
+
+
+def test_a_module_in_a_comment_or_from_elsewhere_is_no_folder(tmp_path: Path) -> None:
+    files = {"ecs/main.tf": '# source = "../m"\nmodule "x" { source = "acme/ecs" }', "m/main.tf": VARIABLE}
+
+    assert list(read(tmp_path, files).modules) == ["ecs"]
+
+
+def test_a_byte_order_mark_is_no_part_of_a_file(tmp_path: Path) -> None:
+    files = {"ecs/main.tf": f"\ufeff{VARIABLE}", "ecs/terraform.tfvars.json": '\ufeff{"name": "json"}'}
+
+    assert read(tmp_path, files).variable("name") == "json"
+    assert not list(read(tmp_path, files).unreadable())
+
+
+def test_a_file_that_is_not_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "ecs").mkdir()
+    (tmp_path / "ecs" / "odd.tf").write_bytes(b"\xff")
+
+    found = read(tmp_path, {"ecs/main.tf": VARIABLE, "ecs/more.tf.json": "{}"})
+
+    assert found.unread == ("ecs/more.tf.json", "ecs/odd.tf")

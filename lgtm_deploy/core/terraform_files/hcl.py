@@ -3,10 +3,12 @@
 python-hcl2 keeps the quotes of a string (`"tempo"`) and puts any other expression into `${…}`. Blocks are lists.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+_LOCAL_SOURCE = re.compile(r"\bsource\s*=\s*\"(\.{1,2}/[^\"]*)\"")
 _BLOCK = "__is_block__"
 
 
@@ -51,6 +53,17 @@ def bodies(holder: Mapping[str, Any], kind: str) -> Iterator[Mapping[str, Any]]:
 def attributes(body: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return what a block or file holds, without python-hcl2's marks."""
     return {name: value for name, value in body.items() if name != _BLOCK}
+
+
+def local_sources(text: str) -> list[str]:
+    """Return the folders of the local modules that a file calls, as it names them."""
+    if not _LOCAL_SOURCE.search(text):
+        return []
+    try:
+        found = [str(body.get("source")).strip('"') for _, body in blocks(parsed(text), "module")]
+    except NotHclError:
+        return _LOCAL_SOURCE.findall(text)
+    return [source for source in found if source.startswith(("./", "../"))]
 
 
 def _labelled(block: Mapping[str, Any], labels: tuple[str, ...]) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -15,7 +15,8 @@ class RootFiles:
 
     `modules` is text by file, by folder; paths are relative to the stack file. `values` are files that set variables,
     what counts most last. `in_environment` are variables that `TF_VAR_…` sets here: they win over defaults only, and
-    may be set otherwise elsewhere. `locked`: it has a dependency lock file.
+    may be set otherwise elsewhere. `unread` are files of Terraform that are not read: those in JSON, those that are no
+    text, and those larger than 1 MB. `locked`: it has a dependency lock file.
     """
 
     name: str
@@ -23,6 +24,7 @@ class RootFiles:
     modules: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     values: Mapping[str, str] = field(default_factory=dict)
     in_environment: frozenset[str] = frozenset()
+    unread: tuple[str, ...] = ()
     locked: bool = True
 
     @property

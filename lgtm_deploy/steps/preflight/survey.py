@@ -117,7 +117,11 @@ def _declared(stack: Stack, used: Collection[str]) -> _Declared:
         needs = is_aws and not files.locked and any(_NEEDS_PROVIDER.search(text) for text in files.texts)
         found = _Declared(
             services=(*found.services, *services),
-            unreadable=(*found.unreadable, *unreadable),
+            unreadable=(
+                *found.unreadable,
+                *unreadable,
+                *(f"{file} is not read: which services it manages is not known" for file in files.unread),
+            ),
             unlocked={**found.unlocked, **({root.root: root.name in used} if needs else {})},
         )
     return found
