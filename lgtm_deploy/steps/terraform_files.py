@@ -51,5 +51,6 @@ def _texts(directory: Path, folder: str, *patterns: str) -> dict[str, str]:
 
 
 def _names(directory: Path, folder: str, *patterns: str) -> list[str]:
+    # Terraform passes over hidden files, too.
     names = sorted(file.name for pattern in patterns for file in (directory / folder).glob(pattern))
-    return [f"{folder}/{name}" for name in names]
+    return [f"{folder}/{name}" for name in names if not name.startswith(".")]

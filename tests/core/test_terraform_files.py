@@ -183,6 +183,14 @@ def test_a_block_that_may_have_no_instance_is_managed_by_no_more_than_perhaps(
     assert [each.manages("tempo") for each in declared_services(block)] == found
 
 
+@pytest.mark.parametrize(("nullable", "name"), [("", None), ("nullable = true", None), ("nullable = false", "tempo")])
+def test_null_stands_for_the_default_of_a_variable_that_cannot_be_null(nullable: str, name: str | None) -> None:
+    module = f'variable "name" {{\n  default = "tempo"\n  {nullable}\n}}\n' + service("var.name")
+    call = 'module "one" {\n  source = "../modules/service"\n  name = null\n}\n'
+
+    assert only(root(call, service=module)).name == name
+
+
 def test_a_module_from_elsewhere_has_a_switch_of_its_own() -> None:
     call = (
         'module "tempo" {{\n  source = "terraform-aws-modules/ecs/aws//modules/service"\n  name = "tempo"\n{more}}}\n'

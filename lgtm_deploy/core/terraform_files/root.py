@@ -67,11 +67,14 @@ def _given(file: str, text: str) -> Mapping[str, Any]:
 def module_scope(files: Mapping[str, str], given: Mapping[str, Any]) -> Scope:
     """Return the scope of a module that is given these variables. Raises NotHclError."""
     variables: dict[str, Any] = {}
-    found: dict[str, Any] = {}
+    local: dict[str, Any] = {}
     for text in files.values():
         document = parsed(text)
         for name, body in blocks(document, "variable"):
             variables[name] = Scope().value(body["default"]) if "default" in body else UNKNOWN
+            # Terraform: "Disallowing Null Input Values": with nullable = false null stands for the default.
+            if name in given and (given[name] is not None or body.get("nullable") is not False):
+                variables[name] = given[name]
         for body in bodies(document, "locals"):
-            found |= attributes(body)
-    return Scope(variables={**variables, **{name: given[name] for name in variables if name in given}}, locals=found)
+            local |= attributes(body)
+    return Scope(variables=variables, locals=local)
