@@ -98,6 +98,17 @@ def test_a_terraform_file_that_cannot_be_parsed_is_told(here: Here) -> None:
     assert f"{ROOT}/broken.tf:1 cannot be parsed" in told(here)
 
 
+@pytest.mark.parametrize(("line", "asked"), [("", True), ("  skip_destroy = true\n", False)])
+def test_the_right_to_deregister_is_needed_where_terraform_does_so(here: Here, line: str, asked: bool) -> None:
+    block = 'resource "aws_ecs_task_definition" "this" {\n'
+    here.edit(ECS, block, block + line)
+    here.cloud.may_ask = False
+
+    assert "ecs:DeregisterTaskDefinition" not in told(here)
+    here.with_service("tempo", task_definition="ecs")
+    assert ("ecs:DeregisterTaskDefinition" in told(here)) is asked
+
+
 def test_a_terraform_file_that_is_not_read_is_told(here: Here) -> None:
     (here.folder / ROOT / "more.tf.json").write_text("{}")
     (here.folder / ROOT / "odd.tf").write_bytes(b"\xff")

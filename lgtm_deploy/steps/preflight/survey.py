@@ -28,6 +28,8 @@ _NEEDS_PROVIDER = re.compile(
     r"^\s*(?:(?:resource|data)\s+\"(?!terraform_)|required_providers\b|provider\s+\"|source\s*=\s*\"(?!\.))",
     re.MULTILINE,
 )
+# terraform-provider-aws, resource aws_ecs_task_definition: a revision that is replaced is not deregistered.
+_KEEPS = re.compile(r"\bskip_destroy\s*=")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +39,7 @@ class _Declared:
     services: tuple[DeclaredService, ...] = ()
     unreadable: tuple[str, ...] = ()
     unlocked: Mapping[str, bool] = field(default_factory=dict)
+    replacing: tuple[str, ...] = ()
 
 
 def survey_of(
@@ -84,7 +87,7 @@ def survey_of(
         ),
         missing=listed.missing,
     )
-    return _with_permissions(stack, ports, survey)
+    return _with_permissions(stack, ports, survey, files.replacing)
 
 
 def _states(pool: ThreadPoolExecutor, stack: Stack, ports: Ports) -> Mapping[str, Looked[ServiceState]]:
@@ -123,6 +126,7 @@ def _declared(stack: Stack, used: Collection[str]) -> _Declared:
                 *(f"{file} is not read: which services it manages is not known" for file in files.unread),
             ),
             unlocked={**found.unlocked, **({root.root: root.name in used} if needs else {})},
+            replacing=(*found.replacing, *(() if _KEEPS.search("\n".join(files.texts)) else (root.name,))),
         )
     return found
 
@@ -154,14 +158,20 @@ def _rules(stack: Stack, ports: Ports) -> Looked[Sequence[ListenerRule]]:
     return looked(lambda: ports.balancer.rules(balancer)) if balancer else Looked(value=())
 
 
-def _with_permissions(stack: Stack, ports: Ports, survey: Survey) -> Survey:
+def _with_permissions(stack: Stack, ports: Ports, survey: Survey, replacing: Collection[str]) -> Survey:
     """What the caller needs depends on what would change, and on the way to the tasks."""
     environment = stack.environment
     changing: Sequence[ServiceFacts] = [facts for facts in (*survey.services, *survey.coupled) if facts.changes]
     shadow = way(environment, survey.services) == "shadow"
     checked = [facts for facts in survey.services if facts.service.target_group]
     names = {facts.service.name: shadow_name(stack, facts.service.name) for facts in checked if shadow}
-    needed = wanted(changing, cluster=environment.cluster, shadows=names, listener=shadow_listener(survey.rules))
+    needed = wanted(
+        changing,
+        cluster=environment.cluster,
+        shadows=names,
+        listener=shadow_listener(survey.rules),
+        replacing=replacing,
+    )
     count = sum(facts.changes for facts in checked)
     needs_shadow = shadow and count > 0
     obstacle = looked(lambda: ports.shadow.feasible(environment.load_balancer, count) if needs_shadow else "")
