@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lgtm_deploy.adapters.terraform_file import sha256_of
-from lgtm_deploy.adapters.terraform_lock_file import LOCK_FILE
 from lgtm_deploy.adapters.terraform_state import local_state
+from lgtm_deploy.core.terraform_files import LOCK_FILE
 from lgtm_deploy.private import make_private
 
 # Terraform merges what such a file says into the configuration ("Override Files").

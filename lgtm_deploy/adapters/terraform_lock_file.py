@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lgtm_deploy.adapters.terraform_file import sha256_of
-
-LOCK_FILE = ".terraform.lock.hcl"
+from lgtm_deploy.core.terraform_files import LOCK_FILE
 
 _LENT = "lent-lock-file.sha256"
 

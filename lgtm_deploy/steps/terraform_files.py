@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lgtm_deploy.core.stack import TerraformRoot
-from lgtm_deploy.core.terraform_files import RootFiles, local_sources
+from lgtm_deploy.core.terraform_files import LOCK_FILE, RootFiles, local_sources
 from lgtm_deploy.steps.text_files import text_of
 
-LOCK_FILE = ".terraform.lock.hcl"
 _VARIABLE = "TF_VAR_"
 
 

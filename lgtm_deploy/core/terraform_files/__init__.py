@@ -4,8 +4,8 @@ Nothing here runs Terraform. A value that only Terraform can know (a resource's 
 """
 
 from lgtm_deploy.core.terraform_files.hcl import NotHclError, local_sources
-from lgtm_deploy.core.terraform_files.root import RootFiles
+from lgtm_deploy.core.terraform_files.root import LOCK_FILE, RootFiles
 from lgtm_deploy.core.terraform_files.services import DeclaredService, declared_services
 from lgtm_deploy.core.terraform_files.values import UNKNOWN
 
-__all__ = ["UNKNOWN", "DeclaredService", "NotHclError", "RootFiles", "declared_services", "local_sources"]
+__all__ = ["LOCK_FILE", "UNKNOWN", "DeclaredService", "NotHclError", "RootFiles", "declared_services", "local_sources"]

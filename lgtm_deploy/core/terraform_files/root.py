@@ -8,6 +8,9 @@ from typing import Any
 from lgtm_deploy.core.terraform_files.hcl import NotHclError, attributes, blocks, bodies, parsed
 from lgtm_deploy.core.terraform_files.values import UNKNOWN, Scope
 
+# The dependency lock file of a root (Terraform: "Dependency Lock File").
+LOCK_FILE = ".terraform.lock.hcl"
+
 
 @dataclass(frozen=True, kw_only=True)
 class RootFiles:

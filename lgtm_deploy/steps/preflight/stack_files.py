@@ -30,8 +30,8 @@ def stack_files(stack: Stack) -> tuple[Mapping[str, str], Mapping[str, str]]:
             found = _texts(stack.directory / folder, deep=False)
             texts.update({_relative(stack, file): text for file, text in found})
         for file in (stack.directory / each for each in root.var_files):
-            if (text := text_of(file)) is not None:
-                texts[_relative(stack, file)] = text
+            if (given := text_of(file)) is not None:
+                texts[_relative(stack, file)] = given
     return texts, owners
 
 
