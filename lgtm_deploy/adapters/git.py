@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lgtm_deploy.core.errors import PermanentError
 from lgtm_deploy.core.ports import Revision
+from lgtm_deploy.core.terraform_files import LOCK_FILE
 
 # A repository may name programs to run: none is.
 _NO_PROGRAMS = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false")
@@ -16,7 +17,7 @@ _NO_PROGRAMS = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false")
 _NOT_SOURCES = (
     ":(exclude,glob)**/*.tfstate*",
     ":(exclude,glob)**/.terraform/**",
-    ":(exclude,glob)**/.terraform.lock.hcl",
+    f":(exclude,glob)**/{LOCK_FILE}",
 )
 _SECONDS = 60.0
 

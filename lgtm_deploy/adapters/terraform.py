@@ -15,12 +15,12 @@ from lgtm_deploy.adapters import child
 from lgtm_deploy.adapters.terraform_file import check_file, create_private, is_planned_on, sha256_of, value_of
 from lgtm_deploy.adapters.terraform_init import fingerprint, local_modules, make_copy
 from lgtm_deploy.adapters.terraform_lock import LockWatch, Ownership
-from lgtm_deploy.adapters.terraform_lock_file import LOCK_FILE
 from lgtm_deploy.adapters.terraform_output import StateLock, changes_of, failure_of, lock_of
 from lgtm_deploy.adapters.terraform_program import TerraformProgram
 from lgtm_deploy.adapters.terraform_state import StateFile, attributes_in, local_state
 from lgtm_deploy.core.errors import DeadlineError, InDoubtError, PermanentError
 from lgtm_deploy.core.ports import PlannedChanges, Progress
+from lgtm_deploy.core.terraform_files import LOCK_FILE
 from lgtm_deploy.private import make_private
 
 STAMP = "initialised"

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lgtm_deploy.adapters.terraform_file import sha256_of
-from lgtm_deploy.adapters.terraform_lock_file import LOCK_FILE
 from lgtm_deploy.adapters.terraform_state import local_state
+from lgtm_deploy.core.terraform_files import LOCK_FILE
 from lgtm_deploy.private import make_private
 
 # Terraform merges what such a file says into the configuration ("Override Files").
@@ -29,7 +29,8 @@ def fingerprint(
     digest.update(environment.get("AWS_ENDPOINT_URL", "").encode())
     digest.update("\n".join(backend_config).encode())
     sources = [file for folder in (root, *modules(root, data)) for file in sorted(folder.glob("*.tf*"))]
-    for file in (*sources, *map(Path, backend_config), root / LOCK_FILE):
+    files = [Path(word) for word in backend_config if "=" not in word]
+    for file in (*sources, *files, root / LOCK_FILE):
         if file.is_file() and not file.name.endswith((".tfvars", ".tfvars.json", ".tfstate")):
             digest.update(f"\n{file} {sha256_of(file)}".encode())
     for provider in sorted((data / "providers").rglob("*")):

@@ -97,6 +97,10 @@ def _service(
 
     _there(source, ("services", name, "context"), document.context, directory, directory)
     _there(source, ("services", name, "dockerfile"), document.dockerfile, directory / document.context, directory)
+    if not (directory / document.context / document.dockerfile).is_file():
+        raise source.fault(
+            ("services", name, "dockerfile"), f"{document.dockerfile} is no file", "Name the Dockerfile."
+        )
     return Service(
         name=name,
         kind=document.kind,
@@ -206,9 +210,13 @@ def _argument(source: Source, path: tuple[str, ...], directory: Path, file: str,
     """Return the default of an ARG of a Dockerfile (Docker: Dockerfile reference, ARG)."""
     pattern = rf"^[ \t]*ARG[ \t]+(?:.*[ \t])?{name}=[\"']?(?P<default>[^\s\"']+)"
     text = (directory / file).read_text(encoding="utf-8", errors="replace")
-    if found := re.search(pattern, text, re.MULTILINE | re.IGNORECASE):
+    found = re.search(pattern, text, re.MULTILINE | re.IGNORECASE)
+    if found and "$" not in found["default"]:
         return found["default"]
-    raise source.fault(path, f"{file} has no `ARG {name}=…`", "Give the ARG a default, or write the version here.")
+    advice = "Give the ARG a default, or write the version here."
+    if found:
+        raise source.fault(path, f"{file} takes {name} from another variable: {found['default']}", advice)
+    raise source.fault(path, f"{file} has no `ARG {name}=…`", advice)
 
 
 def _variable(

@@ -27,7 +27,7 @@ class Rollout:
     asks (empty: not asked).
 
     `desired` is the service's desired count at this look, which autoscaling may change at any time; None: as the
-    deployment says. `container_checks`: its task definition has container health checks.
+    deployment says. `essential_checks` are the essential containers that have a container health check.
     """
 
     service: str
@@ -39,7 +39,7 @@ class Rollout:
     events: tuple[ServiceEvent, ...] = ()
     checked: str = ""
     desired: int | None = None
-    container_checks: bool = False
+    essential_checks: tuple[str, ...] = ()
 
     @property
     def wanted(self) -> int:
@@ -99,11 +99,17 @@ def all_running(seen: Rollout) -> bool:
 
 
 def not_healthy(seen: Rollout) -> str:
-    """Return what container health checks have against a new task; empty: nothing, or there are none."""
-    if not seen.container_checks:
-        return ""
-    sick = next((task for task in seen.running if task.health != "healthy"), None)
-    return f"task {sick.address or sick.arn.rpartition('/')[2]}: container health check {sick.health}" if sick else ""
+    """Return what health checks of essential containers have against a new task; empty: nothing, or there are none.
+
+    The health of the whole task stays unknown where an essential container has no health check (AWS: ECS developer
+    guide, task health). So each container is judged by its own.
+    """
+    for task in seen.running:
+        for name in seen.essential_checks:
+            if (health := task.health_of(name)) != "healthy":
+                where = task.address or task.arn.rpartition("/")[2]
+                return f"task {where}, container {name}: container health check {health}"
+    return ""
 
 
 def waiting(seen: Rollout) -> str:

@@ -142,6 +142,10 @@ class TerraformRoot:
         """Return the entries of `backend_config` that are files."""
         return tuple(each for each in self.backend_config if "=" not in each)
 
+    def given_files(self, directory: Path) -> list[Path]:
+        """Return the files that Terraform is given beside the root; `directory` is the stack file's folder."""
+        return [directory / each for each in (*self.var_files, *self.backend_files)]
+
     def backend_words(self, directory: Path) -> tuple[str, ...]:
         """Return the entries of `backend_config` as Terraform takes them; `directory` is the stack file's folder."""
         return tuple(each if "=" in each else str((directory / each).resolve()) for each in self.backend_config)

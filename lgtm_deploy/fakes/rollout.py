@@ -303,6 +303,7 @@ class FakeService:
             digest=task.deployment.digests.get(self.container, ""),
             exit_code=task.exit_code,
             reason=task.container_reason,
+            health=self.health_of(task),
         )
         return TaskState(
             arn=task.arn,

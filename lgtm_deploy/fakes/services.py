@@ -133,6 +133,7 @@ class FakeHost:
             health_checks={service.container: f"ask http://localhost:{service.port}{service.check}"}
             if service.check
             else {},
+            essential_checks=(service.container,) if service.check else (),
             registries=tuple(service.registries),
             events=tuple(service.events),
         )

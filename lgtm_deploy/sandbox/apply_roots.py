@@ -63,9 +63,8 @@ class RootApplier:
     def _keep(self, root: TerraformRoot) -> None:
         """Keep the files that were applied: the first run of lgtm-deploy can return to them."""
         folder = self.folder / root.root
-        files = [self.folder / file for file in (*root.var_files, *root.backend_config)]
         kept = AppliedFilesFolder(self.folder, self.stack.environment.name, kept_for=self.stack.directory)
-        kept.keep(root.name, [folder, *local_modules(folder, self._data(root)), *files])
+        kept.keep(root.name, [folder, *local_modules(folder, self._data(root)), *root.given_files(self.folder)])
 
     def _run(self, root: TerraformRoot, arguments: list[str], progress: Progress) -> None:
         folder = self.folder / root.root

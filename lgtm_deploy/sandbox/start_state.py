@@ -14,6 +14,7 @@ from pathlib import Path
 
 from lgtm_deploy.config.stack_file import FILE_NAME, load
 from lgtm_deploy.core.stack import Stack
+from lgtm_deploy.core.terraform_files import LOCK_FILE
 from lgtm_deploy.sandbox.home import PACKAGE
 from lgtm_deploy.sandbox.image_choice import Choice, Source
 from lgtm_deploy.sandbox.installation import REQUIREMENTS
@@ -21,7 +22,6 @@ from lgtm_deploy.sandbox.stack_secrets import secret_values
 
 _KEY_LENGTH = 16
 _LEFT_OUT = {".terraform", ".lgtm-deploy", ".git", "__pycache__"}
-_LOCK_FILE = ".terraform.lock.hcl"
 # What a running stack is made by, next to the stack itself.
 _MAKERS = (
     "shim",
@@ -71,7 +71,7 @@ def key_of(stack: Stack, choice: Choice) -> str:
         if path.suffix in {".py", ".json", ".yaml"}
     }
     # Terraform itself writes lock files, in trees that have none.
-    files_that_count = {name: path for name, path in start_files(stack).items() if path.name != _LOCK_FILE}
+    files_that_count = {name: path for name, path in start_files(stack).items() if path.name != LOCK_FILE}
     digest = hashlib.sha256(f"{stack.environment.name}\n".encode())
     for name, image in sorted(choice.images.items()):
         digest.update(f"{name} {image.source} {image.reference} {image.image}\n".encode())

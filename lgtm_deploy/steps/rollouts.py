@@ -58,7 +58,7 @@ def look_at(ports: RolloutPorts, service: Service, watched: Watched) -> Rollout:
             task for task in tasks if task.task_definition == watched.task_definition and is_later(task, state)
         ),
         desired=now.desired,
-        container_checks=bool(now.health_checks),
+        essential_checks=now.essential_checks,
     )
     if state.status in _UNDER_WAY and all_running(seen) and not seen.stopped:
         return seen

@@ -127,8 +127,7 @@ def start_files(
 def sources_of(stack: Stack, ports: Ports, name: str) -> list[Path]:
     """Return all files and folders that the root's plans are made of."""
     root = stack.root(name)
-    files = [stack.directory / each for each in (*root.var_files, *root.backend_files)]
-    return [*ports.infrastructure.sources(folder(stack, name)), *files]
+    return [*ports.infrastructure.sources(folder(stack, name)), *root.given_files(stack.directory)]
 
 
 def keep_applied(stack: Stack, ports: Ports, name: str, progress: Progress) -> None:

@@ -109,14 +109,16 @@ def test_a_service_tells_its_variables_checks_and_names(ecs: Ecs) -> None:
     containers = [
         {"name": "tempo", "image": "x", "environment": [{"name": "URL", "value": "http://loki:3100"}]},
         {"name": "agent", "image": "y", "healthCheck": {"command": ["CMD-SHELL", "ask /ready"]}},
+        {"name": "proxy", "image": "z", "essential": False, "healthCheck": {"command": ["CMD", "ask"]}},
     ]
     ecs.reads.add_response("describe_task_definition", {"taskDefinition": {"containerDefinitions": containers}})
     ecs.expect_deployments(1)
 
     found = ecs.host.service("tempo")
 
-    assert found.environment == {"tempo": {"URL": "http://loki:3100"}, "agent": {}}
-    assert found.health_checks == {"agent": "CMD-SHELL ask /ready"}
+    assert found.environment == {"tempo": {"URL": "http://loki:3100"}, "agent": {}, "proxy": {}}
+    assert found.health_checks == {"agent": "CMD-SHELL ask /ready", "proxy": "CMD ask"}
+    assert found.essential_checks == ("agent",)
     assert (found.aliases, found.registries) == (("traces",), ("arn:registry",))
     assert "loki" not in repr(found)
 
@@ -137,9 +139,11 @@ def test_names_in_cloud_map_are_left_out_where_they_may_not_be_asked_for() -> No
     ("told", "health"), [("HEALTHY", "healthy"), ("UNHEALTHY", "unhealthy"), ("UNKNOWN", "unknown"), (None, "unknown")]
 )
 def test_a_tasks_container_health_is_told(told: str | None, health: str) -> None:
-    task = {"taskArn": "t", "taskDefinitionArn": NEW, **({"healthStatus": told} if told else {})}
+    said = {"healthStatus": told} if told else {}
+    task = {"taskArn": "t", "taskDefinitionArn": NEW, "containers": [{"name": "tempo", **said}], **said}
 
     assert task_state(task).health == health
+    assert task_state(task).health_of("tempo") == health
 
 
 def test_a_forced_deployment_is_a_new_one_of_the_same_revision(ecs: Ecs) -> None:

@@ -59,6 +59,7 @@ def test_an_unknown_environment_is_answered_with_the_known_ones(tmp_path: Path) 
         ("context: dockerfiles/tempo", "context: dockerfiles/tmepo", "5:5", "there is no dockerfiles/tmepo"),
         ("port: 3200", "dockerfile: ../x\n    port: 3200", "8:5", "'../x' leads out of the stack's folder"),
         ("port: 3200", "dockerfile: Other\n    port: 3200", "8:5", "there is no Other in"),
+        ("port: 3200", "dockerfile: ./\n    port: 3200", "8:5", "./ is no file"),
         ("root: terraform/alb", "root: terraform/lab", "18:9", "there is no terraform/lab in"),
         ("root: terraform/alb", "root: ../alb", "18:9", "'../alb' leads out of the stack's folder"),
         ("[terraform/common.tfvars]", "[terraform/x.tfvars]", "19:21", "there is no terraform/x.tfvars in"),
@@ -250,6 +251,17 @@ def test_a_version_is_read_from_the_dockerfile(tmp_path: Path) -> None:
     dockerfile.write_text("# ARG VERSION=1\nARG OTHER=3\nARG VERSION=2.9.0\nFROM grafana/tempo:${VERSION}\n")
 
     assert stack_file.load(file, "prod").service("tempo").version == "2.9.0"
+
+
+def test_a_version_that_the_dockerfile_takes_from_a_variable_is_pointed_at(tmp_path: Path) -> None:
+    file = lay_stack(tmp_path, versioned("{dockerfile: VERSION}"))
+    (tmp_path / "dockerfiles" / "tempo" / "Dockerfile").write_text("ARG OTHER\nARG VERSION=${OTHER:-2}\n")
+
+    with pytest.raises(UsageError) as caught:
+        stack_file.load(file, "prod")
+
+    assert "dockerfiles/tempo/Dockerfile takes VERSION from another variable: ${OTHER:-2}" in str(caught.value)
+    assert place(caught) == "6:15"
 
 
 TERRAFORM_VERSION = "{terraform: alb, variable: image_versions.tempo}"

@@ -131,6 +131,15 @@ def test_permissions_are_asked_for_on_the_very_resources_in_any_partition() -> N
     assert not [each for each in needed if each.action.startswith("elasticloadbalancing")]
 
 
+@pytest.mark.parametrize(("root", "asked"), [("ecs", True), ("other", False), ("", False)])
+def test_terraform_that_replaces_a_task_definition_needs_to_deregister_it(root: str, asked: bool) -> None:
+    released = replace(facts(), service=replace(facts().service, task_definition=root))
+
+    needed = wanted([released], cluster="prod", replacing=("ecs",))
+
+    assert (Permission(action="ecs:DeregisterTaskDefinition") in needed) is asked
+
+
 def test_a_shadow_needs_only_what_bears_its_name_on_its_load_balancer() -> None:
     place = "arn:aws-cn:elasticloadbalancing:cn-north-1:123456789012"
     group = TargetGroup(

@@ -6,6 +6,7 @@ import pytest
 
 from lgtm_deploy.core.gate import Gate, Open, Shut, Waiting
 from lgtm_deploy.core.ports import (
+    ContainerState,
     DeploymentStatus,
     HealthCheck,
     Target,
@@ -23,6 +24,11 @@ GROUP = TargetGroup(arn="arn:tg", name="tempo-tg", health_check=CHECK, deregistr
 
 def target(status: TargetStatus, description: str = "", address: str = RUNNING.address) -> Target:
     return Target(address=address, port=3200, status=status, description=description)
+
+
+def with_checks(**health: TaskHealth) -> TaskState:
+    containers = (ContainerState(name=name, image="x", digest=OURS, health=each) for name, each in health.items())
+    return replace(RUNNING, containers=tuple(containers))
 
 
 def judged(status: DeploymentStatus, *targets: Target) -> Gate[str]:
@@ -103,12 +109,20 @@ def test_without_a_target_group_running_tasks_and_a_complete_deployment_count() 
 @pytest.mark.parametrize("health", ["unknown", "unhealthy"])
 @pytest.mark.parametrize("group", [GROUP, None])
 def test_a_container_health_check_has_to_pass(health: TaskHealth, group: TargetGroup | None) -> None:
-    rollout = seen(replace(RUNNING, health=health), deployed=deployment("SUCCESSFUL"))
-    rollout = replace(rollout, container_checks=True)
+    rollout = replace(seen(with_checks(tempo=health), deployed=deployment("SUCCESSFUL")), essential_checks=("tempo",))
 
     found = settled(rollout, group, [target("healthy")])
 
     assert isinstance(found, Waiting)
-    assert f"container health check {health}" in found.reason
-    healthy = replace(rollout, tasks=(replace(RUNNING, health="healthy"),))
+    assert f"container tempo: container health check {health}" in found.reason
+    healthy = replace(rollout, tasks=(with_checks(tempo="healthy"),))
     assert isinstance(settled(healthy, group, [target("healthy")]), Open)
+
+
+def test_only_essential_containers_with_a_check_have_to_be_healthy() -> None:
+    # The task's own health is unknown: its essential container `main` has no check.
+    task = with_checks(tempo="healthy", main="unknown", sidecar="unhealthy")
+    rollout = replace(seen(task, deployed=deployment("SUCCESSFUL")), essential_checks=("tempo",))
+
+    assert isinstance(settled(rollout, None, ()), Open)
+    assert isinstance(settled(replace(rollout, essential_checks=()), None, ()), Open)

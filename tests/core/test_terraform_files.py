@@ -43,7 +43,14 @@ def only(files: RootFiles) -> DeclaredService:
         ("{ for name, one in var.versions : name => { image = one } }", {"tempo": UNKNOWN}),
         ("{ for name, one in var.versions : one => name }", UNKNOWN),
         ("local.round", UNKNOWN),
+        ("local.list[1]", "b"),
+        ("local.list[-5]", UNKNOWN),
+        ("local.list[2]", UNKNOWN),
+        ("local.twice", Template(("", None, "", None, ""))),
         ("var.nothing", UNKNOWN),
+        ("var.yes ? 1 : 0", 1),
+        ("var.yes ? var.nothing : 0", UNKNOWN),
+        ("var.nothing ? 1 : 0", UNKNOWN),
         ("aws_lb.this.arn", UNKNOWN),
         ("upper(var.project)", UNKNOWN),
         ('"a" == "b"', UNKNOWN),
@@ -53,8 +60,13 @@ def only(files: RootFiles) -> DeclaredService:
 )
 def test_an_expression_has_the_value_that_the_files_say(expression: str, value: Any) -> None:
     scope = Scope(
-        variables={"versions": {"tempo": "2.9.0"}, "project": "lgtm"},
-        locals={"name": '"${var.project}-prod"', "round": "${local.round}"},
+        variables={"versions": {"tempo": "2.9.0"}, "project": "lgtm", "yes": True},
+        locals={
+            "name": '"${var.project}-prod"',
+            "round": "${local.round}",
+            "list": ['"a"', '"b"'],
+            "twice": '"${local.twice}${local.twice}"',
+        },
     )
 
     assert scope.expression(expression) == value
@@ -85,6 +97,11 @@ def test_a_variable_is_taken_from_the_last_file_that_sets_it() -> None:
     assert files.variable("versions.tempo") == "3"
     assert files.variable("plain") == "x"
     assert files.variable("versions.loki") is UNKNOWN
+
+
+@pytest.mark.parametrize("text", ["variable {\n  default = 1\n}\n", "module = 3\n", "module {}\n", "locals = 1\n"])
+def test_a_block_that_terraform_would_refuse_is_passed_over(text: str) -> None:
+    assert only(root(service() + text)).name == "tempo"
 
 
 def test_a_service_in_a_module_has_the_name_that_it_is_given() -> None:
@@ -125,6 +142,53 @@ variable "prefix" {
 )
 def test_a_service_stays_on_what_others_deploy_where_its_block_says_so(text: str, ignores: bool) -> None:
     assert only(root(text)).ignores is ignores
+
+
+CALL = """
+module "one" {{
+  source = "../modules/service"
+  {meta}
+}}
+"""
+ASKED = """
+variable "here" {{
+  default = {default}
+}}
+variable "asked" {{}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("meta", "default", "found"),
+    [
+        ("", "true", ["yes"]),
+        ("count = 0", "true", []),
+        ("count = 2", "true", ["yes"]),
+        ("count = var.here ? 1 : 0", "true", ["yes"]),
+        ("count = var.here ? 1 : 0", "false", []),
+        ("count = var.here", '"0"', []),
+        ("count = var.asked", "true", ["perhaps"]),
+        ("count = length(var.asked)", "true", ["perhaps"]),
+        ("for_each = var.asked", "true", ["perhaps"]),
+    ],
+)
+def test_a_block_that_may_have_no_instance_is_managed_by_no_more_than_perhaps(
+    meta: str, default: str, found: list[str]
+) -> None:
+    variables = ASKED.format(default=default)
+    inside = root(CALL.format(meta=meta) + variables, service=service())
+    block = root(service(lifecycle=meta) + variables)
+
+    assert [each.manages("tempo") for each in declared_services(inside)] == found
+    assert [each.manages("tempo") for each in declared_services(block)] == found
+
+
+@pytest.mark.parametrize(("nullable", "name"), [("", None), ("nullable = true", None), ("nullable = false", "tempo")])
+def test_null_stands_for_the_default_of_a_variable_that_cannot_be_null(nullable: str, name: str | None) -> None:
+    module = f'variable "name" {{\n  default = "tempo"\n  {nullable}\n}}\n' + service("var.name")
+    call = 'module "one" {\n  source = "../modules/service"\n  name = null\n}\n'
+
+    assert only(root(call, service=module)).name == name
 
 
 def test_a_module_from_elsewhere_has_a_switch_of_its_own() -> None:

@@ -19,7 +19,7 @@ from lgtm_deploy.steps.preflight.step import Inputs, Outputs
 from tests.steps.simulation import EXAMPLE, copy_example
 
 DATA_SOURCES = "dockerfiles/grafana/config/provisioning/datasources/datasources.yaml"
-PLANNED = Inputs(services=("tempo", "pyroscope"), coupled=("grafana",))
+PLANNED = Inputs(services=("tempo", "pyroscope"), coupled=("grafana",), roots=("alb",))
 
 
 class Here:

@@ -14,6 +14,8 @@ from tests.steps.test_preflight import Here
 ECS = "terraform/modules/ecs/main.tf"
 ROOT = "terraform/environments/prod/60-ecs"
 IGNORED = "ignore_changes = [task_definition, health_check_grace_period_seconds, desired_count]"
+ALB = "terraform/environments/prod/50-alb"
+LOCK_FILE = ".terraform.lock.hcl"
 GRAFANA_URL = {"grafana": {"GF_TEMPO_URL": "http://tempo:3200", "GF_SECURITY_ADMIN_PASSWORD": "canary"}}
 
 
@@ -96,27 +98,56 @@ def test_a_terraform_file_that_cannot_be_parsed_is_told(here: Here) -> None:
     assert f"{ROOT}/broken.tf:1 cannot be parsed" in told(here)
 
 
+@pytest.mark.parametrize(("line", "asked"), [("", True), ("  skip_destroy = true\n", False)])
+def test_the_right_to_deregister_is_needed_where_terraform_does_so(here: Here, line: str, asked: bool) -> None:
+    block = 'resource "aws_ecs_task_definition" "this" {\n'
+    here.edit(ECS, block, block + line)
+    here.cloud.may_ask = False
+
+    assert "ecs:DeregisterTaskDefinition" not in told(here)
+    here.with_service("tempo", task_definition="ecs")
+    assert ("ecs:DeregisterTaskDefinition" in told(here)) is asked
+
+
+def test_a_terraform_file_that_is_not_read_is_told(here: Here) -> None:
+    (here.folder / ROOT / "more.tf.json").write_text("{}")
+    (here.folder / ROOT / "odd.tf").write_bytes(b"\xff")
+
+    found = told(here)
+
+    assert f"terraform: {ROOT}/more.tf.json is not read" in found
+    assert f"terraform: {ROOT}/odd.tf is not read" in found
+
+
 def test_a_missing_lock_file_is_refused_with_the_command_to_make_it(here: Here) -> None:
-    (here.folder / ROOT / ".terraform.lock.hcl").unlink()
+    (here.folder / ALB / LOCK_FILE).unlink()
 
     refusal(
-        here, f"Terraform root {ROOT} has no .terraform.lock.hcl", f"terraform -chdir={ROOT} providers lock -platform="
+        here, f"Terraform root {ALB} has no .terraform.lock.hcl", f"terraform -chdir={ALB} providers lock -platform="
     )
 
 
+def test_a_missing_lock_file_of_a_root_that_the_plan_does_not_use_is_told(here: Here) -> None:
+    (here.folder / ROOT / LOCK_FILE).unlink()
+
+    assert f"terraform: root {ROOT} has no .terraform.lock.hcl; this plan does not use the root" in told(here)
+    here.with_service("tempo", task_definition="ecs")
+    refusal(here, f"Terraform root {ROOT} has no .terraform.lock.hcl")
+
+
 def test_a_missing_lock_file_is_nothing_where_providers_come_from_elsewhere(here: Here) -> None:
-    (here.folder / ROOT / ".terraform.lock.hcl").unlink()
+    (here.folder / ALB / LOCK_FILE).unlink()
     here.with_environment(endpoint="http://sandbox.example")
 
     assert here.outputs().told
 
 
 def test_a_root_without_providers_needs_no_lock_file(here: Here) -> None:
-    shutil.rmtree(here.folder / ROOT)
-    (here.folder / ROOT).mkdir()
-    (here.folder / ROOT / "main.tf").write_text('resource "terraform_data" "x" {}\n')
+    shutil.rmtree(here.folder / ALB)
+    (here.folder / ALB).mkdir()
+    (here.folder / ALB / "main.tf").write_text('resource "terraform_data" "x" {}\n')
 
-    assert here.outputs().told
+    assert LOCK_FILE not in told(here)
 
 
 @pytest.mark.parametrize(
@@ -259,7 +290,7 @@ def test_a_service_with_a_target_group_that_the_stack_file_leaves_out_is_refused
 
 def everything(here: Here) -> None:
     here.edit(ECS, IGNORED, "ignore_changes = [desired_count]")
-    (here.folder / ROOT / ".terraform.lock.hcl").unlink()
+    (here.folder / ALB / LOCK_FILE).unlink()
     set_variables(here, "loki", {"loki": {"URL": "http://tempo:3200"}})
     here.with_service("grafana", target_group="")
 

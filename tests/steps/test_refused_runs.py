@@ -9,7 +9,7 @@ from lgtm_deploy.core.run import Run
 from lgtm_deploy.fakes.cloud import CHANGES
 from tests.steps.simulation import SimulatedStop, Simulation
 from tests.steps.test_preflight import Here
-from tests.steps.test_preflight_terraform import ECS, GRAFANA_URL, IGNORED, ROOT, place_of, set_variables
+from tests.steps.test_preflight_terraform import ALB, ECS, GRAFANA_URL, IGNORED, LOCK_FILE, place_of, set_variables
 
 
 def refused(here: Here, *, roll_back: bool = True) -> Run:
@@ -34,8 +34,8 @@ def without_ignore_changes(here: Here) -> list[str]:
 
 
 def without_a_lock_file(here: Here) -> list[str]:
-    (here.folder / ROOT / ".terraform.lock.hcl").unlink()
-    return [f"Terraform root {ROOT} has no .terraform.lock.hcl", f"terraform -chdir={ROOT} providers lock -platform="]
+    (here.folder / ALB / LOCK_FILE).unlink()
+    return [f"Terraform root {ALB} has no {LOCK_FILE}", f"terraform -chdir={ALB} providers lock -platform="]
 
 
 def with_a_url_in_a_variable(here: Here) -> list[str]:

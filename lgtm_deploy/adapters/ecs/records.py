@@ -63,6 +63,12 @@ def service_state(service: Record, definition: Record, deployment: str) -> Servi
             for container in definition["containerDefinitions"]
             if container.get("healthCheck")
         },
+        # AWS: ContainerDefinition, essential: true where it is left out.
+        essential_checks=tuple(
+            container["name"]
+            for container in definition["containerDefinitions"]
+            if container.get("healthCheck") and container.get("essential", True)
+        ),
         aliases=_aliases(service),
         registries=tuple(each["registryArn"] for each in service.get("serviceRegistries", []) if "registryArn" in each),
         events=_events(service.get("events", [])),
@@ -173,6 +179,7 @@ def _container(container: Record) -> ContainerState:
         digest=container.get("imageDigest", ""),
         exit_code=container.get("exitCode"),
         reason=container.get("reason", ""),
+        health=_HEALTH.get(container.get("healthStatus", ""), "unknown"),
     )
 
 

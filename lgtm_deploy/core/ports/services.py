@@ -44,12 +44,19 @@ class ServiceState:
     written down whole."""
     health_checks: Mapping[str, str] = field(default_factory=dict)
     """Container name -> command of its container health check, where the task definition has one."""
+    essential_checks: tuple[str, ...] = ()
+    """Names of the essential containers that have a container health check."""
     aliases: tuple[str, ...] = ()
     """Names that other tasks reach it by: client aliases of Service Connect."""
     registries: tuple[str, ...] = ()
     """ARNs of the Cloud Map services that its tasks register in."""
     events: tuple[ServiceEvent, ...] = field(default=(), compare=False)
     """What the host has told lately, newest first (AWS keeps the last 100)."""
+
+
+TaskStatus = Literal["pending", "running", "stopping", "stopped"]
+# unknown: no essential container has a health check, or one is not evaluated yet (AWS: Task, healthStatus).
+TaskHealth = Literal["unknown", "healthy", "unhealthy"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,11 +68,8 @@ class ContainerState:
     digest: str
     exit_code: int | None = None
     reason: str = ""
-
-
-TaskStatus = Literal["pending", "running", "stopping", "stopped"]
-# unknown: no container of it has a health check, or none has been evaluated yet (AWS: Task, healthStatus).
-TaskHealth = Literal["unknown", "healthy", "unhealthy"]
+    health: TaskHealth = "unknown"
+    """What its own container health check says."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +96,10 @@ class TaskState:
     def digest_of(self, container: str) -> str:
         """The digest that the container runs; empty while it is not known."""
         return next((each.digest for each in self.containers if each.name == container), "")
+
+    def health_of(self, container: str) -> TaskHealth:
+        """What the container's own health check says."""
+        return next((each.health for each in self.containers if each.name == container), "unknown")
 
 
 DeploymentStatus = Literal[

@@ -98,9 +98,9 @@ class Survey:
     declared: tuple[DeclaredService, ...] = ()
     """ECS services that the environment's Terraform roots declare."""
     unreadable: tuple[str, ...] = ()
-    """Terraform files that cannot be parsed, a sentence each."""
-    unlocked: tuple[str, ...] = ()
-    """Folders of Terraform roots that have no dependency lock file and need one."""
+    """Terraform files that are not read, or cannot be parsed, a sentence each."""
+    unlocked: Mapping[str, bool] = field(default_factory=dict)
+    """Folder of a Terraform root that has no dependency lock file and needs one -> whether the plan uses that root."""
     workflows: tuple[Workflow, ...] = ()
     unseen: tuple[str, ...] = ()
     """Why task definitions of services outside the plan could not be looked at, a sentence each."""

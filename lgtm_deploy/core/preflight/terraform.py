@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from lgtm_deploy.core.preflight.facts import Findings, ServiceFacts, Survey
-from lgtm_deploy.core.terraform_files import DeclaredService
+from lgtm_deploy.core.terraform_files import LOCK_FILE, DeclaredService
 
 _LIFECYCLE = "lifecycle { ignore_changes = [task_definition] }"
 
@@ -26,12 +26,18 @@ def drift(survey: Survey) -> Findings:
 def lock_files(survey: Survey) -> Findings:
     """Roots without a dependency lock file: every run would choose its own provider versions."""
     return Findings(
+        told=tuple(
+            f"terraform: root {folder} has no {LOCK_FILE}; this plan does not use the root"
+            for folder, is_used in survey.unlocked.items()
+            if not is_used
+        ),
         wrong=tuple(
-            f"Terraform root {folder} has no .terraform.lock.hcl. Make it and commit it: terraform -chdir={folder} get "
+            f"Terraform root {folder} has no {LOCK_FILE}. Make it and commit it: terraform -chdir={folder} get "
             f"&& terraform -chdir={folder} providers lock -platform=linux_amd64 (and one -platform for each other kind "
             "of machine that runs Terraform)."
-            for folder in survey.unlocked
-        )
+            for folder, is_used in survey.unlocked.items()
+            if is_used
+        ),
     )
 
 

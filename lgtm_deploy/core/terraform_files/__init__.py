@@ -3,9 +3,9 @@
 Nothing here runs Terraform. A value that only Terraform can know (a resource's attribute, most functions) is `UNKNOWN`.
 """
 
-from lgtm_deploy.core.terraform_files.hcl import NotHclError
-from lgtm_deploy.core.terraform_files.root import RootFiles
+from lgtm_deploy.core.terraform_files.hcl import NotHclError, local_sources
+from lgtm_deploy.core.terraform_files.root import LOCK_FILE, RootFiles
 from lgtm_deploy.core.terraform_files.services import DeclaredService, declared_services
 from lgtm_deploy.core.terraform_files.values import UNKNOWN
 
-__all__ = ["UNKNOWN", "DeclaredService", "NotHclError", "RootFiles", "declared_services"]
+__all__ = ["LOCK_FILE", "UNKNOWN", "DeclaredService", "NotHclError", "RootFiles", "declared_services", "local_sources"]

@@ -3,10 +3,12 @@
 python-hcl2 keeps the quotes of a string (`"tempo"`) and puts any other expression into `${…}`. Blocks are lists.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+_LOCAL_SOURCE = re.compile(r"\bsource\s*=\s*\"(\.{1,2}/[^\"]*)\"")
 _BLOCK = "__is_block__"
 
 
@@ -38,7 +40,7 @@ def parsed(text: str) -> Mapping[str, Any]:
 
 def blocks(document: Mapping[str, Any], *kind: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield the last label and the body of each block: `blocks(document, "resource", "aws_ecs_service")`."""
-    for block in document.get(kind[0], []):
+    for block in bodies(document, kind[0]):
         yield from _labelled(block, kind[1:])
 
 
@@ -53,9 +55,23 @@ def attributes(body: Mapping[str, Any]) -> Mapping[str, Any]:
     return {name: value for name, value in body.items() if name != _BLOCK}
 
 
+def local_sources(text: str) -> list[str]:
+    """Return the folders of the local modules that a file calls, as it names them."""
+    if not _LOCAL_SOURCE.search(text):
+        return []
+    try:
+        found = [str(body.get("source")).strip('"') for _, body in blocks(parsed(text), "module")]
+    except NotHclError:
+        return _LOCAL_SOURCE.findall(text)
+    return [source for source in found if source.startswith(("./", "../"))]
+
+
 def _labelled(block: Mapping[str, Any], labels: tuple[str, ...]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for label, body in attributes(block).items():
         name = label.strip('"')
+        if not isinstance(body, Mapping):
+            # The block has fewer labels: Terraform refuses it.
+            continue
         if not labels:
             yield name, body
         elif name == labels[0]:

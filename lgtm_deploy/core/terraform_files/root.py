@@ -8,19 +8,26 @@ from typing import Any
 from lgtm_deploy.core.terraform_files.hcl import NotHclError, attributes, blocks, bodies, parsed
 from lgtm_deploy.core.terraform_files.values import UNKNOWN, Scope
 
+# The dependency lock file of a root (Terraform: "Dependency Lock File").
+LOCK_FILE = ".terraform.lock.hcl"
+
 
 @dataclass(frozen=True, kw_only=True)
 class RootFiles:
     """The files of a root and of its local modules.
 
     `modules` is text by file, by folder; paths are relative to the stack file. `values` are files that set variables,
-    what counts most last. `locked`: it has a dependency lock file.
+    what counts most last. `in_environment` are variables that `TF_VAR_…` sets here: they win over defaults only, and
+    may be set otherwise elsewhere. `unread` are files of Terraform that are not read: those in JSON, those that are no
+    text, and those larger than 1 MB. `locked`: it has a dependency lock file.
     """
 
     name: str
     folder: str
     modules: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     values: Mapping[str, str] = field(default_factory=dict)
+    in_environment: frozenset[str] = frozenset()
+    unread: tuple[str, ...] = ()
     locked: bool = True
 
     @property
@@ -30,7 +37,7 @@ class RootFiles:
 
     def scope(self) -> Scope:
         """Return what expressions of the root module may name. Raises NotHclError."""
-        given: dict[str, Any] = {}
+        given: dict[str, Any] = dict.fromkeys(self.in_environment, UNKNOWN)
         for file, text in self.values.items():
             given |= _given(file, text)
         return module_scope(self.modules.get(self.folder, {}), given)
@@ -63,11 +70,14 @@ def _given(file: str, text: str) -> Mapping[str, Any]:
 def module_scope(files: Mapping[str, str], given: Mapping[str, Any]) -> Scope:
     """Return the scope of a module that is given these variables. Raises NotHclError."""
     variables: dict[str, Any] = {}
-    found: dict[str, Any] = {}
+    local: dict[str, Any] = {}
     for text in files.values():
         document = parsed(text)
         for name, body in blocks(document, "variable"):
             variables[name] = Scope().value(body["default"]) if "default" in body else UNKNOWN
+            # Terraform: "Disallowing Null Input Values": with nullable = false null stands for the default.
+            if name in given and (given[name] is not None or body.get("nullable") is not False):
+                variables[name] = given[name]
         for body in bodies(document, "locals"):
-            found |= attributes(body)
-    return Scope(variables={**variables, **{name: given[name] for name in variables if name in given}}, locals=found)
+            local |= attributes(body)
+    return Scope(variables=variables, locals=local)

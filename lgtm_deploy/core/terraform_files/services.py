@@ -3,7 +3,7 @@
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lgtm_deploy.core.terraform_files.hcl import attributes, blocks, bodies, parsed
@@ -24,7 +24,8 @@ class DeclaredService:
     """A block that manages one ECS service, or more.
 
     `ignores`: Terraform leaves the service on the task definition that others deploy. `ignore_line` is the line of the
-    block's `ignore_changes`, 0: it has none. `source` is the address of a module whose files are not here.
+    block's `ignore_changes`, 0: it has none. `source` is the address of a module whose files are not here. `certain`:
+    the files say that it is there at all.
     """
 
     root: str
@@ -34,10 +35,12 @@ class DeclaredService:
     ignores: bool
     ignore_line: int = 0
     source: str = ""
+    certain: bool = True
 
     def manages(self, ecs_service: str) -> Fit:
         """Return whether it manages the ECS service of that name."""
-        return fit(self.name, ecs_service)
+        found = fit(self.name, ecs_service)
+        return "perhaps" if found == "yes" and not self.certain else found
 
     @property
     def place(self) -> str:
@@ -66,6 +69,7 @@ def _in_module(root: RootFiles, folder: str, scope: Scope, seen: tuple[str, ...]
                     name=instance.value(body.get("name")),
                     ignores=_ignores(body, scope),
                     ignore_line=_ignore_line(text, line),
+                    certain=instance.certain,
                 )
         for label, body in blocks(document, "module"):
             line = _line_of(text, rf'module\s+"?{re.escape(label)}"?')
@@ -76,12 +80,19 @@ def _in_module(root: RootFiles, folder: str, scope: Scope, seen: tuple[str, ...]
                 if source.startswith((".", "/")):
                     if called not in seen:
                         inner = module_scope(root.modules.get(called, {}), given)
+                        inner = replace(inner, certain=instance.certain)
                         yield from _in_module(root, called, inner, (*seen, folder))
                 elif _ECS_MODULE.search(source):
                     # terraform-aws-modules/ecs//modules/service has this switch.
                     ignores = given.get("ignore_task_definition_changes") is True
                     yield DeclaredService(
-                        root=root.name, file=file, line=line, name=given.get("name"), ignores=ignores, source=source
+                        root=root.name,
+                        file=file,
+                        line=line,
+                        name=given.get("name"),
+                        ignores=ignores,
+                        source=source,
+                        certain=instance.certain,
                     )
 
 

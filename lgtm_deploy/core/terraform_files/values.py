@@ -1,7 +1,8 @@
 """Values of Terraform expressions, as far as the files say them.
 
 Known are literals, templates, `var`, `local` and `each` with their attributes and indices, `toset` and its like, and
-the keys of a `for` that keeps them. Everything else is UNKNOWN, and a template with such a part is a `Template`.
+the keys of a `for` that keeps them, and one of two plain values (`var.x ? 1 : 0`). Everything else is UNKNOWN, and a
+template with such a part is a `Template`.
 """
 
 import re
@@ -22,12 +23,13 @@ class _Unknown:
 
 
 UNKNOWN = _Unknown()
-# Locals that lead to themselves are Terraform's to refuse.
+# What is nested deeper is not known.
 _DEEPEST = 20
 _CONVERSION = re.compile(r"^(?:toset|tolist|tomap)\((?P<inner>.*)\)$", re.DOTALL)
 _FOR = re.compile(
     r"^\{\s*for\s+(?P<key>\w+)(?:\s*,\s*\w+)?\s+in\s+(?P<over>[^:{}]+?)\s*:\s*(?P<result>\w+)\s*=>", re.DOTALL
 )
+_CONDITIONAL = re.compile(r"^(?P<condition>[\w.-]+)\s*\?\s*(?P<yes>[\w.-]+)\s*:\s*(?P<no>[\w.-]+)$")
 _TRAVERSAL = re.compile(r"^(?P<kind>var|local|each)\.(?P<name>[A-Za-z_][\w-]*)(?P<rest>.*)$", re.DOTALL)
 _STEP = re.compile(r"^\s*(?:\.(?P<name>[A-Za-z_][\w-]*)|\[(?P<index>[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*)\])", re.DOTALL)
 _NUMBER = re.compile(r"^-?\d+(?:\.\d+)?$")
@@ -58,12 +60,15 @@ def fit(value: Any, text: str) -> Fit:
 @dataclass(frozen=True, kw_only=True)
 class Scope:
     """What an expression of a module may name. `locals` are not evaluated yet; `each` is key and value of an instance
-    of `for_each`, None outside one."""
+    of `for_each`, None outside one. `certain`: the files say that the instance is there. `known` are the
+    values of locals, as far as they were asked for."""
 
     variables: Mapping[str, Any] = field(default_factory=dict)
     locals: Mapping[str, Any] = field(default_factory=dict)
     each: tuple[Any, Any] | None = None
+    certain: bool = True
     depth: int = 0
+    known: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def value(self, written: Any) -> Any:
         """Return the value of what python-hcl2 gives for an attribute."""
@@ -99,20 +104,24 @@ class Scope:
         if (found := _FOR.match(text)) and found["key"] == found["result"]:
             over = self.expression(found["over"])
             return dict.fromkeys(over, UNKNOWN) if isinstance(over, Mapping) else UNKNOWN
+        if found := _CONDITIONAL.match(text):
+            condition = self.expression(found["condition"])
+            return self.expression(found["yes" if condition else "no"]) if isinstance(condition, bool) else UNKNOWN
         if found := _TRAVERSAL.match(text):
             return self._traversed(found["kind"], found["name"], found["rest"])
         return self._literal(text) if text.startswith(("[", "{")) else UNKNOWN
 
     def instances(self, body: Mapping[str, Any]) -> "list[Scope]":
-        """Return the scope of each instance of a block: one without `for_each`."""
+        """Return the scope of each instance of a block: one without `for_each`. With `count` one stands for all."""
         if "for_each" not in body:
-            return [replace(self, each=None)]
+            count = _count(self.value(body.get("count", 1)))
+            return [replace(self, each=None, certain=self.certain and count is not None)] if count != 0 else []
         over = self.value(body["for_each"])
         if isinstance(over, Mapping):
             return [replace(self, each=pair) for pair in over.items()]
         if isinstance(over, list):
             return [replace(self, each=(each, each)) for each in over]
-        return [replace(self, each=(UNKNOWN, UNKNOWN))]
+        return [replace(self, each=(UNKNOWN, UNKNOWN), certain=False)]
 
     def _key(self, key: str) -> Any:
         if key.startswith(('"', "${")):
@@ -129,8 +138,7 @@ class Scope:
         if kind == "var":
             found = self.variables.get(name, UNKNOWN)
         elif kind == "local":
-            inner = replace(self, each=None, depth=self.depth + 1)
-            found = inner.value(self.locals[name]) if name in self.locals else UNKNOWN
+            found = self._local(name)
         elif self.each is None or name not in ("key", "value"):
             found = UNKNOWN
         else:
@@ -142,6 +150,14 @@ class Scope:
             rest = rest[step.end() :]
             found = _part(found, step["name"] if step["name"] else self.expression(step["index"]))
         return found
+
+    def _local(self, name: str) -> Any:
+        """Return the value of a local. While it is looked for it is unknown: a circle is Terraform's to refuse."""
+        if name not in self.known:
+            self.known[name] = UNKNOWN
+            inner = replace(self, each=None, depth=self.depth + 1)
+            self.known[name] = inner.value(self.locals[name]) if name in self.locals else UNKNOWN
+        return self.known[name]
 
     def _template(self, text: str) -> Any:
         parts: list[str | None] = []
@@ -162,9 +178,17 @@ class Scope:
 def _part(holder: Any, key: Any) -> Any:
     if isinstance(holder, Mapping) and isinstance(key, str):
         return holder.get(key, UNKNOWN)
-    if isinstance(holder, list) and isinstance(key, int) and key < len(holder):
+    if isinstance(holder, list) and isinstance(key, int) and 0 <= key < len(holder):
         return holder[key]
     return UNKNOWN
+
+
+def _count(value: Any) -> int | None:
+    """Return how many instances there are; None: the files do not say."""
+    try:
+        return int(value) if isinstance(value, int | str) else None
+    except ValueError:
+        return None
 
 
 def _text(value: Any) -> str | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from lgtm_deploy.steps.preflight.stack_files import text_of
+from lgtm_deploy.steps.text_files import text_of
 
 
 def workflow_files(directory: Path) -> Mapping[str, str]:

@@ -1,9 +1,9 @@
 """Everything that preflight looks at, side by side: no describe call is made twice."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from lgtm_deploy.core.consumers import Named, named
@@ -28,6 +28,8 @@ _NEEDS_PROVIDER = re.compile(
     r"^\s*(?:(?:resource|data)\s+\"(?!terraform_)|required_providers\b|provider\s+\"|source\s*=\s*\"(?!\.))",
     re.MULTILINE,
 )
+# terraform-provider-aws, resource aws_ecs_task_definition: a revision that is replaced is not deregistered.
+_KEEPS = re.compile(r"\bskip_destroy\s*=")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,15 +38,19 @@ class _Declared:
 
     services: tuple[DeclaredService, ...] = ()
     unreadable: tuple[str, ...] = ()
-    unlocked: tuple[str, ...] = ()
+    unlocked: Mapping[str, bool] = field(default_factory=dict)
+    replacing: tuple[str, ...] = ()
 
 
-def survey_of(stack: Stack, ports: Ports, *, services: Sequence[str], coupled: Sequence[str]) -> Survey:
+def survey_of(
+    stack: Stack, ports: Ports, *, services: Sequence[str], coupled: Sequence[str], roots: Sequence[str] = ()
+) -> Survey:
     """One look at everything. Raises TransientError when AWS does not answer."""
     planned = dict.fromkeys((*services, *coupled))
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         rules = pool.submit(_rules, stack, ports)
-        declared = pool.submit(_declared, stack)
+        used = {*roots, *(stack.service(name).task_definition for name in planned)}
+        declared = pool.submit(_declared, stack, used)
         states = _states(pool, stack, ports)
         changing = [with_names(ports, stack.service(name), states[name].value) for name in services]
         named_in_files, owners = _named(stack, changing)
@@ -81,7 +87,7 @@ def survey_of(stack: Stack, ports: Ports, *, services: Sequence[str], coupled: S
         ),
         missing=listed.missing,
     )
-    return _with_permissions(stack, ports, survey)
+    return _with_permissions(stack, ports, survey, files.replacing)
 
 
 def _states(pool: ThreadPoolExecutor, stack: Stack, ports: Ports) -> Mapping[str, Looked[ServiceState]]:
@@ -102,8 +108,10 @@ def with_names(ports: Ports, service: Service, state: ServiceState | None) -> Se
     return replace(service, hosts=(*service.hosts, *state.aliases, *registered, *labels))
 
 
-def _declared(stack: Stack) -> _Declared:
-    """Whoever has an endpoint of their own, such as the sandbox, has providers of their own, too: nothing is locked."""
+def _declared(stack: Stack, used: Collection[str]) -> _Declared:
+    """`used` are the roots that the plan runs Terraform in.
+
+    Whoever has an endpoint of their own, such as the sandbox, has providers of their own, too: nothing is locked."""
     is_aws = not stack.environment.endpoint
     found = _Declared()
     for root in stack.environment.terraform.values():
@@ -112,8 +120,13 @@ def _declared(stack: Stack) -> _Declared:
         needs = is_aws and not files.locked and any(_NEEDS_PROVIDER.search(text) for text in files.texts)
         found = _Declared(
             services=(*found.services, *services),
-            unreadable=(*found.unreadable, *unreadable),
-            unlocked=(*found.unlocked, *((root.root,) if needs else ())),
+            unreadable=(
+                *found.unreadable,
+                *unreadable,
+                *(f"{file} is not read: which services it manages is not known" for file in files.unread),
+            ),
+            unlocked={**found.unlocked, **({root.root: root.name in used} if needs else {})},
+            replacing=(*found.replacing, *(() if _KEEPS.search("\n".join(files.texts)) else (root.name,))),
         )
     return found
 
@@ -145,14 +158,20 @@ def _rules(stack: Stack, ports: Ports) -> Looked[Sequence[ListenerRule]]:
     return looked(lambda: ports.balancer.rules(balancer)) if balancer else Looked(value=())
 
 
-def _with_permissions(stack: Stack, ports: Ports, survey: Survey) -> Survey:
+def _with_permissions(stack: Stack, ports: Ports, survey: Survey, replacing: Collection[str]) -> Survey:
     """What the caller needs depends on what would change, and on the way to the tasks."""
     environment = stack.environment
     changing: Sequence[ServiceFacts] = [facts for facts in (*survey.services, *survey.coupled) if facts.changes]
     shadow = way(environment, survey.services) == "shadow"
     checked = [facts for facts in survey.services if facts.service.target_group]
     names = {facts.service.name: shadow_name(stack, facts.service.name) for facts in checked if shadow}
-    needed = wanted(changing, cluster=environment.cluster, shadows=names, listener=shadow_listener(survey.rules))
+    needed = wanted(
+        changing,
+        cluster=environment.cluster,
+        shadows=names,
+        listener=shadow_listener(survey.rules),
+        replacing=replacing,
+    )
     count = sum(facts.changes for facts in checked)
     needs_shadow = shadow and count > 0
     obstacle = looked(lambda: ports.shadow.feasible(environment.load_balancer, count) if needs_shadow else "")
