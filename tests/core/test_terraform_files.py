@@ -1,10 +1,14 @@
 """Terraform files: values that they say themselves, and the ECS services that they declare."""
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lgtm_deploy.core.terraform_files import UNKNOWN, DeclaredService, NotHclError, RootFiles, declared_services
+from lgtm_deploy.core.terraform_files.hcl import parsed
 from lgtm_deploy.core.terraform_files.values import Scope, Template, fit
 
 SERVICE = """
@@ -214,3 +218,17 @@ def test_a_file_that_cannot_be_parsed_is_named_with_its_line() -> None:
 
 def test_a_root_without_services_is_not_parsed() -> None:
     assert declared_services(root("this is = = no Terraform")) == []
+
+
+def test_files_that_are_parsed_side_by_side_mean_what_they_mean_alone() -> None:
+    examples = Path(__file__).resolve().parents[2] / "examples"
+    texts = [file.read_text() for file in sorted(examples.rglob("*.tf"))]
+    alone = [parsed(text) for text in texts]
+    parsed.cache_clear()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(parsed, texts)) == alone
+    finally:
+        sys.setswitchinterval(interval)

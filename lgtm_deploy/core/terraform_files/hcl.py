@@ -4,12 +4,15 @@ python-hcl2 keeps the quotes of a string (`"tempo"`) and puts any other expressi
 """
 
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
 _LOCAL_SOURCE = re.compile(r"\bsource\s*=\s*\"(\.{1,2}/[^\"]*)\"")
 _BLOCK = "__is_block__"
+# Two parses at once change each other's result: python-hcl2 keeps state of a parse beside it (seen with 8.1).
+_ONE_AT_A_TIME = threading.Lock()
 
 
 class NotHclError(Exception):
@@ -30,7 +33,8 @@ def parsed(text: str) -> Mapping[str, Any]:
 
     try:
         options = hcl2.SerializationOptions(with_comments=False)
-        found: Mapping[str, Any] = hcl2.loads(f"{text}\n", serialization_options=options)
+        with _ONE_AT_A_TIME:
+            found: Mapping[str, Any] = hcl2.loads(f"{text}\n", serialization_options=options)
     except LarkError as error:
         raise NotHclError(max(getattr(error, "line", 0), 0), max(getattr(error, "column", 0), 0)) from error
     except (ValueError, RecursionError) as error:
