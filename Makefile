@@ -4,10 +4,10 @@ SHELL := /bin/bash
 judges_seconds := tests/e2e/test_prediction.py tests/e2e/test_prefix_change.py
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help setup demo test long e2e warm timed shared replay bench night torture soak lint type imports fmt check clean
+.PHONY: help setup demo test long e2e warm timed shared replay bench night torture acceptance soak lint type imports fmt check clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 setup: ## install what is missing: Python packages, Docker Engine, Terraform
 	@scripts/setup
@@ -57,6 +57,10 @@ night: setup ## the eight ways in which the change once failed, put to lgtm-depl
 
 torture: setup ## kill prefix-change on the local AWS, or let calls fail (ARGS="--mode faults --shard 1/4"); hours
 	@scripts/torture $(ARGS)
+
+acceptance: setup ## what CI has no time for: further shapes of examples/hardcoded-stack, and a user's stack as it is
+	@scripts/setup tests
+	pytest -q -m acceptance
 
 soak: setup ## verify a sound sandbox 200 times: is there ever a false alarm?
 	@scripts/soak

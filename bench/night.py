@@ -24,7 +24,6 @@ from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.sandbox.connection import Connection
 from lgtm_deploy.sandbox.home import HOME_VARIABLE, NAME_VARIABLE, home_for
 from lgtm_deploy.sandbox.lifecycle import down, reset, up
-from lgtm_deploy.sandbox.today import BASELINES
 from tests.e2e.conftest import EXAMPLE, Checkout
 from tests.e2e.night import cases
 from tests.e2e.night.cases import Case
@@ -99,7 +98,7 @@ class Attempt:
 
     def nothing_but_a_comment(self) -> None:
         """Today's files: no path moves, and slow tasks die all the same."""
-        shutil.copytree(BASELINES / "lgtm", self.checkout.folder, dirs_exist_ok=True)
+        shutil.copytree(self.checkout.folder / "start-state", self.checkout.folder, dirs_exist_ok=True)
         config = self.checkout.folder / "dockerfiles/pyroscope/config/pyroscope-config.yaml"
         config.write_text(config.read_text(encoding="utf-8") + "\n# a comment\n", encoding="utf-8")
         self.script.publish("pyroscope")

@@ -1,12 +1,18 @@
 """How a folder of the tool's own is made: whoever may write to it could put another journal or plan there."""
 
+import os
+from contextlib import suppress
 from pathlib import Path
+
+# The tool's own folder beside a stack file.
+OWN_FOLDER = ".lgtm-deploy"
 
 
 def make_private(folder: Path) -> None:
     """Makes the folder, and those above it that are missing, for their owner only; others stay as they are.
 
-    `Path.mkdir` gives its mode to the last of them alone. Raises OSError.
+    `Path.mkdir` gives its mode to the last of them alone. The tool's own folder ignores itself, so that version control
+    does not see it. Raises OSError.
     """
     try:
         folder.mkdir(mode=0o700)
@@ -16,3 +22,15 @@ def make_private(folder: Path) -> None:
     except FileExistsError:
         if not folder.is_dir():
             raise
+    _ignore_in(folder)
+
+
+def _ignore_in(folder: Path) -> None:
+    """Let Git ignore the tool's own folder, whatever the repository's own files say."""
+    own = next((each for each in (folder, *folder.parents) if each.name == OWN_FOLDER), None)
+    if own is None or (own / ".gitignore").exists():
+        return
+    with suppress(FileExistsError):
+        handle = os.open(own / ".gitignore", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write("*\n")

@@ -68,10 +68,10 @@ def interruptible() -> Iterator[None]:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leaves out what is only run when it is asked for by name."""
-    if "torture" not in config.option.markexpr:
-        asked = [item for item in items if not item.get_closest_marker("torture")]
-        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("torture")])
-        items[:] = asked
+    for mark in ("torture", "acceptance"):
+        if mark not in config.option.markexpr:
+            config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker(mark)])
+            items[:] = [item for item in items if not item.get_closest_marker(mark)]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -11,7 +11,7 @@ from typing import Any
 import docker
 from botocore.exceptions import ClientError
 
-from lgtm_deploy.adapters.aws import Aws, error_code, reading
+from lgtm_deploy.adapters.aws import Aws, changing, error_code, reading
 from lgtm_deploy.adapters.docker_leavings import Identity, Leavings
 from lgtm_deploy.adapters.docker_pull import borrowed
 from lgtm_deploy.adapters.docker_push import Destination, PushError, push_image
@@ -117,6 +117,28 @@ class EcrRegistry(EcrTags):
                     return self._after_refusal(error, image_id, repository, tag)
         raise AssertionError("a renewed token is fresh")
 
+    def tag(self, repository: str, digest: str, tag: str) -> None:
+        """Gives an image of the registry one more tag (AWS: ECR user guide, "Retagging an image").
+
+        A tag that already has it is a success. Raises NotFoundError: no such image; AlreadyExistsError: the tag stays.
+        """
+        if self.digest_of(repository, tag) == digest:
+            return
+        found = self._image(repository, digest)
+        if not found:
+            raise NotFoundError(f"ECR repository {repository} has no image {digest}.")
+        asked = {"imageManifest": found["imageManifest"], "imageTag": tag, "imageDigest": digest}
+        if found.get("imageManifestMediaType"):
+            asked["imageManifestMediaType"] = found["imageManifestMediaType"]
+        with changing(f"Tag {tag} of ECR repository {repository}"):
+            try:
+                self._aws.writer("ecr").put_image(repositoryName=repository, **asked)
+            except ClientError as error:
+                if error_code(error) == "ImageTagAlreadyExistsException":
+                    raise _taken(repository, tag) from None
+                if error_code(error) != "ImageAlreadyExistsException":
+                    raise
+
     def _address(self, repository: str) -> str:
         if repository not in self._addresses:
             with reading(f"ECR repository {repository}"):
@@ -135,12 +157,17 @@ class EcrRegistry(EcrTags):
         return digest if self._configuration(repository, digest) == image_id else None
 
     def _configuration(self, repository: str, digest: str) -> str:
+        found = self._image(repository, digest)
+        manifest = json.loads(found["imageManifest"]) if found else {}
+        return str(manifest.get("config", {}).get("digest", ""))
+
+    def _image(self, repository: str, digest: str) -> Mapping[str, Any]:
+        """The image's manifest and its media type; empty where there is none."""
         with reading(f"ECR repository {repository}"):
-            images = self._aws.reader("ecr").batch_get_image(
+            images: list[Mapping[str, Any]] = self._aws.reader("ecr").batch_get_image(
                 repositoryName=repository, imageIds=[{"imageDigest": digest}], acceptedMediaTypes=MANIFEST_TYPES
             )["images"]
-        manifest = json.loads(images[0]["imageManifest"]) if images else {}
-        return str(manifest.get("config", {}).get("digest", ""))
+        return images[0] if images else {}
 
     def _after_refusal(self, error: PushError, image_id: str, repository: str, tag: str) -> str:
         """The refusal's meaning; another push of the same image that was faster makes it a success."""
@@ -151,10 +178,7 @@ class EcrRegistry(EcrTags):
         code = str(error).partition(":")[0].lower()
         said = f"ECR repository {repository} refused tag {tag}: {error}."
         if code == "tag invalid" and self.digest_of(repository, tag):
-            raise AlreadyExistsError(
-                f"Tag {tag} of ECR repository {repository} already holds another image, and tags do not move there.",
-                resolution="Delete that tag, or change what the image is made of.",
-            ) from None
+            raise _taken(repository, tag) from None
         if code in {"denied", "unauthorized", "no basic auth credentials"}:
             raise AccessError(said, resolution="Check that the caller may push to it.") from None
         if code == "name unknown":
@@ -176,3 +200,10 @@ class EcrRegistry(EcrTags):
 def _removes_untagged(rule: Mapping[str, Any]) -> bool:
     chosen = rule.get("selection", {}).get("tagStatus") in {"untagged", "any"}
     return chosen and rule.get("action", {}).get("type") == "expire"
+
+
+def _taken(repository: str, tag: str) -> AlreadyExistsError:
+    return AlreadyExistsError(
+        f"Tag {tag} of ECR repository {repository} already holds another image, and tags do not move there.",
+        resolution="Delete that tag, or change what the image is made of.",
+    )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lgtm_deploy.core.errors import PermanentError
 from lgtm_deploy.core.ports import Revision
+from lgtm_deploy.core.terraform_files import LOCK_FILE
 
 # A repository may name programs to run: none is.
 _NO_PROGRAMS = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false")
@@ -16,7 +17,7 @@ _NO_PROGRAMS = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false")
 _NOT_SOURCES = (
     ":(exclude,glob)**/*.tfstate*",
     ":(exclude,glob)**/.terraform/**",
-    ":(exclude,glob)**/.terraform.lock.hcl",
+    f":(exclude,glob)**/{LOCK_FILE}",
 )
 _SECONDS = 60.0
 
@@ -33,16 +34,31 @@ class GitSource:
         """The commit, and whether any of those files and folders differs from it or is not in it."""
         try:
             commit = self._git("rev-parse", "--verify", "HEAD").strip()
-            known = [str(path.resolve()) for path in paths]
+            known = self._known(paths)
             changed = self._git("status", "--porcelain", "--untracked-files=all", "--", *known, *_NOT_SOURCES)
         except PermanentError:
             return Revision()
         return Revision(commit=commit, dirty=bool(changed.strip()))
 
+    def commits(self, paths: Sequence[Path], limit: int) -> Sequence[str]:
+        """Return at most `limit` commits that changed those files or folders, from HEAD back, the newest first."""
+        try:
+            known = self._known(paths)
+            return self._git("log", f"--max-count={limit}", "--format=%H", "HEAD", "--", *known).split()
+        except PermanentError:
+            return ()
+
+    def is_shallow(self) -> bool:
+        """Whether the repository has its newest commits only."""
+        try:
+            return self._git("rev-parse", "--is-shallow-repository").strip() == "true"
+        except PermanentError:
+            return False
+
     @contextmanager
     def checkout(self, commit: str, into: Path) -> Iterator[Callable[[Path], Path]]:
         """A worktree of that commit; what a killed process left there is removed first. Raises PermanentError."""
-        top = Path(self._git("rev-parse", "--show-toplevel").strip()).resolve()
+        top = self._top()
         self._remove(into)
         try:
             self._git("worktree", "add", "--detach", "--force", str(into), commit)
@@ -56,6 +72,15 @@ class GitSource:
             yield there
         finally:
             self._remove(into)
+
+    def _top(self) -> Path:
+        return Path(self._git("rev-parse", "--show-toplevel").strip()).resolve()
+
+    def _known(self, paths: Sequence[Path]) -> list[str]:
+        """The paths, and where in the repository the links in them lead."""
+        top, given = self._top(), [path.resolve() for path in paths]
+        linked = (target for path in given for target in _links(path) if target.is_relative_to(top))
+        return [str(path) for path in dict.fromkeys((*given, *linked))]
 
     def _remove(self, into: Path) -> None:
         shutil.rmtree(into, ignore_errors=True)
@@ -80,3 +105,10 @@ class GitSource:
             said = (done.stderr.strip() or "no reason given").splitlines()[-1]
             raise PermanentError(f"git {words[0]}: {said}.")
         return done.stdout
+
+
+def _links(folder: Path) -> Iterator[Path]:
+    """The targets of the links in a folder; Terraform's own folder is left out."""
+    for at, folders, files in os.walk(folder):
+        folders[:] = [each for each in folders if each != ".terraform"]
+        yield from (each.resolve() for name in (*folders, *files) if (each := Path(at) / name).is_symlink())

@@ -4,7 +4,8 @@ import json
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,14 @@ from python_terraform import IsFlagged
 
 from lgtm_deploy.adapters import child
 from lgtm_deploy.adapters.terraform_file import check_file, create_private, is_planned_on, sha256_of, value_of
-from lgtm_deploy.adapters.terraform_init import LOCK_FILE, fingerprint, make_copy, modules
+from lgtm_deploy.adapters.terraform_init import fingerprint, local_modules, make_copy
 from lgtm_deploy.adapters.terraform_lock import LockWatch, Ownership
 from lgtm_deploy.adapters.terraform_output import StateLock, changes_of, failure_of, lock_of
 from lgtm_deploy.adapters.terraform_program import TerraformProgram
 from lgtm_deploy.adapters.terraform_state import StateFile, attributes_in, local_state
 from lgtm_deploy.core.errors import DeadlineError, InDoubtError, PermanentError
 from lgtm_deploy.core.ports import PlannedChanges, Progress
+from lgtm_deploy.core.terraform_files import LOCK_FILE
 from lgtm_deploy.private import make_private
 
 STAMP = "initialised"
@@ -31,8 +33,9 @@ LOCK_POLL = 5.0
 class TerraformInfrastructure:
     """Runs Terraform as a child that can always be stopped.
 
-    Everything Terraform keeps for itself goes below `workspace`, one folder a root, and not into the user's tree; only
-    a missing dependency lock file is written there, by Terraform itself. `environment` is the child's whole
+    Everything Terraform keeps for itself goes below `workspace`, one folder a root, and not into the user's tree. With
+    `makes_lock_file` Terraform makes a missing dependency lock file, which is kept there, too; else a missing one that
+    is needed is an error. `environment` is the child's whole
     environment. A state lock of somebody else is waited for as long as progress lets, at most `lock_timeout` seconds;
     `limit` is the longest that one command may take, in seconds. `ownership` knows the locks that may be given back
     after a kill: without it none is.
@@ -47,15 +50,20 @@ class TerraformInfrastructure:
         lock_timeout: float = 3600.0,
         limit: float = 3600.0,
         ownership: Ownership | None = None,
+        makes_lock_file: bool = False,
     ) -> None:
         self._workspace = workspace
-        self._program = TerraformProgram(workspace=workspace, environment=environment, name=program, limit=limit)
+        self._makes_lock_file = makes_lock_file
+        self._program = TerraformProgram(
+            workspace=workspace, environment=environment, name=program, limit=limit, lends_lock_file=makes_lock_file
+        )
         self._lock_timeout = lock_timeout
         self._ownership = ownership
         self._locks: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
+        self._alone: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
 
     def init(
-        self, root: Path, backend_config: Sequence[Path], progress: Progress, *, copy_of: Path | None = None
+        self, root: Path, backend_config: Sequence[str], progress: Progress, *, copy_of: Path | None = None
     ) -> None:
         """Prepares the root. Nothing is run when nothing changed since the last time: loading providers costs seconds.
 
@@ -75,9 +83,9 @@ class TerraformInfrastructure:
             stamp.unlink(missing_ok=True)
             options = {
                 "reconfigure": IsFlagged,
-                "backend_config": [str(file.resolve()) for file in backend_config],
-                # Without a lock file Terraform must write one, else nothing could be planned.
-                "lockfile": "readonly" if (root / LOCK_FILE).is_file() else None,
+                "backend_config": list(backend_config),
+                # Without the providers' entries in a lock file nothing could be planned.
+                "lockfile": None if self._makes_lock_file and not (root / LOCK_FILE).is_file() else "readonly",
             }
             done = self._program.run(root, progress, "init", **options)
             if done.exit_code != 0:
@@ -86,8 +94,26 @@ class TerraformInfrastructure:
             stamp.touch(mode=0o600)
             stamp.write_text(found, encoding="ascii")
 
+    @contextmanager
+    def alone(self, root: Path, progress: Progress) -> Iterator[None]:
+        """Keep other threads of this process out of the root. Raises what progress raises while it waits."""
+        lock = self._alone[root.resolve()]
+        while not lock.acquire(timeout=child.POLL_SECONDS):
+            progress("")
+        try:
+            yield
+        finally:
+            lock.release()
+
     def plan(
-        self, root: Path, var_files: Sequence[Path], variables: Mapping[str, str], out: Path, progress: Progress
+        self,
+        root: Path,
+        var_files: Sequence[Path],
+        variables: Mapping[str, str],
+        out: Path,
+        progress: Progress,
+        *,
+        targets: Sequence[str] = (),
     ) -> PlannedChanges:
         """Saves a plan into `out`, readable by its owner only. Changes nothing outside.
 
@@ -111,6 +137,7 @@ class TerraformInfrastructure:
                 out=str(out.resolve()),
                 detailed_exitcode=IsFlagged,
                 var_file=[str(file.resolve()) for file in (*var_files, given)],
+                target=list(targets),
             )
         finally:
             given.unlink()
@@ -123,7 +150,7 @@ class TerraformInfrastructure:
 
     def sources(self, root: Path) -> Sequence[Path]:
         """The root's folder and those of its local modules."""
-        return [root, *modules(root, self._program.folder(root))]
+        return [root, *local_modules(root, self._program.folder(root))]
 
     def attributes(self, root: Path) -> Mapping[str, Mapping[str, Any]]:
         """What the state has of each managed resource, by address. Raises PermanentError."""
@@ -137,6 +164,11 @@ class TerraformInfrastructure:
         """
         check_file(plan)
         return is_planned_on(plan.file, self._pulled(root))
+
+    def shown(self, root: Path, plan: PlannedChanges) -> Mapping[str, Any]:
+        """Return the document of a saved plan. Raises PermanentError when the file is gone or was changed."""
+        check_file(plan)
+        return self._shown(root, plan.file, lambda _: None)
 
     def _pulled(self, root: Path) -> str:
         # It holds secrets in the clear, so none of it is told.

@@ -1,4 +1,4 @@
-"""What does `terraform init` depend on?"""
+"""What `terraform init` depends on."""
 
 import hashlib
 import json
@@ -8,9 +8,9 @@ from pathlib import Path
 
 from lgtm_deploy.adapters.terraform_file import sha256_of
 from lgtm_deploy.adapters.terraform_state import local_state
+from lgtm_deploy.core.terraform_files import LOCK_FILE
 from lgtm_deploy.private import make_private
 
-LOCK_FILE = ".terraform.lock.hcl"
 # Terraform merges what such a file says into the configuration ("Override Files").
 _OVERRIDE = "lgtm_deploy_override.tf"
 _BACKEND = """terraform {
@@ -22,13 +22,15 @@ _BACKEND = """terraform {
 
 
 def fingerprint(
-    program: Path, environment: Mapping[str, str], root: Path, data: Path, backend_config: Sequence[Path]
+    program: Path, environment: Mapping[str, str], root: Path, data: Path, backend_config: Sequence[str]
 ) -> str:
     """Changes with program, sources of the root and its local modules, backend, lock file, providers."""
     digest = hashlib.sha256(f"{program} {program.stat().st_size} {program.stat().st_mtime_ns}".encode())
     digest.update(environment.get("AWS_ENDPOINT_URL", "").encode())
+    digest.update("\n".join(backend_config).encode())
     sources = [file for folder in (root, *modules(root, data)) for file in sorted(folder.glob("*.tf*"))]
-    for file in (*sources, *backend_config, root / LOCK_FILE):
+    files = [Path(word) for word in backend_config if "=" not in word]
+    for file in (*sources, *files, root / LOCK_FILE):
         if file.is_file() and not file.name.endswith((".tfvars", ".tfvars.json", ".tfstate")):
             digest.update(f"\n{file} {sha256_of(file)}".encode())
     for provider in sorted((data / "providers").rglob("*")):
@@ -43,6 +45,11 @@ def modules(root: Path, data: Path) -> list[Path]:
     except (OSError, ValueError):
         return []
     return [root / module["Dir"] for module in recorded.get("Modules", []) if module.get("Key")]
+
+
+def local_modules(root: Path, data: Path) -> list[Path]:
+    """Return the folders of the root's modules that are not downloaded: those below `data` are Terraform's own."""
+    return [folder for folder in modules(root, data) if not folder.resolve().is_relative_to(data.resolve())]
 
 
 def make_copy(root: Path, data: Path, original: Path, original_data: Path) -> None:
@@ -61,5 +68,6 @@ def make_copy(root: Path, data: Path, original: Path, original_data: Path) -> No
     state = local_state(original, original_data)
     if state:
         (root / _OVERRIDE).write_text(_BACKEND % json.dumps(str(state)), encoding="utf-8")
-    if not (root / LOCK_FILE).exists() and (original / LOCK_FILE).is_file():
-        shutil.copyfile(original / LOCK_FILE, root / LOCK_FILE)
+    known = next((each / LOCK_FILE for each in (original, original_data) if (each / LOCK_FILE).is_file()), None)
+    if known and not (root / LOCK_FILE).exists():
+        shutil.copyfile(known, root / LOCK_FILE)

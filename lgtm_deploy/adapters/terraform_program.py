@@ -1,14 +1,16 @@
-"""How is one Terraform (or OpenTofu) command run in a root?"""
+"""One Terraform (or OpenTofu) command, run in a root."""
 
 import hashlib
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 from python_terraform import IsFlagged, Terraform
 
 from lgtm_deploy.adapters import child
+from lgtm_deploy.adapters.terraform_lock_file import lent_lock_file
 from lgtm_deploy.core.errors import MissingToolError, PermanentError
 from lgtm_deploy.core.ports import Progress
 from lgtm_deploy.private import make_private
@@ -28,10 +30,20 @@ class TerraformProgram:
     """Runs single commands, each as a child that can always be stopped.
 
     Everything Terraform keeps for itself goes below `workspace`, one folder a root. `environment` is the child's whole
-    environment; `limit` is the longest that one command may take, in seconds.
+    environment; `limit` is the longest that one command may take, in seconds. `lends_lock_file`: a root without a
+    dependency lock file has one while a command runs.
     """
 
-    def __init__(self, *, workspace: Path, environment: Mapping[str, str], name: str | None, limit: float) -> None:
+    def __init__(
+        self,
+        *,
+        workspace: Path,
+        environment: Mapping[str, str],
+        name: str | None,
+        limit: float,
+        lends_lock_file: bool = False,
+    ) -> None:
+        self._lends_lock_file = lends_lock_file
         self.environment = _cleaned(environment)
         self._workspace = workspace
         self._name = name
@@ -65,21 +77,20 @@ class TerraformProgram:
             **options,
         )
         environment = {**self.environment, "TF_DATA_DIR": str(data), "TF_IN_AUTOMATION": "1"}
+        asked = child.Command(
+            arguments=line,
+            directory=root,
+            environment=environment,
+            limit=self._limit,
+            quiet=quiet,
+            grace=PLAN_GRACE if command == "plan" else GRACE,
+            # If this process is killed, Terraform still writes its state and gives its lock back.
+            lasting=True,
+            started=started,
+        )
         try:
-            return child.run(
-                child.Command(
-                    arguments=line,
-                    directory=root,
-                    environment=environment,
-                    limit=self._limit,
-                    quiet=quiet,
-                    grace=PLAN_GRACE if command == "plan" else GRACE,
-                    # If this process is killed, Terraform still writes its state and gives its lock back.
-                    lasting=True,
-                    started=started,
-                ),
-                progress,
-            )
+            with lent_lock_file(root, data) if self._lends_lock_file else nullcontext():
+                return child.run(asked, progress)
         except child.KilledError as error:
             if command == "apply":
                 raise

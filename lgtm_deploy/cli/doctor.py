@@ -12,7 +12,7 @@ from lgtm_deploy.cli.settings import Settings, settings_of
 
 if TYPE_CHECKING:
     from lgtm_deploy.cli.wiring import Sights
-    from lgtm_deploy.core.stack import Stack
+    from lgtm_deploy.core.stack import Service, Stack
 
 _BROKEN = 1
 
@@ -57,7 +57,7 @@ def _examined(settings: Settings) -> Iterator[_Line]:
     seen = wiring.sights(stack)
     yield _said("account", partial(_account, stack, seen))
     for service in stack.services.values():
-        yield _said(service.name, partial(_service, seen, service.ecs_service, service.target_group))
+        yield _said(service.name, partial(_service, seen, service))
     yield _said("lock", partial(_lock, stack))
 
 
@@ -95,9 +95,13 @@ def _account(stack: "Stack", seen: "Sights") -> str:
     return f"{stack.environment.account} in {stack.environment.region}"
 
 
-def _service(seen: "Sights", name: str, target_group: str) -> str:
-    state = seen.host.service(name)
-    group = seen.balancer.target_group(target_group)
+def _service(seen: "Sights", service: "Service") -> str:
+    from lgtm_deploy.steps.target_groups import group_of
+
+    state = seen.host.service(service.ecs_service)
+    group = group_of(seen.balancer, service)
+    if group is None:
+        return f"{state.running}/{state.desired} tasks, no target group"
     healthy = sum(target.status == "healthy" for target in seen.balancer.targets(group.arn))
     return f"{state.running}/{state.desired} tasks, {healthy} healthy on {group.health_check.path}"
 

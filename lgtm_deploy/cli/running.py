@@ -18,7 +18,7 @@ from lgtm_deploy.core.errors import InDoubtError, JournalError, LockHeldError, U
 from lgtm_deploy.core.event import EXIT_CODES, RESUMABLE, Record, RunFinished
 from lgtm_deploy.core.graph import Graph, expand
 from lgtm_deploy.core.masks import Masks
-from lgtm_deploy.core.order import enforce
+from lgtm_deploy.core.order import enforce, turns
 from lgtm_deploy.core.plan import Plan
 from lgtm_deploy.core.ports import Clock, Journal, Ports
 from lgtm_deploy.core.preview import Finding, Preview
@@ -256,6 +256,7 @@ class _Subject:
             variables=wanted.variables,
             parallelism=wanted.parallelism,
             deadline=world.clock.monotonic() + wanted.seconds,
+            turns=turns(self.plan, self.graph, self.stack, CATALOG),
         )
 
 

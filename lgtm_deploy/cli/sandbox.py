@@ -154,6 +154,8 @@ def status(context: typer.Context, *, name: Name = "default") -> None:
         found: dict[str, object] = {"name": name, "up": seen.is_up, "folder": str(seen.folder)}
         if connection is not None:
             found |= {"endpoint": connection.endpoint, "load_balancer_url": connection.load_balancer_url}
+            found |= {"environment": connection.stack_environment}
+            found |= {"engine_answers": seen.engine_answers}
             found |= {"docker_host": connection.docker_host, "records": str(connection.records)}
             found |= {"base_images": connection.base_images(), "base_images_reason": connection.choice.reason}
             found |= {"factor": connection.choice.factor}
@@ -162,7 +164,14 @@ def status(context: typer.Context, *, name: Name = "default") -> None:
     if connection is None:
         typer.echo(f"The sandbox '{name}' is not up. Start it with `{_called(name)} sandbox up`.")
         return
-    typer.echo(f"The sandbox '{name}' is up." if seen.is_up else f"The sandbox '{name}' does not answer.")
+    if seen.is_up:
+        typer.echo(f"The sandbox '{name}' is up.")
+    else:
+        what = "local AWS" if seen.engine_answers else "Docker Engine"
+        typer.echo(
+            f"The sandbox '{name}' is not up: its {what} does not answer. Start it with `{_called(name)} sandbox up`."
+        )
+    typer.echo(f"  environment     {connection.stack_environment}")
     typer.echo(f"  load balancer   {connection.load_balancer_url}")
     typer.echo(f"  AWS             {connection.endpoint}")
     typer.echo(f"  Docker          {connection.docker_host}")

@@ -59,10 +59,11 @@ def _row(seen: "Sights", service: "Service") -> _Row:
     from collections import Counter
 
     from lgtm_deploy.core.errors import AccessError, PermanentError
+    from lgtm_deploy.steps.target_groups import group_of
 
     try:
         state = seen.host.service(service.ecs_service)
-        group = seen.balancer.target_group(service.target_group)
+        group = group_of(seen.balancer, service)
     except AccessError:
         raise
     except PermanentError as error:
@@ -70,14 +71,14 @@ def _row(seen: "Sights", service: "Service") -> _Row:
             service=service.name, revision="-", digest="-", tasks="-", targets="-", path="-", deployment=str(error)
         )
     deployment = seen.rollouts.deployment(state.deployment) if state.deployment else None
-    states = Counter(target.status for target in seen.balancer.targets(group.arn))
+    states = Counter(target.status for target in (seen.balancer.targets(group.arn) if group else ()))
     return _Row(
         service=service.name,
         revision=state.task_definition.rpartition("/")[2],
         digest=(deployment.digests.get(service.container, "") if deployment else "")[:19] or "-",
         tasks=f"{state.running}/{state.desired}",
         targets=", ".join(f"{count} {name}" for name, count in sorted(states.items())) or "none",
-        path=group.health_check.path,
+        path=group.health_check.path if group else "-",
         deployment=deployment.status.lower() if deployment else "-",
     )
 

@@ -1,7 +1,5 @@
 """The world of a verification: its ports, Grafana's login, and what AWS can be asked."""
 
-import base64
-import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,9 +10,7 @@ from lgtm_deploy.core.errors import AccessError, MissingToolError, UsageError
 from lgtm_deploy.core.ports import Balancer, Clock, RolloutView, ServiceHost, Tags, Web
 from lgtm_deploy.core.stack import Service, Stack
 from lgtm_deploy.core.verify.finding import Finding
-from lgtm_deploy.steps.verification import Login, Verification
-
-_NO_NAMES = "the sandbox has no service discovery: names such as http://mimir:8080 do not resolve in it"
+from lgtm_deploy.steps.verification import Verification
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +49,7 @@ def verification(stack: Stack, *, seconds: float = 10.0) -> Verification:
         registry=EcrTags(Aws(region=environment.region, endpoint_url=environment.endpoint)),
         clock=SystemClock(),
     )
-    return Verification(stack, eyes, login=_login(is_sandbox=is_sandbox), aws=asks_aws, seconds=seconds)
+    return Verification(stack, eyes, login=wiring.grafana_login(is_sandbox=is_sandbox), aws=asks_aws, seconds=seconds)
 
 
 def examined(asking: Verification, services: Sequence[Service], *, write: bool) -> list[Finding]:
@@ -94,21 +90,3 @@ def _asks_aws(stack: Stack, seen: wiring.Sights) -> bool:
             return False
         raise
     return True
-
-
-def _login(*, is_sandbox: bool) -> Login:
-    token = os.environ.get("LGTM_DEPLOY_GRAFANA_TOKEN", "")
-    user = os.environ.get("LGTM_DEPLOY_GRAFANA_USER", "")
-    password = os.environ.get("LGTM_DEPLOY_GRAFANA_PASSWORD", "")
-    if token:
-        return Login(headers={"Authorization": f"Bearer {token}"})
-    if user and password:
-        return Login(headers=_basic(user, password))
-    if is_sandbox:
-        # Its Grafana has the login that every new Grafana has.
-        return Login(headers=_basic("admin", "admin"), no_sources=_NO_NAMES)
-    return Login()
-
-
-def _basic(user: str, password: str) -> dict[str, str]:
-    return {"Authorization": f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"}

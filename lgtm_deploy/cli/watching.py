@@ -19,6 +19,7 @@ from lgtm_deploy.engine.stop import Stop
 from lgtm_deploy.engine.watch import Watch, watch
 from lgtm_deploy.fakes import FakeJournal
 from lgtm_deploy.steps.rollouts import RolloutPorts, Watched, look_at
+from lgtm_deploy.steps.target_groups import group_of
 
 _FAILED = 1
 # What counts most comes first: whoever interrupted it knows; a failure is one, whatever else was superseded or late.
@@ -80,8 +81,9 @@ def newest_gate(seen: RolloutPorts, service: Service) -> Callable[[], Gate[str]]
     watched = Watched(service=service.name, deployment=newest, task_definition=definition, digest="")
 
     def look() -> Gate[str]:
-        group = seen.balancer.target_group(service.target_group)
-        return settled(look_at(seen, service, watched), group, seen.balancer.targets(group.arn))
+        group = group_of(seen.balancer, service)
+        targets = seen.balancer.targets(group.arn) if group else ()
+        return settled(look_at(seen, service, watched), group, targets)
 
     return look
 

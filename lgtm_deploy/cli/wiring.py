@@ -1,5 +1,6 @@
 """Which room is joined to which: the only place that chooses between real, sandbox and fake."""
 
+import base64
 import os
 import secrets
 import shutil
@@ -14,16 +15,17 @@ from lgtm_deploy.core.errors import UsageError
 from lgtm_deploy.core.masks import Masks
 from lgtm_deploy.core.permit import Permit
 from lgtm_deploy.core.plan import Plan
-from lgtm_deploy.core.ports import Balancer, Caller, Journal, Ports, Revision, RolloutView, ServiceHost
+from lgtm_deploy.core.ports import Balancer, Caller, Journal, Login, Ports, Revision, RolloutView, ServiceHost
 from lgtm_deploy.core.request_headers import RequestHeaders
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.stack import Stack
-from lgtm_deploy.private import make_private
+from lgtm_deploy.private import OWN_FOLDER, make_private
 
 if TYPE_CHECKING:
     from lgtm_deploy.adapters.gateway import Gateway
 
 SANDBOX = "sandbox"
+_NO_NAMES = "the sandbox resolves names of Cloud Map only"
 # Enough to find the last one that changed anything, nearly always; and more runs than anybody has.
 _FEW = 20
 _ALL = 10_000
@@ -31,7 +33,7 @@ _ALL = 10_000
 
 def state_folder(directory: Path) -> Path:
     """Where this machine keeps what it knows of the runs of the stack in that folder."""
-    return directory / ".lgtm-deploy"
+    return directory / OWN_FOLDER
 
 
 def find_run(remembered: Journal, text: str, environment: str = "") -> str:
@@ -68,7 +70,7 @@ def run_so_far(remembered: Journal, identifier: str) -> Run:
 def settled(stack: Stack) -> Stack:
     """The stack with `endpoint: sandbox` replaced by the running sandbox, whose settings this process then has.
 
-    Raises NotFoundError when the sandbox is not up.
+    Raises NotFoundError when the sandbox is not up, UsageError when another environment runs in it.
     """
     if stack.environment.endpoint != SANDBOX:
         return stack
@@ -76,6 +78,7 @@ def settled(stack: Stack) -> Stack:
     from lgtm_deploy.sandbox.home import chosen_name, home_for
 
     connection = connect(home_for(stack.directory), chosen_name())
+    connection.refuse_unless(stack.environment.name)
     os.environ.update(connection.environment)
     environment = replace(
         stack.environment,
@@ -136,6 +139,7 @@ def sights(stack: Stack) -> Sights:
 
 def ports(stack: Stack, seen: Sights, workspace: Path) -> Ports:
     """The real world, as a settled stack's environment says. Raises MissingToolError: no engine answers."""
+    from lgtm_deploy.adapters.applied_files import AppliedFilesFolder
     from lgtm_deploy.adapters.aws import Aws
     from lgtm_deploy.adapters.clock import SystemClock
     from lgtm_deploy.adapters.docker import DockerBuilder, connect, has_buildx
@@ -168,6 +172,8 @@ def ports(stack: Stack, seen: Sights, workspace: Path) -> Ports:
         infrastructure=TerraformInfrastructure(
             workspace=state_folder(stack.directory) / "terraform" / environment.name,
             environment=dict(os.environ),
+            # The sandbox's providers come from a mirror: a lock file of theirs is of no use elsewhere.
+            makes_lock_file=bool(environment.endpoint),
             ownership=Ownership(
                 name=lambda pid: str(Process.of(pid)),
                 is_gone=has_ended,
@@ -183,9 +189,11 @@ def ports(stack: Stack, seen: Sights, workspace: Path) -> Ports:
         web=HttpWeb(way),
         source=GitSource(stack.directory, os.environ),
         applied=_EarlierRuns(stack, workspace.name),
+        kept=AppliedFilesFolder(stack.directory, environment.name),
         caller=seen.caller,
         clock=clock,
         workspace=workspace,
+        grafana=grafana_login(is_sandbox=bool(environment.endpoint)),
     )
 
 
@@ -199,6 +207,25 @@ def gateway(stack: Stack, seen: Sights) -> "Gateway":
         RequestHeaders.of(stack, os.environ),
         stack.directory / environment.ca_bundle if environment.ca_bundle else None,
     )
+
+
+def grafana_login(*, is_sandbox: bool) -> Login:
+    """Return how Grafana is logged in to, by the environment variables of this process."""
+    token = os.environ.get("LGTM_DEPLOY_GRAFANA_TOKEN", "")
+    user = os.environ.get("LGTM_DEPLOY_GRAFANA_USER", "")
+    password = os.environ.get("LGTM_DEPLOY_GRAFANA_PASSWORD", "")
+    if token:
+        return Login(headers={"Authorization": f"Bearer {token}"})
+    if user and password:
+        return Login(headers=_basic(user, password))
+    if is_sandbox:
+        # Its Grafana has the login that every new Grafana has.
+        return Login(headers=_basic("admin", "admin"), no_sources=_NO_NAMES)
+    return Login()
+
+
+def _basic(user: str, password: str) -> dict[str, str]:
+    return {"Authorization": f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"}
 
 
 class _EarlierRuns:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from lgtm_deploy.config.source import Source
 from lgtm_deploy.core.errors import UsageError
@@ -21,6 +22,8 @@ Seconds = Annotated[float, Field(gt=0, le=86400)]
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
 HeaderText = Annotated[str, Field(pattern=r"^[\x20-\x7e]*$")]
 EnvironmentVariable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+# AWS: Secrets Manager, CreateSecret.
+SecretName = Annotated[str, Field(pattern=r"^[A-Za-z0-9/_+=.@-]{1,512}$")]
 DocumentT = TypeVar("DocumentT", bound="Document")
 
 
@@ -96,19 +99,56 @@ HeadersDocument = Annotated[
 ]
 
 
+class VersionDocument(Document):
+    """The place of a version that is written down elsewhere: the Dockerfile, or a Terraform variable."""
+
+    dockerfile: Annotated[
+        EnvironmentVariable | None, Field(description="The ARG of the Dockerfile whose default is the version.")
+    ] = None
+    terraform: Annotated[Name | None, Field(description="A Terraform root of the environment.")] = None
+    variable: Annotated[
+        str,
+        Field(
+            pattern=r"^([A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*)*)?$",
+            description="A variable of that root, or a part of one.",
+            examples=["image_versions.tempo"],
+        ),
+    ] = ""
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if (self.dockerfile is None) == (self.terraform is None) or bool(self.terraform) != bool(self.variable):
+            raise ValueError("name either `dockerfile`, or `terraform` and `variable`")
+        return self
+
+
+class FromTerraform(Document):
+    """Task definitions that a Terraform root manages."""
+
+    terraform: Annotated[Name, Field(description="The root's name under `terraform:` of the environment.")]
+
+
 class ServiceDocument(Document):
     """One service."""
 
     kind: Literal["", "grafana", "mimir", "loki", "tempo", "pyroscope", "other"] = ""
     context: str
     dockerfile: str = "Dockerfile"
-    version: str = ""
+    version: Annotated[
+        str | VersionDocument,
+        Field(
+            description="The base image's version, or where it is written down: `{dockerfile: ARG}` or "
+            "`{terraform: ROOT, variable: NAME}`."
+        ),
+    ] = ""
     build_args: dict[str, str] = {}
     repository: str
     ecs_service: str
     container: str = ""
     port: Annotated[int, Field(ge=1, le=65535)]
-    target_group: str
+    target_group: Annotated[
+        str, Field(description="The target group of its tasks; left out: no load balancer has them.")
+    ] = ""
     prefix: Annotated[str, Field(pattern=r"^(/[^/\s]+)*$")] = ""
     health: HealthDocument
     paths: PathsDocument = PathsDocument()
@@ -121,6 +161,13 @@ class ServiceDocument(Document):
         str | None, Field(description="The tenant of this service; `none` or empty: it keeps no tenants apart.")
     ] = None
     headers: HeadersDocument = {}
+    task_definition: Annotated[
+        Literal["live"] | FromTerraform,
+        Field(
+            description="The source of task definitions. `live`: a copy of the running revision, with the new image by "
+            "digest. `{terraform: ROOT}`: the revision that this Terraform root registers."
+        ),
+    ] = "live"
 
 
 class RootDocument(Document):
@@ -128,7 +175,9 @@ class RootDocument(Document):
 
     root: str
     var_files: list[str] = []
-    backend_config: list[str] = []
+    backend_config: Annotated[
+        list[str], Field(description="Files of backend settings, or settings as `key=value`.")
+    ] = []
     images_variable: str = ""
 
 
@@ -150,6 +199,13 @@ class EnvironmentDocument(Document):
     state: StateLocation = "local"
     task_probe: Literal["auto", "direct", "shadow"] = "auto"
     build_args: dict[str, str] = {}
+    secrets: Annotated[
+        dict[SecretName, str | FromEnvironment],
+        Field(
+            description="Secrets of Secrets Manager that Terraform does not make, by name. The sandbox makes them "
+            "before it applies Terraform; only for `endpoint: sandbox`."
+        ),
+    ] = {}
     terraform: dict[Name, RootDocument] = {}
 
 
@@ -160,6 +216,7 @@ class StackDocument(Document):
 
     schema_: Annotated[Literal[1], Field(alias="schema")]
     name: Name
+    start_state: str = ""
     services: Annotated[dict[Name, ServiceDocument], Field(min_length=1)]
     environments: Annotated[dict[Name, EnvironmentDocument], Field(min_length=1)]
 
@@ -287,9 +344,8 @@ def _plain(value: Any) -> Any:
 def _fault(source: Source, error: ValidationError) -> UsageError:
     faults = error.errors(include_url=False)
     # A mistyped key is also a missing one: the key that is there is what the reader has to look at.
-    first = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
-    # pydantic adds the kinds it tried, such as `list[…]`, and `[key]` for a key itself.
-    path = [part for part in first["loc"] if isinstance(part, int) or "[" not in part]
+    first = next((fault for fault in faults if fault["type"] == "extra_forbidden"), _deepest(faults))
+    path = _path(first["loc"])
     name = ".".join(map(str, path)) or "the file"
     messages = {
         "extra_forbidden": f"'{path[-1] if path else ''}' is not a key that belongs here",
@@ -298,3 +354,16 @@ def _fault(source: Source, error: ValidationError) -> UsageError:
     more = f" ({len(faults) - 1} more)" if len(faults) > 1 else ""
     message = messages.get(first["type"], f"{name}: {first['msg'][:1].lower()}{first['msg'][1:]}")
     return source.fault(path, f"{message}{more}")
+
+
+def _deepest(faults: list[ErrorDetails]) -> ErrorDetails:
+    """Return the first fault or, where several kinds were tried for its value, what is wrong inside of the value."""
+    at = _path(faults[0]["loc"])
+    inside = (each for each in faults if _path(each["loc"])[: len(at)] == at)
+    return max(inside, key=lambda each: (len(each["loc"]), each["type"] == "value_error"))
+
+
+def _path(loc: tuple[int | str, ...]) -> list[int | str]:
+    """pydantic adds the kinds it tried, such as `str` and `list[…]`, and `[key]` for a key itself."""
+    kinds = {"str", *(each.__name__ for each in Document.__subclasses__())}
+    return [part for part in loc if isinstance(part, int) or ("[" not in part and part not in kinds)]

@@ -11,7 +11,7 @@ from lgtm_deploy.config.source import Source, read
 from lgtm_deploy.core.check import Catalog, faults
 from lgtm_deploy.core.errors import UsageError
 from lgtm_deploy.core.graph import Path as FaultPath
-from lgtm_deploy.core.order import uncovered
+from lgtm_deploy.core.order import uncovered, unplanned
 from lgtm_deploy.core.plan import Plan, StepSpec
 from lgtm_deploy.core.reference import references
 from lgtm_deploy.core.stack import Stack
@@ -89,7 +89,7 @@ def load(file: Path, catalog: Catalog, stack: Stack | None = None) -> Plan:
     _check(source, plan, catalog)
     if stack is not None:
         _check_against(source, plan, stack)
-        for fault in uncovered(plan, stack, catalog):
+        for fault in (*uncovered(plan, stack, catalog), *unplanned(plan, stack, catalog)):
             raise source.fault(fault.path, fault.message, fault.resolution)
     return plan
 

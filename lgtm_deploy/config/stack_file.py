@@ -1,20 +1,25 @@
 """From `lgtm-deploy.yaml` to a Stack in one environment."""
 
-from collections.abc import Mapping
+import os
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from lgtm_deploy.config.documents import (
     EnvironmentDocument,
     FromEnvironment,
+    FromTerraform,
     HeadersDocument,
     ServiceDocument,
     StackDocument,
+    VersionDocument,
     checked,
 )
 from lgtm_deploy.config.source import Source, read
 from lgtm_deploy.core.errors import UsageError
 from lgtm_deploy.core.reference import Scope, UnknownYetError, resolve
-from lgtm_deploy.core.stack import Environment, Header, Service, Stack, TerraformRoot
+from lgtm_deploy.core.stack import Environment, Header, Secret, Service, Stack, TerraformRoot
 
 NO_TENANT = "none"
 # Header -> what to do instead.
@@ -47,8 +52,11 @@ def states(file: Path) -> Mapping[str, str]:
     return {name: each.state for name, each in checked(StackDocument, read(file)).environments.items()}
 
 
-def load(file: Path, environment: str | None) -> Stack:
-    """The stack as that environment has it; None: the only environment. Raises UsageError with file:line:column."""
+def load(file: Path, environment: str | None, *, is_started: bool = False) -> Stack:
+    """The stack as that environment has it; None: the only environment. Raises UsageError with file:line:column.
+
+    `is_started`: the files beside it are those of the start state, and its folder is not there.
+    """
     source = read(file)
     document = checked(StackDocument, source)
     name = environment or _only(document.environments, file)
@@ -56,11 +64,19 @@ def load(file: Path, environment: str | None) -> Stack:
         known = ", ".join(document.environments)
         raise UsageError(f"{file} has no environment '{name}'.", resolution=f"It has: {known}.")
     directory = file.resolve().parent
+    place = _environment(source, name, document.environments[name], directory)
     return Stack(
         name=document.name,
         directory=directory,
-        services={key: _service(source, name, key, each, directory) for key, each in document.services.items()},
-        environment=_environment(source, name, document.environments[name], directory),
+        services={
+            key: replace(
+                _service(source, place, key, each, directory),
+                task_definition=_task_definition(source, name, key, each, place.terraform),
+            )
+            for key, each in document.services.items()
+        },
+        environment=place,
+        start_state="" if is_started else _start_state(source, document.start_state, directory),
         other_environments=tuple(each for each in document.environments if each != name),
     )
 
@@ -73,18 +89,24 @@ def _only(environments: Mapping[str, EnvironmentDocument], file: Path) -> str:
     )
 
 
-def _service(source: Source, environment: str, name: str, document: ServiceDocument, directory: Path) -> Service:
+def _service(
+    source: Source, environment: Environment, name: str, document: ServiceDocument, directory: Path
+) -> Service:
     def filled(key: str, text: str) -> str:
-        return _filled(source, environment, ("services", name, key), text)
+        return _filled(source, environment.name, ("services", name, key), text)
 
     _there(source, ("services", name, "context"), document.context, directory, directory)
     _there(source, ("services", name, "dockerfile"), document.dockerfile, directory / document.context, directory)
+    if not (directory / document.context / document.dockerfile).is_file():
+        raise source.fault(
+            ("services", name, "dockerfile"), f"{document.dockerfile} is no file", "Name the Dockerfile."
+        )
     return Service(
         name=name,
         kind=document.kind,
         context=document.context,
         dockerfile=document.dockerfile,
-        version=document.version,
+        version=_version(source, environment, name, document, directory),
         build_args=document.build_args,
         repository=filled("repository", document.repository),
         ecs_service=filled("ecs_service", document.ecs_service),
@@ -104,6 +126,23 @@ def _service(source: Source, environment: str, name: str, document: ServiceDocum
     )
 
 
+def _task_definition(
+    source: Source, environment: str, name: str, document: ServiceDocument, roots: Collection[str]
+) -> str:
+    """Return the Terraform root that releases a service; empty: none does."""
+    path = ("services", name, "task_definition", "terraform")
+    if not isinstance(document.task_definition, FromTerraform):
+        return ""
+    root = document.task_definition.terraform
+    if root not in roots:
+        known = f"It has: {', '.join(roots)}." if roots else "It has none."
+        raise source.fault(path, f"environment '{environment}' has no Terraform root '{root}'", known)
+    if document.pinned_tag:
+        advice = "Leave `pinned_tag` out: the tag is the one that Terraform's files name."
+        raise source.fault(path, "a service that Terraform releases has no pinned tag", advice)
+    return root
+
+
 def _environment(source: Source, name: str, document: EnvironmentDocument, directory: Path) -> Environment:
     roots: dict[str, TerraformRoot] = {}
     for key, each in document.terraform.items():
@@ -111,6 +150,8 @@ def _environment(source: Source, name: str, document: EnvironmentDocument, direc
         _there(source, (*path, "root"), each.root, directory, directory)
         for field, files in (("var_files", each.var_files), ("backend_config", each.backend_config)):
             for position, file in enumerate(files):
+                if field == "backend_config" and "=" in file:
+                    continue
                 _there(source, (*path, field, position), file, directory, directory)
         roots[key] = TerraformRoot(
             name=key,
@@ -134,7 +175,74 @@ def _environment(source: Source, name: str, document: EnvironmentDocument, direc
         state=document.state,
         task_probe=document.task_probe,
         build_args=document.build_args,
+        secrets=_secrets(source, name, document),
         terraform=roots,
+    )
+
+
+def _start_state(source: Source, text: str, directory: Path) -> str:
+    """Return the folder of the start state, relative to the stack file. Raises UsageError for what is no folder."""
+    if not text:
+        return ""
+    path = ("start_state",)
+    _there(source, path, text, directory, directory)
+    folder = Path(os.path.normpath(text))
+    if not (directory / folder).is_dir():
+        raise source.fault(path, f"{text} is no folder", "Name the folder with the files as they run today.")
+    if folder == Path():
+        raise source.fault(path, f"'{text}' is the stack's own folder", "Name a folder inside it.")
+    return str(folder)
+
+
+def _version(source: Source, environment: Environment, name: str, document: ServiceDocument, directory: Path) -> str:
+    """Return the version, wherever it is written down. Raises UsageError with file:line:column."""
+    version = document.version
+    path = ("services", name, "version")
+    if isinstance(version, str):
+        return version
+    if version.dockerfile:
+        file = f"{document.context}/{document.dockerfile}"
+        return _argument(source, (*path, "dockerfile"), directory, file, version.dockerfile)
+    return _variable(source, path, environment, directory, version)
+
+
+def _argument(source: Source, path: tuple[str, ...], directory: Path, file: str, name: str) -> str:
+    """Return the default of an ARG of a Dockerfile (Docker: Dockerfile reference, ARG)."""
+    pattern = rf"^[ \t]*ARG[ \t]+(?:.*[ \t])?{name}=[\"']?(?P<default>[^\s\"']+)"
+    text = (directory / file).read_text(encoding="utf-8", errors="replace")
+    found = re.search(pattern, text, re.MULTILINE | re.IGNORECASE)
+    if found and "$" not in found["default"]:
+        return found["default"]
+    advice = "Give the ARG a default, or write the version here."
+    if found:
+        raise source.fault(path, f"{file} takes {name} from another variable: {found['default']}", advice)
+    raise source.fault(path, f"{file} has no `ARG {name}=…`", advice)
+
+
+def _variable(
+    source: Source, path: tuple[str, ...], environment: Environment, directory: Path, version: VersionDocument
+) -> str:
+    """Return the value of a Terraform variable, as the root's files set it."""
+    from lgtm_deploy.core.terraform_files import NotHclError  # noqa: PLC0415 - few stack files need it
+    from lgtm_deploy.steps.terraform_files import root_files  # noqa: PLC0415
+
+    root = environment.terraform.get(version.terraform or "")
+    if root is None:
+        known = ", ".join(environment.terraform) or "none"
+        message = f"environment '{environment.name}' has no Terraform root '{version.terraform}'"
+        raise source.fault((*path, "terraform"), message, f"It has: {known}.")
+    found = root_files(directory, root)
+    try:
+        value = found.variable(version.variable)
+    except NotHclError as error:
+        file, fault = next(iter(found.unreadable()), ("", error))
+        raise source.fault((*path, "terraform"), f"{file}:{fault.line}:{fault.column} cannot be parsed") from error
+    if isinstance(value, str) and value:
+        return value
+    raise source.fault(
+        (*path, "variable"),
+        f"no file of Terraform root '{version.terraform}' sets {version.variable} to a text",
+        "Set it in one of `var_files`, give the variable a default, or write the version here.",
     )
 
 
@@ -164,6 +272,18 @@ def _headers(source: Source, path: tuple[str, ...], document: HeadersDocument) -
             raise source.fault(where, f"a value of {name} is secret and does not belong in this file", advice)
         found.append(Header(name=name, value=value))
     return tuple(found)
+
+
+def _secrets(source: Source, name: str, document: EnvironmentDocument) -> tuple[Secret, ...]:
+    """Return the secrets that a sandbox makes. Raises UsageError where the environment is none."""
+    if document.secrets and document.endpoint != "sandbox":
+        path = ("environments", name, "secrets")
+        advice = "Leave `secrets` out: lgtm-deploy makes no secrets in AWS."
+        raise source.fault(path, f"environment '{name}' is no sandbox (`endpoint: sandbox`)", advice)
+    return tuple(
+        Secret(name=key, variable=value.env) if isinstance(value, FromEnvironment) else Secret(name=key, value=value)
+        for key, value in document.secrets.items()
+    )
 
 
 def _bundle(source: Source, path: tuple[str, ...], text: str, directory: Path) -> str:

@@ -56,6 +56,13 @@ class Allowance:
         return any(tuple(path[: len(each)]) == each for each in (tuple(text.split(".")) for text in self.attributes))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Late(Allowance):
+    """An allowance some of whose attributes, `late`, may be known only after the apply. No plan file can give it."""
+
+    late: tuple[str, ...] = ()
+
+
 def breaches(document: Mapping[str, Any], allowances: Sequence[Allowance]) -> tuple[str, ...]:
     """What in the document of `terraform show -json PLAN` is not allowed, a line each for a person; none: all is well.
 
@@ -150,7 +157,7 @@ def _of_update(found: Resource, allowed: Sequence[Allowance], set_here: frozense
         yield f"{found.address}: {'.'.join(map(str, path))} forces a replacement"
     for each in found.differences:
         if any(allowance.holds(each.path) for allowance in allowed):
-            if each.unknown:
+            if each.unknown and not any(isinstance(one, Late) and each.name in one.late for one in allowed):
                 yield f"{found.address}: {each}, and it must be known beforehand"
         elif not (allowed and _is_noise(each, set_here)):
             yield f"{found.address}: {each} is not allowed"

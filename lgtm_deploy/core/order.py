@@ -15,6 +15,12 @@ from lgtm_deploy.core.tracing import Trace
 
 # In these sequences the health check moves before the new tasks are there, and the old ones pass it all the same.
 _EARLY = frozenset({"flip-first", "expand-contract"})
+# What these steps need to know of a service that Terraform releases.
+_TAKES: Mapping[Part | None, tuple[str, ...]] = {
+    Part.PROBE: ("releases", "plans"),
+    Part.PUSH: ("releases",),
+    Part.DEPLOY: ("releases",),
+}
 _IN_PLACE = ("update",)
 _WILD = "*?["
 
@@ -49,6 +55,43 @@ def uncovered(plan: Plan, stack: Stack, catalog: Mapping[str, type[Step]]) -> li
         for position, name in enumerate(plan.coupled)
         if name in stack.services and stack.services[name].health.variable
     ]
+
+
+def unplanned(plan: Plan, stack: Stack, catalog: Mapping[str, type[Step]]) -> list[Fault]:
+    """Return the steps that release a service of Terraform's without the plan of its root."""
+    named = [name for name in (*plan.services, *plan.coupled) if name in stack.services]
+    theirs = [name for name in named if stack.services[name].task_definition]
+    if not theirs:
+        return []
+    return [
+        Fault(
+            path=("steps", spec.id, "with"),
+            message=f"Step '{spec.id}' takes no `{name}`, and Terraform releases {', '.join(theirs)}.",
+            resolution=f"Give it the `{name}` of a plan-task-definitions step, as plans/prefix-change.yaml does.",
+        )
+        for spec in plan.steps.values()
+        for name in _TAKES.get(catalog[spec.uses].part, ())
+        if name not in spec.with_
+    ]
+
+
+def turns(plan: Plan, graph: Graph, stack: Stack, catalog: Mapping[str, type[Step]]) -> Mapping[str, str]:
+    """Return the deployment that each deployment waits for beside its needs, by their ids.
+
+    Services of one Terraform root are released one at a time, in the order of the graph. A node comes after what it
+    needs there, so that nobody waits in a circle.
+    """
+    trace = Trace(plan, graph, catalog)
+    found: dict[str, str] = {}
+    last: dict[str, str] = {}
+    for node in trace.all_of(Part.DEPLOY):
+        service = stack.services.get(trace.service(node) or "")
+        root = service.task_definition if service else ""
+        if root in last:
+            found[node.id] = last[root]
+        if root:
+            last[root] = node.id
+    return found
 
 
 @dataclass(frozen=True)

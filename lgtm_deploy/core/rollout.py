@@ -25,6 +25,9 @@ class Rollout:
     Where something is amiss there is more: `newest` is the ARN of the service's newest deployment (empty: not asked),
     `events` are what ECS has told since this one began, newest first, and `checked` is the path that the load balancer
     asks (empty: not asked).
+
+    `desired` is the service's desired count at this look, which autoscaling may change at any time; None: as the
+    deployment says. `essential_checks` are the essential containers that have a container health check.
     """
 
     service: str
@@ -35,6 +38,13 @@ class Rollout:
     newest: str = ""
     events: tuple[ServiceEvent, ...] = ()
     checked: str = ""
+    desired: int | None = None
+    essential_checks: tuple[str, ...] = ()
+
+    @property
+    def wanted(self) -> int:
+        """Return how many tasks are to run."""
+        return self.deployment.desired if self.desired is None else self.desired
 
     @property
     def running(self) -> tuple[TaskState, ...]:
@@ -83,15 +93,31 @@ def last_end(seen: Rollout) -> str:
 
 
 def all_running(seen: Rollout) -> bool:
-    """Whether as many new tasks run as the deployment is to have; a deployment that has not begun has none to show."""
-    wanted = seen.deployment.desired
-    return len(seen.running) >= wanted if wanted else seen.deployment.status == "SUCCESSFUL"
+    """Return whether as many new tasks run as the service is to have. None at all is never enough: nothing shows then
+    whether the new image works."""
+    return 0 < seen.wanted <= len(seen.running)
+
+
+def not_healthy(seen: Rollout) -> str:
+    """Return what health checks of essential containers have against a new task; empty: nothing, or there are none.
+
+    The health of the whole task stays unknown where an essential container has no health check (AWS: ECS developer
+    guide, task health). So each container is judged by its own.
+    """
+    for task in seen.running:
+        for name in seen.essential_checks:
+            if (health := task.health_of(name)) != "healthy":
+                where = task.address or task.arn.rpartition("/")[2]
+                return f"task {where}, container {name}: container health check {health}"
+    return ""
 
 
 def waiting(seen: Rollout) -> str:
     """What the rollout is waiting for, in a few words: how often tasks failed and why, and what keeps ECS from starting
     more of them."""
-    found = f"{len(seen.running)}/{seen.deployment.desired} new tasks running"
+    if seen.wanted == 0:
+        return "the service's desired count is 0: scale it up, no task can show that the new image works"
+    found = f"{len(seen.running)}/{seen.wanted} new tasks running"
     failed = seen.deployment.failed_tasks
     if failed:
         found += f", {failed} of {seen.deployment.failure_threshold} failures until ECS rolls back"

@@ -18,12 +18,20 @@ class Routes:
     moves: tuple[str, ...] = ()
     keeps: tuple[str, ...] = ()
     drops: tuple[str, ...] = ()
+    # The health check's path once the change is out.
+    health: str = ""
 
     @classmethod
     def of(cls, service: Service) -> "Routes":
         """As the stack file declares them."""
         paths = service.paths
-        return cls(prefix=service.prefix.rstrip("/"), moves=paths.moves, keeps=paths.keeps, drops=paths.drops)
+        return cls(
+            prefix=service.prefix.rstrip("/"),
+            moves=paths.moves,
+            keeps=paths.keeps,
+            drops=paths.drops,
+            health=service.health.path,
+        )
 
     @property
     def changed(self) -> bool:
@@ -60,7 +68,8 @@ class Routes:
             return "moves"
         if any(route.startswith(f"{bare}/") for route in self.moves):
             return "base"
-        return "unknown"
+        # Under the prefix it follows: see above.
+        return "stays" if bare and bare == self.health else "unknown"
 
 
 def _below(path: str, routes: Sequence[str]) -> bool:

@@ -34,13 +34,17 @@ def shadow_name(stack: Stack, service: str) -> str:
 
 
 def shadow_listener(rules: Iterable[ListenerRule]) -> str:
-    """The ARN of the listener that gets the rule: any one of HTTP or HTTPS will do, so the first by port; empty when
-    there is none.
+    """The ARN of the listener that gets the rule; empty when there is none.
+
+    It is the first by port, of HTTP or HTTPS, that forwards to any target group; else the first. A listener that only
+    redirects gets no rule where another one forwards.
 
     Every listener has a default rule (AWS: ELB user guide, listener rules).
     """
-    usable = sorted((rule.port, rule.listener) for rule in rules if rule.protocol in _HTTP)
-    return usable[0][1] if usable else ""
+    listed = [rule for rule in rules if rule.protocol in _HTTP]
+    forwarding = {rule.listener for rule in listed if rule.target_groups}
+    usable = sorted((rule.listener not in forwarding, rule.port, rule.listener) for rule in listed)
+    return usable[0][2] if usable else ""
 
 
 def shadow_check(own: HealthCheck, path: str) -> HealthCheck:

@@ -63,6 +63,15 @@ class Header:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Secret:
+    """A secret of Secrets Manager: its `value`, or the environment `variable` that holds it."""
+
+    name: str
+    value: str = ""
+    variable: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Rehearsal:
     """How the service's image is tried out before it is pushed.
 
@@ -81,12 +90,14 @@ class Service:
     """One service of the stack.
 
     `version` is the base image's version (build argument VERSION) and never an ECR tag.
+    `target_group` is empty where no load balancer has the service's tasks.
     `pinned_tag` is set where the task definition names a mutable tag that is to be redeployed as it is.
     `probes` are asked through the load balancer, `expects` of the image itself while it is tried out.
     `hosts` are the names that other services reach it by; its own name always counts.
     `kind` is the program that `verify` asks: grafana, mimir, loki, tempo, pyroscope or other; empty: as its name says.
     `tenant` is the tenant that it is asked as; None: that of the environment; empty: it keeps no tenants apart.
     `headers` are sent with requests to it through the load balancer, besides those of the environment.
+    `task_definition` is the Terraform root that its task definitions come from; empty: the running one is copied.
     """
 
     name: str = ""
@@ -110,17 +121,34 @@ class Service:
     pinned_tag: str = ""
     tenant: str | None = None
     headers: tuple[Header, ...] = ()
+    task_definition: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TerraformRoot:
-    """One Terraform root module of an environment; all paths are relative to the stack file."""
+    """One Terraform root module of an environment; all paths are relative to the stack file.
+
+    An entry of `backend_config` is a file, or a setting as `key=value`.
+    """
 
     name: str = ""
     root: str
     var_files: tuple[str, ...] = ()
     backend_config: tuple[str, ...] = ()
     images_variable: str = ""
+
+    @property
+    def backend_files(self) -> tuple[str, ...]:
+        """Return the entries of `backend_config` that are files."""
+        return tuple(each for each in self.backend_config if "=" not in each)
+
+    def given_files(self, directory: Path) -> list[Path]:
+        """Return the files that Terraform is given beside the root; `directory` is the stack file's folder."""
+        return [directory / each for each in (*self.var_files, *self.backend_files)]
+
+    def backend_words(self, directory: Path) -> tuple[str, ...]:
+        """Return the entries of `backend_config` as Terraform takes them; `directory` is the stack file's folder."""
+        return tuple(each if "=" in each else str((directory / each).resolve()) for each in self.backend_config)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +163,7 @@ class Environment:
     empty: nowhere from here.
     `headers` are sent with requests to `url`, such as the login of a gateway.
     `ca_bundle` is a file of certificates, relative to the stack file, that are trusted besides the system's own.
+    `secrets` are made in a sandbox before Terraform is applied, as Terraform does not make them.
     `state` is where runs are remembered and the lock is: `local`, or `s3://bucket/prefix` for everybody.
     """
 
@@ -152,19 +181,24 @@ class Environment:
     state: str = "local"
     task_probe: Literal["auto", "direct", "shadow"] = "auto"
     build_args: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[Secret, ...] = ()
     terraform: Mapping[str, TerraformRoot] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stack:
-    """The stack as one environment has it. `directory` is the stack file's own folder, `other_environments` are the
-    names of those that it has beside."""
+    """The stack as one environment has it.
+
+    `directory` is the stack file's own folder, `other_environments` are the names of those that it has beside.
+    `start_state` is a folder in it: its files replace those at the same relative paths when a sandbox starts.
+    """
 
     name: str
     directory: Path
     services: Mapping[str, Service]
     environment: Environment
     other_environments: tuple[str, ...] = ()
+    start_state: str = ""
 
     def service(self, name: str) -> Service:
         """The service of that name. Raises UsageError when the stack has none."""

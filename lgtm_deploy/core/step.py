@@ -100,6 +100,11 @@ class Action(ABC, Generic[InputsT, SeenT, OutputsT]):
         when somebody has thought about their outputs for a while and before anything is done with them."""
         return ""
 
+    def irreversible(self, inputs: InputsT, outputs: OutputsT) -> str:  # noqa: ARG002
+        """Return why what is prepared here could not be rolled back once it is applied; empty when it could. Asked of
+        steps that touch this machine only, before anything is changed."""
+        return ""
+
     def missing(self, outputs: OutputsT) -> str:  # noqa: ARG002
         """What of its outputs is not on this machine; empty when all of it is. Asked of steps that touch this machine
         only, when a run goes on: it may have begun on another one."""

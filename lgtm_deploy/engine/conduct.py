@@ -13,7 +13,7 @@ from lgtm_deploy.core.verdict import Conclusion, Ending, cause, conclude, ending
 from lgtm_deploy.engine.closing import HookRunner, finish, lock_taken, run_hooks, skip_rest
 from lgtm_deploy.engine.executor import Job, execute
 from lgtm_deploy.engine.foresight import beforehand, preview
-from lgtm_deploy.engine.freshness import absent, fetch, outdated, reopen, unlike
+from lgtm_deploy.engine.freshness import absent, fetch, irreversible, outdated, reopen, unlike
 from lgtm_deploy.engine.rollback import go_on_back, roll_back, tidy
 
 _ENDED_EARLY: Mapping[Verdict, type[DeployError]] = {"interrupted": InterruptedRunError, "timed-out": DeadlineError}
@@ -157,6 +157,7 @@ def _asked(job: Job, decisions: Decisions) -> Conclusion | None:
     told = ""
     for _ in range(_QUESTIONS):
         conclusion, seen = _prepared(job)
+        conclusion = conclusion or _no_way_back(job, decisions, seen)
         why = conclusion or unlike(job) or _thought_over(job, decisions, seen)
         if isinstance(why, Conclusion):
             return why
@@ -170,6 +171,15 @@ def _asked(job: Job, decisions: Decisions) -> Conclusion | None:
             return Conclusion(verdict="refused", reason=f"{told}: go on with the files as they were, or undo the run")
         reopen(job, why)
     return Conclusion(verdict="refused", reason=f"{told}, {_QUESTIONS} times while it was being approved: try later")
+
+
+def _no_way_back(job: Job, decisions: Decisions, seen: Preview) -> Conclusion | None:
+    """A refusal when a failed run would be rolled back and could not be."""
+    rolls_back = decisions.roll_back and job.run.roll_back and job.plan.on_failure == "rollback"
+    if not rolls_back or not seen.changes:
+        return None
+    why = irreversible(job)
+    return Conclusion(verdict="refused", reason="; ".join(dict.fromkeys(why.values()))) if why else None
 
 
 def _not_that(why: Mapping[str, str]) -> Conclusion:

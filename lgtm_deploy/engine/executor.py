@@ -30,7 +30,7 @@ class Job:
 
     `guard` raises LockLostError when the environment is not the run's any more; `takeover` is set when it was taken
     from a holder that showed no sign of life. `closing` gives what else is to be written down before the
-    verdict.
+    verdict. `turns` names the step that a step waits for beside its needs (core/order.py).
     """
 
     plan: Plan
@@ -48,6 +48,7 @@ class Job:
     guard: Callable[[], None] = lambda: None
     takeover: LockTakenOver | None = None
     closing: Callable[[], Sequence[Event]] = tuple
+    turns: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def run(self) -> Run:
@@ -112,7 +113,7 @@ def execute(job: Job, within: Callable[[Node], bool] = lambda _: True, *, go_on:
     Of a run that goes on, gates that somebody still depends on are looked through again.
 
     After a failure, or when asked to stop, nothing new starts, and what only waits or works on this machine ends. With
-    `go_on` a failure keeps only what needs the failed step from starting, unless somebody else is at work there.
+    `go_on` a failure keeps only what waits for the failed step from starting, unless somebody else is at work there.
     """
     halt = job.stop.child()
     if again := doubtful(job.graph, job.run, job.steps):
@@ -138,7 +139,7 @@ def execute(job: Job, within: Callable[[Node], bool] = lambda _: True, *, go_on:
             job.stop.insist("the time allowed for the run is over", late=True)
 
     order = {
-        node.id: node.needs
+        node.id: (*node.needs, *((job.turns[node.id],) if node.id in job.turns else ()))
         for node in job.graph.nodes.values()
         if job.run.steps[node.id].status not in DONE and within(node)
     }

@@ -1,6 +1,6 @@
 """Does what was prepared still hold, after somebody has thought about it or on another machine?"""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeGuard
 
@@ -18,12 +18,21 @@ def outdated(job: Job) -> Mapping[str, str]:
 
     Raises DeployError when a step cannot look.
     """
+    return _asked(job, lambda step, inputs, outputs: step.still_holds(inputs, outputs))
+
+
+def irreversible(job: Job) -> Mapping[str, str]:
+    """Return the prepared steps whose changes could not be rolled back, and why. None once anything was changed."""
+    return _asked(job, lambda step, inputs, outputs: step.irreversible(inputs, outputs))
+
+
+def _asked(job: Job, ask: Callable[[Action[Any, Any, Any], Any, Any], str]) -> Mapping[str, str]:
     if any(known.acted for known in job.run.steps.values()):
         return {}
     found: dict[str, str] = {}
     for node in job.graph.nodes.values():
         step, known = job.steps[node.id], job.run.steps[node.id]
-        if not isinstance(step, Action) or step.effect is not Effect.LOCAL or known.status not in DONE:
+        if not _is_local(step) or known.status not in DONE:
             continue
         try:
             # Outputs that were taken over from elsewhere came without inputs.
@@ -31,7 +40,7 @@ def outdated(job: Job) -> Mapping[str, str]:
         except UnknownYetError:
             continue
         outputs = typed(step.gives, known.outputs)
-        why = repeatedly(partial(step.still_holds, inputs, outputs), node.spec.retry, job.stop)
+        why = repeatedly(partial(ask, step, inputs, outputs), node.spec.retry, job.stop)
         if why:
             found[node.id] = why
     return found

@@ -5,7 +5,7 @@ from pathlib import Path
 from lgtm_deploy.core.ports import Ports
 from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.fakes.clock import FakeClock
-from lgtm_deploy.fakes.cloud import FakeCloud, FakeRepository, FakeRoot
+from lgtm_deploy.fakes.cloud import FakeCloud, FakeDefined, FakeDefinition, FakeRepository, FakeRoot
 from lgtm_deploy.fakes.image import Contract, Source
 from lgtm_deploy.fakes.image_probe import FakeImageProbe
 from lgtm_deploy.fakes.images import FakeBuilder, FakeRegistry
@@ -18,7 +18,7 @@ from lgtm_deploy.fakes.rollout import FakeDeployment, FakeRevision, FakeService,
 from lgtm_deploy.fakes.script import Call, Fault, Script
 from lgtm_deploy.fakes.services import FakeBalancer, FakeHost, FakeRollouts
 from lgtm_deploy.fakes.shadow import FakeShadowTargets
-from lgtm_deploy.fakes.source import FakeApplied, FakeSource
+from lgtm_deploy.fakes.source import FakeApplied, FakeAppliedFiles, FakeSource
 from lgtm_deploy.fakes.targets import FakeTarget, FakeTargetGroup
 from lgtm_deploy.fakes.web import FakeWeb
 
@@ -26,11 +26,14 @@ __all__ = [
     "Call",
     "Contract",
     "FakeApplied",
+    "FakeAppliedFiles",
     "FakeBalancer",
     "FakeBuilder",
     "FakeCaller",
     "FakeClock",
     "FakeCloud",
+    "FakeDefined",
+    "FakeDefinition",
     "FakeDeployment",
     "FakeHost",
     "FakeImageProbe",
@@ -77,6 +80,7 @@ def fake_ports(stack: Stack, cloud: FakeCloud, workspace: Path) -> Ports:  # noq
         web=FakeWeb(cloud),
         source=FakeSource(cloud),
         applied=FakeApplied(cloud),
+        kept=FakeAppliedFiles(cloud),
         caller=FakeCaller(cloud),
         clock=cloud.clock,
         workspace=workspace,

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 
 from lgtm_deploy.core.errors import NotFoundError
 from lgtm_deploy.core.permit import Permit
-from lgtm_deploy.core.ports import HealthCheck, ListenerRule, Revision
+from lgtm_deploy.core.ports import HealthCheck, KeptFiles, ListenerRule, Revision
 from lgtm_deploy.fakes.clock import FakeClock
 from lgtm_deploy.fakes.image import Contract, Source
 from lgtm_deploy.fakes.rollout import FakeDeployment, FakeRevision, FakeService, FakeTask
@@ -21,6 +21,7 @@ ValueT = TypeVar("ValueT")
 REGION = "eu-west-1"
 # How finely the world moves, in seconds.
 TICK = 0.5
+PORTS = {"HTTP": 80, "HTTPS": 443}
 SETTLED_WITHIN = 300.0
 
 # Calls that change something outside: the permit is asked before each.
@@ -31,6 +32,7 @@ CHANGES = frozenset(
         "host.update",
         "infrastructure.apply",
         "registry.push",
+        "registry.tag",
         "shadow.ask",  # the first question registers the task
         "shadow.create",
         "shadow.remove",
@@ -48,8 +50,33 @@ class FakeRepository:
 
 
 @dataclass(kw_only=True)
+class FakeDefinition:
+    """The task definition of an ECS service as a Terraform root has it: its `containers` (AWS: ContainerDefinition).
+
+    `ignored`: the service ignores changes of its task definition. `kept`: what is replaced stays registered
+    (`skip_destroy`). `grace` is the service's grace period, `desired` its desired count (None: ignored), `waits` is
+    `wait_for_steady_state`.
+    """
+
+    containers: list[dict[str, Any]]
+    ignored: bool = False
+    kept: bool = False
+    grace: int = 0
+    desired: int | None = None
+    waits: bool = False
+
+
+@dataclass(kw_only=True)
+class FakeDefined:
+    """The task definition of an ECS service as Terraform's state has it."""
+
+    arn: str
+    containers: list[dict[str, Any]]
+
+
+@dataclass(kw_only=True)
 class FakeRoot:
-    """A Terraform root that sets health check paths.
+    """A Terraform root that sets health check paths, and task definitions.
 
     `paths` maps target groups to the path that is committed, `committed` to the rest of the committed health check;
     `variables` maps variables to the target group whose path they set instead, `others` to the target group and the
@@ -62,7 +89,12 @@ class FakeRoot:
     variables: dict[str, str] = field(default_factory=dict)
     others: dict[str, tuple[str, Literal["matcher", "unhealthy_threshold"]]] = field(default_factory=dict)
     also: list[Mapping[str, Any]] = field(default_factory=list)
+    definitions: dict[str, FakeDefinition] = field(default_factory=dict)
+    """The task definitions, by the name of their ECS service."""
     error: str = ""
+    breaks_off: Literal["", "deregistered", "registered"] = ""
+    """How far the next apply of a task definition gets: Terraform is killed once the old revision is deregistered, and
+    the state is not written, or once the new one is registered."""
     serial: int = 1
 
 
@@ -92,6 +124,8 @@ class FakeCloud:
         self.balancers: dict[str, str] = {}
         self.rules: dict[str, str] = {}
         """Path prefix -> service that the load balancer sends it to."""
+        self.protocol: Literal["HTTP", "HTTPS"] = "HTTP"
+        """What the listener speaks."""
         self.listener_rules: list[ListenerRule] = []
         """Rules beside those."""
         self.web: dict[str, Any] = {}
@@ -102,6 +136,13 @@ class FakeCloud:
         self.revision = Revision(commit="feed" * 10)
         self.earlier: dict[str, dict[Path, FakeRoot]] = {}
         """The Terraform roots of earlier commits."""
+        self.shallow = False
+        self.history: list[str] = []
+        """The commits that changed a root, the newest first."""
+        self.defined: dict[str, FakeDefined] = {}
+        """What Terraform's states have of task definitions, by ECS service."""
+        self.kept: dict[str, list[tuple[KeptFiles, dict[Path, FakeRoot]]]] = {}
+        """The files that each root, by its name, was applied from, the newest first."""
         self.applied: dict[str, Revision] = {}
         """What each root, by its name, was applied from last."""
         self.denied: set[str] = set()

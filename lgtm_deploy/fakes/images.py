@@ -150,14 +150,28 @@ class FakeRegistry:
             tag=tag,
         )
 
+    def tag(self, repository: str, digest: str, tag: str) -> None:
+        """Gives an image of the registry one more tag."""
+
+        def act() -> None:
+            self._cloud.address_of(repository)
+            if digest not in self._cloud.pushed:
+                raise NotFoundError(f"ECR repository {repository} has no image {digest}.")
+            self._hold(repository, tag, digest)
+
+        self._cloud.perform("registry.tag", act, repository=repository, digest=digest, tag=tag)
+
     def _push(self, image_id: str, repository: str, tag: str) -> str:
         self._cloud.address_of(repository)
         if image_id not in self._cloud.images:
             raise NotFoundError(f"Image {image_id} is not in the engine.")
         digest = digest_for(f"manifest {image_id}")
+        self._hold(repository, tag, digest)
+        self._cloud.pushed[digest] = self._cloud.images[image_id]
+        return digest
+
+    def _hold(self, repository: str, tag: str, digest: str) -> None:
         kept = self._cloud.repositories[repository]
         if kept.immutable and kept.tags.get(tag, digest) != digest:
             raise AlreadyExistsError(f"Tag {tag} of ECR repository {repository} already holds another image.")
         kept.tags[tag] = digest
-        self._cloud.pushed[digest] = self._cloud.images[image_id]
-        return digest

@@ -66,12 +66,11 @@ def _lay_service(cloud: FakeCloud, directory: Path, service: Service) -> None:
     cloud.repositories[service.repository] = FakeRepository(immutable=not service.pinned_tag)
     cloud.put_image(service.repository, OLD_TAG, Contract(answers=_before(service)))
     cloud.sources[(directory / service.context).resolve()] = Source(contract=new)
-    cloud.rules[service.prefix or "/"] = service.ecs_service
-    group = FakeTargetGroup(
-        name=service.target_group,
-        account=cloud.account,
-        health_check=replace_path(FIVE_SECONDS, old_path(service)),
-    )
+    groups: list[FakeTargetGroup] = []
+    if service.target_group:
+        cloud.rules[service.prefix or "/"] = service.ecs_service
+        check = replace_path(FIVE_SECONDS, old_path(service))
+        groups = [FakeTargetGroup(name=service.target_group, account=cloud.account, health_check=check)]
     tag = service.pinned_tag or OLD_TAG
     if service.pinned_tag:
         cloud.put_image(service.repository, tag, Contract(answers=_before(service)))
@@ -81,7 +80,7 @@ def _lay_service(cloud: FakeCloud, directory: Path, service: Service) -> None:
             container=service.container,
             port=service.port,
             clock=cloud.clock,
-            groups=[group],
+            groups=groups,
         ),
         f"{cloud.address_of(service.repository)}:{tag}",
     )

@@ -1,6 +1,7 @@
 """How a service on ECS rolls out: tasks, deployments, grace period, circuit breaker."""
 
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from math import ceil
 
 from lgtm_deploy.core.ports import (
@@ -9,6 +10,7 @@ from lgtm_deploy.core.ports import (
     DeploymentState,
     DeploymentStatus,
     ServiceEvent,
+    TaskHealth,
     TaskState,
     TaskStatus,
 )
@@ -23,10 +25,12 @@ BREAKER_LEAST, BREAKER_MOST = 3, 200
 
 @dataclass(kw_only=True)
 class FakeRevision:
-    """A revision of a task definition; `images` maps containers to image references."""
+    """A revision of a task definition; `images` maps containers to image references. A deregistered one is not
+    `active`."""
 
     arn: str
     images: dict[str, str]
+    active: bool = True
 
 
 @dataclass(kw_only=True)
@@ -114,6 +118,12 @@ class FakeService:
     platform: str = "linux/amd64"
     spec: ContainerSpec = field(default_factory=ContainerSpec)
     """How its task definition starts its container."""
+    environment: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Container -> environment variables of its task definition."""
+    check: str = ""
+    """Path that its container health check asks; empty: it has none."""
+    registries: dict[str, str] = field(default_factory=dict)
+    """Cloud Map service's ARN -> name."""
     network: int = 0
     """The third number of its tasks' addresses."""
     revisions: list[FakeRevision] = field(default_factory=list)
@@ -130,12 +140,24 @@ class FakeService:
 
     @property
     def healthy(self) -> list[FakeTask]:
-        """Running tasks that are healthy in every target group (AWS: minimum healthy percent counts only these)."""
+        """Running tasks that are healthy in every target group and by their container health check.
+
+        AWS: minimum healthy percent counts only these.
+        """
         return [
             task
             for task in self.tasks
-            if task.status == "running" and all(group.status_of(task.address) == "healthy" for group in self.groups)
+            if task.status == "running"
+            and all(group.status_of(task.address) == "healthy" for group in self.groups)
+            and (not self.check or self.health_of(task) == "healthy")
         ]
+
+    def health_of(self, task: FakeTask) -> TaskHealth:
+        """What its container health check says."""
+        if not self.check or task.status != "running":
+            return "unknown"
+        got = task.ask(self.check, self.clock.monotonic())
+        return "healthy" if got and got[0] == HTTPStatus.OK else "unhealthy"
 
     @property
     def threshold(self) -> int:
@@ -281,6 +303,7 @@ class FakeService:
             digest=task.deployment.digests.get(self.container, ""),
             exit_code=task.exit_code,
             reason=task.container_reason,
+            health=self.health_of(task),
         )
         return TaskState(
             arn=task.arn,
@@ -293,4 +316,5 @@ class FakeService:
             stop_code=task.stop_code,
             stopped_reason=task.reason,
             containers=(container,),
+            health=self.health_of(task),
         )

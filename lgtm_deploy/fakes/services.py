@@ -14,7 +14,7 @@ from lgtm_deploy.core.ports import (
     TargetGroup,
     TaskState,
 )
-from lgtm_deploy.fakes.cloud import REGION, FakeCloud
+from lgtm_deploy.fakes.cloud import PORTS, REGION, FakeCloud
 from lgtm_deploy.fakes.rollout import FakeRevision, FakeService
 
 
@@ -38,6 +38,27 @@ class FakeHost:
             return found.spec
 
         return self._cloud.perform("host.container", look, service=service, container=container)
+
+    def registered_names(self, registries: Sequence[str]) -> Sequence[str]:
+        """The names of Cloud Map services."""
+
+        def look() -> Sequence[str]:
+            known = {arn: name for service in self._cloud.services.values() for arn, name in service.registries.items()}
+            return [known[arn] for arn in registries if arn in known]
+
+        return self._cloud.perform("host.registered_names", look, registries=tuple(registries))
+
+    def is_registered(self, task_definition: str) -> bool:
+        """Whether that revision can be deployed. Raises NotFoundError."""
+
+        def look() -> bool:
+            for service in self._cloud.services.values():
+                for revision in service.revisions:
+                    if revision.arn == task_definition:
+                        return revision.active
+            raise NotFoundError(f"There is no task definition {task_definition}.")
+
+        return self._cloud.perform("host.is_registered", look, task_definition=task_definition)
 
     def revise(self, service: str, images: Mapping[str, str]) -> str:
         """A new revision with these images; returns its ARN. Raises PermanentError for an unknown container."""
@@ -85,6 +106,9 @@ class FakeHost:
     def _revision(self, service: FakeService, arn: str) -> FakeRevision:
         for revision in service.revisions:
             if revision.arn == arn:
+                if not revision.active and revision is not _current(service):
+                    # AWS: UpdateService, ClientException.
+                    raise PermanentError("TaskDefinition is inactive.")
                 return revision
         raise PermanentError(f"There is no task definition {arn}.")
 
@@ -105,6 +129,12 @@ class FakeHost:
             registered_ports={group.arn: service.port for group in service.groups},
             platform=service.platform,
             deployment="" if service.deployments[-1].forgotten else service.deployments[-1].arn,
+            environment=service.environment,
+            health_checks={service.container: f"ask http://localhost:{service.port}{service.check}"}
+            if service.check
+            else {},
+            essential_checks=(service.container,) if service.check else (),
+            registries=tuple(service.registries),
             events=tuple(service.events),
         )
 
@@ -220,8 +250,8 @@ def listener_rules(cloud: FakeCloud) -> list[ListenerRule]:
         groups = cloud.services[name].groups if name in cloud.services else []
         rule = ListenerRule(
             listener=f"arn:aws:elasticloadbalancing:{REGION}:{cloud.account}:listener/app/fake/0123456789abcdef/1",
-            port=80,
-            protocol="HTTP",
+            port=PORTS[cloud.protocol],
+            protocol=cloud.protocol,
             priority=None if is_default else 10 * number,
             paths=() if is_default else (f"{path.rstrip('/')}/*",),
             target_groups=tuple(group.arn for group in groups),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from lgtm_deploy.core.errors import AlreadyExistsError, NotFoundError, TransientError
 from lgtm_deploy.core.ports import Answer, ListenerRule, Shadow, ShadowRequest
 from lgtm_deploy.core.shadow import answer_of, doubt_of, shadow_check
-from lgtm_deploy.fakes.cloud import REGION, FakeCloud
+from lgtm_deploy.fakes.cloud import PORTS, REGION, FakeCloud
 from lgtm_deploy.fakes.targets import FakeTargetGroup
 
 _LAST_PRIORITY = 50_000
@@ -86,8 +86,8 @@ class FakeShadowTargets:
         taken = {rule.priority for rule in self._cloud.listener_rules}
         return ListenerRule(
             listener=f"arn:aws:elasticloadbalancing:{REGION}:{self._cloud.account}:listener/app/fake/0123456789abcdef/1",
-            port=80,
-            protocol="HTTP",
+            port=PORTS[self._cloud.protocol],
+            protocol=self._cloud.protocol,
             priority=next(each for each in range(_LAST_PRIORITY, 0, -1) if each not in taken),
             paths=(f"/lgtm-deploy-shadow-{len(taken)}/*",),
             target_groups=(arn,),

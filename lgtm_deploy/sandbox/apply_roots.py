@@ -1,4 +1,4 @@
-"""How are the stack's Terraform roots applied for the first time?
+"""The stack's Terraform roots, applied for the first time.
 
 Not by saved plans, as releases are: nothing runs yet that a plan could harm, and one `apply` loads the provider once
 instead of three times.
@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from lgtm_deploy.adapters import child
+from lgtm_deploy.adapters.applied_files import AppliedFilesFolder
+from lgtm_deploy.adapters.terraform_init import local_modules
 from lgtm_deploy.adapters.terraform_output import failure_of
 from lgtm_deploy.core.errors import MissingToolError
 from lgtm_deploy.core.ports import Progress
@@ -45,7 +47,7 @@ class RootApplier:
     def init(self, root: TerraformRoot, progress: Progress) -> None:
         """Prepares a root. Raises PermanentError with Terraform's first error."""
         progress(f"terraform init {root.name}")
-        self._run(root, ["init", *(f"-backend-config={self.folder / file}" for file in root.backend_config)], progress)
+        self._run(root, ["init", *(f"-backend-config={word}" for word in root.backend_words(self.folder))], progress)
 
     def apply(self, root: TerraformRoot, variables: Mapping[str, Any], progress: Progress) -> None:
         """Applies a root, with these variables over its files. Raises PermanentError with Terraform's first error."""
@@ -56,6 +58,13 @@ class RootApplier:
         # Nothing is there to be refreshed, and nobody else to be locked out.
         options = ["-auto-approve", "-refresh=false", "-lock=false", "-parallelism=20", "-compact-warnings"]
         self._run(root, ["apply", *options, *(f"-var-file={file}" for file in files)], progress)
+        self._keep(root)
+
+    def _keep(self, root: TerraformRoot) -> None:
+        """Keep the files that were applied: the first run of lgtm-deploy can return to them."""
+        folder = self.folder / root.root
+        kept = AppliedFilesFolder(self.folder, self.stack.environment.name, kept_for=self.stack.directory)
+        kept.keep(root.name, [folder, *local_modules(folder, self._data(root)), *root.given_files(self.folder)])
 
     def _run(self, root: TerraformRoot, arguments: list[str], progress: Progress) -> None:
         folder = self.folder / root.root
@@ -87,9 +96,12 @@ def program() -> str:
 
 
 def state_stores(stack: Stack, folder: Path) -> StateStores:
-    """The buckets and lock tables that the roots' backend configuration files name."""
-    files = {file for root in stack.environment.terraform.values() for file in root.backend_config}
-    found = {match for file in sorted(files) for match in _SETTING.findall((folder / file).read_text(encoding="utf-8"))}
+    """The buckets and lock tables that the roots' backend settings name."""
+    roots = stack.environment.terraform.values()
+    texts = {(folder / file).read_text(encoding="utf-8") for root in roots for file in root.backend_files}
+    settings = {each.partition("=") for root in roots for each in root.backend_config if "=" in each}
+    found = {match for text in texts for match in _SETTING.findall(text)}
+    found |= {(name, value) for name, _, value in settings}
     return StateStores(
         buckets=frozenset(value for name, value in found if name == "bucket"),
         lock_tables=frozenset(value for name, value in found if name == "dynamodb_table"),

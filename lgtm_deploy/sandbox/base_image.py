@@ -1,4 +1,7 @@
-"""The base images that the sandbox builds on: stand-ins on the running Python, without a shell."""
+"""The base images that the sandbox builds on: stand-ins on the running Python.
+
+They have no shell, but for those whose vendor's image has one.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,12 @@ import sys
 sys.path.insert(0, "{home}/app")
 from standins.__main__ import run
 run(["{service}", *sys.argv[1:]])
+"""
+_TOOL = """#!{home}/bin/python3 -IS
+import sys
+sys.path.insert(0, "{home}/app")
+from standins.http_tools import run
+run("{tool}")
 """
 
 
@@ -113,7 +122,7 @@ def _root_context() -> bytes:
     inner = io.BytesIO()
     with tarfile.open(fileobj=inner, mode="w") as root:
         PythonRoot(root).write(_application())
-    dockerfile = f"FROM scratch\nADD root.tar /\nENV PATH={HOME}/bin LD_LIBRARY_PATH={LIBRARIES}\n"
+    dockerfile = f"FROM scratch\nADD root.tar /\nENV PATH={HOME}/bin:/usr/bin:/bin LD_LIBRARY_PATH={LIBRARIES}\n"
     return _context({"Dockerfile": dockerfile.encode(), "root.tar": inner.getvalue()})
 
 
@@ -125,6 +134,10 @@ def _program_context(root: str, service: str, version: str, factor: float) -> by
         for directory in program.directories:
             add_file(layer, directory, None, mode=0o755, uid=uid)
         add_file(layer, program.entrypoint, _ENTRY.format(home=HOME, service=service).encode(), mode=0o755)
+        for tool in program.tools:
+            add_file(layer, f"/usr/bin/{tool}", _TOOL.format(home=HOME, tool=tool).encode(), mode=0o755)
+        if program.has_shell:
+            PythonRoot(layer).write_program("/bin/sh", Path("/bin/sh").resolve())
         identity = {"service": service, "version": version, "factor": factor}
         add_file(layer, "/etc/standin.json", json.dumps(identity).encode())
         add_file(layer, "/etc/passwd", _passwd(service, uid).encode())

@@ -22,13 +22,18 @@ _HEALTH = "/_ministack/health"
 
 @dataclass(frozen=True, kw_only=True)
 class CloudSettings:
-    """What the cloud is started with."""
+    """What the cloud is started with.
+
+    `awaited` are the ECR repositories that images are still pushed to, and the names of stand-ins that are still made:
+    tasks wait for such an image that is missing.
+    """
 
     python: Path
     engine: Engine
     ports: SandboxPorts
     region: str
     account: str
+    awaited: tuple[str, ...] = ()
 
 
 def start_cloud(home: Home, place: Place, settings: CloudSettings, progress: Progress) -> None:
@@ -125,4 +130,5 @@ def _environment(home: Home, place: Place, settings: CloudSettings) -> dict[str,
         "SANDBOX_NAME": place.label,
         "SANDBOX_ALB_PORT": str(settings.ports.balancer),
         "SANDBOX_RECORDS": str(place.records),
+        "SANDBOX_AWAITED": ",".join(settings.awaited),
     }

@@ -3,17 +3,20 @@
 Light to import: every verb with a sandbox environment asks this.
 """
 
+import socket
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from lgtm_deploy.core.errors import NotFoundError
+from lgtm_deploy.core.errors import NotFoundError, UsageError
 from lgtm_deploy.sandbox.child import recorded
 from lgtm_deploy.sandbox.files import read_json, write_json
 from lgtm_deploy.sandbox.home import Home, Place
 from lgtm_deploy.sandbox.image_choice import BaseImage, Choice, Source
+
+_KNOCK_SECONDS = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +40,16 @@ class Connection:
     """What happened in the cloud, one JSON object a line, oldest first."""
     choice: Choice
     """The base images that the sandbox was brought up with."""
+    stack_environment: str = ""
+    """The stack's environment that runs in it."""
+
+    def refuse_unless(self, environment: str) -> None:
+        """Raise UsageError when another environment of the stack runs in the sandbox."""
+        if self.stack_environment not in ("", environment):
+            raise UsageError(
+                f"The sandbox '{self.name}' runs environment '{self.stack_environment}', and not '{environment}'.",
+                resolution="Take it down first, or give each environment a sandbox of its own (LGTM_DEPLOY_SANDBOX).",
+            )
 
     def base_images(self, versions: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
         """Return by service the origin of its base image in words; `versions` are newer ones in the stack file."""
@@ -44,12 +57,32 @@ class Connection:
 
 
 def connect(home: Home, name: str) -> Connection:
-    """The running sandbox of that name. Raises NotFoundError when it is not up."""
-    place = home.place(name)
-    found = saved(place)
-    if found is None or recorded(place.process) is None:
-        raise NotFoundError(f"The sandbox '{name}' is not up.", resolution="Start it with `lgtm-deploy sandbox up`.")
-    return found
+    """Return the running sandbox of that name. Raise NotFoundError: it is not up, or its Docker Engine was killed."""
+    found = running(home.place(name))
+    if found is not None and listens(found.docker_host):
+        return found
+    why = "" if found is None else ": its Docker Engine does not answer"
+    raise NotFoundError(f"The sandbox '{name}' is not up{why}.", resolution="Start it with `lgtm-deploy sandbox up`.")
+
+
+def running(place: Place) -> Connection | None:
+    """Return the sandbox whose local AWS runs there; None where none does."""
+    return saved(place) if recorded(place.process) is not None else None
+
+
+def listens(docker_host: str) -> bool:
+    """Return whether a Docker Engine listens at a local address; at another one it is taken to."""
+    if not docker_host.startswith("unix://"):
+        return True
+    with socket.socket(socket.AF_UNIX) as knock:
+        knock.settimeout(_KNOCK_SECONDS)
+        try:
+            knock.connect(docker_host.removeprefix("unix://"))
+        except TimeoutError:
+            return True
+        except OSError:
+            return False
+    return True
 
 
 def save(place: Place, connection: Connection) -> None:

@@ -1,4 +1,4 @@
-"""Which Docker Engine does the sandbox use, and how is one started where none answers?"""
+"""The Docker Engine that the sandbox uses; one is started where none answers."""
 
 import os
 import secrets
@@ -18,6 +18,7 @@ from lgtm_deploy.core.ports import Progress
 from lgtm_deploy.sandbox import bridge, child
 from lgtm_deploy.sandbox.files import locked, read_json, write_json
 from lgtm_deploy.sandbox.home import Home
+from lgtm_deploy.sandbox.leftovers import end_leftovers
 
 if TYPE_CHECKING:
     import docker
@@ -28,7 +29,8 @@ DEFAULT_SOCKET = "unix:///var/run/docker.sock"
 START_SECONDS = 180.0
 RELOAD_SECONDS = 10.0
 STOP_SECONDS = 20.0
-_ANSWER_SECONDS = 5
+# One that was killed refuses at once; one on a busy machine takes its time.
+_ANSWER_SECONDS = 15
 # Of the 107 bytes, containerd and libnetwork take up to 60 below it.
 _LONG = 40
 
@@ -105,22 +107,29 @@ def engine_held(home: Home, progress: Progress) -> Iterator[Engine]:
 
 
 def stop_idle_engine(home: Home, progress: Progress) -> None:
-    """Stops the engine that the sandbox started, unless a sandbox runs or somebody holds it."""
+    """Stop the engine that the sandbox started, unless a sandbox runs or somebody holds it.
+
+    One that was killed is cleared away in any case.
+    """
     with locked(home.path / "engine.lock", progress):
         holds = list(_holds(home).glob("*")) if _holds(home).is_dir() else []
-        if not any(child.recorded(each) for each in (*holds, *(place.process for place in home.places()))):
+        was_killed = _own_address(home) is not None and _running(home) is None
+        if was_killed or not any(child.recorded(each) for each in (*holds, *(each.process for each in home.places()))):
             stop_engine(home, progress)
 
 
 def stop_engine(home: Home, progress: Progress) -> None:
-    """Stops the engine that the sandbox started, if any, and takes away its socket folder and its bridge."""
+    """Stop the engine that the sandbox started, if any, and remove its socket folder and its bridge.
+
+    What one that was killed left running is ended.
+    """
     running = _running(home)
     if running:
         progress("stopping the Docker Engine")
         running.stop(STOP_SECONDS, progress)
     found = read_json(_settings(home)) or {}
     if found.get("run"):
-        _stop_leftovers(Path(found["run"]), progress)
+        end_leftovers(Path(found["run"]), home.engine / "data", progress)
         shutil.rmtree(found["run"], ignore_errors=True)
     if found.get("bridge"):
         with suppress(OSError):
@@ -244,16 +253,6 @@ def _await(home: Home, address: str, progress: Progress) -> Engine:
             )
         time.sleep(0.1)
     return Engine(docker_host=address, own=True)
-
-
-def _stop_leftovers(run: Path, progress: Progress) -> None:
-    # A dockerd that was killed leaves its containerd behind.
-    record = run / "exec" / "containerd" / "containerd.pid"
-    with suppress(OSError, ValueError):
-        pid = int(record.read_text(encoding="utf-8"))
-        if str(run) in Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8"):
-            stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
-            child.of_stat(stat).stop(STOP_SECONDS, progress)
 
 
 def _own_address(home: Home) -> str | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lgtm_deploy.core.errors import UsageError
+from lgtm_deploy.private import OWN_FOLDER
 
 HOME_VARIABLE = "LGTM_DEPLOY_SANDBOX_HOME"
 NAME_VARIABLE = "LGTM_DEPLOY_SANDBOX"
@@ -130,7 +131,7 @@ class Home:
 def home_for(directory: Path, environment: Mapping[str, str] = os.environ) -> Home:
     """The home of the stack in that folder, unless LGTM_DEPLOY_SANDBOX_HOME names another."""
     chosen = environment.get(HOME_VARIABLE)
-    path = Path(chosen) if chosen else directory / ".lgtm-deploy" / "sandbox"
+    path = Path(chosen) if chosen else directory / OWN_FOLDER / "sandbox"
     return Home(path=path.absolute())
 
 

@@ -159,7 +159,7 @@ def choose(mode: Images, facts: Sequence[Facts], refusal: str, factor: float) ->
     elif mode is Images.VENDOR or not refusal:
         standins, reason = set(), f"the vendors' images; to be pulled: {', '.join(map(short, missing))}"
     else:
-        standins = {each.service for each in facts if each.is_missing or (each.pulled and _has_standin(each.reference))}
+        standins = {each.service for each in facts if each.is_missing or (each.pulled and has_standin(each.reference))}
         stays = any(each.image and each.service not in standins for each in facts)
         some = f"stand-ins for {', '.join(sorted(standins))}" if stays else "stand-ins"
         reason = f"{some}, because {refusal}"
@@ -202,13 +202,19 @@ def _source(facts: Facts) -> Source:
     return Source.LOADED if facts.image and not facts.pulled else Source.VENDOR
 
 
-def _has_standin(reference: str) -> bool:
+def has_standin(reference: str) -> bool:
+    """Return whether there is a stand-in of that program in that version."""
     program = program_of(reference)
     return program in PROGRAMS and version_of(reference) in PROGRAMS[program].versions
 
 
+def standin_references() -> frozenset[str]:
+    """Return the vendors' names of all images that have a stand-in, as people write them."""
+    return frozenset(f"grafana/{name}:{version}" for name, each in PROGRAMS.items() for version in each.versions)
+
+
 def _check_standin(reference: str, refusal: str) -> None:
-    if not _has_standin(reference):
+    if not has_standin(reference):
         versions = PROGRAMS[program_of(reference)].versions
         raise PermanentError(
             f"There is no stand-in of {short(reference)} (there are: {', '.join(versions)})"

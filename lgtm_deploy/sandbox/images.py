@@ -17,9 +17,9 @@ from lgtm_deploy.core.stack import Service, Stack
 from lgtm_deploy.sandbox.base_image import BaseImageError, build_base_images
 from lgtm_deploy.sandbox.connection import Connection
 from lgtm_deploy.sandbox.home import Home
-from lgtm_deploy.sandbox.image_choice import Choice, Source, program_of, short, version_of
+from lgtm_deploy.sandbox.image_choice import BaseImage, Choice, Source, program_of, short, version_of
 from lgtm_deploy.sandbox.removal import HOME_LABEL
-from lgtm_deploy.sandbox.vendor_images import dockerfile_of, platform_of, references_of, tag_standin
+from lgtm_deploy.sandbox.vendor_images import dockerfile_of, image_of, platform_of, references_of, tag_standin
 
 # As the step `build-image` names them, so that an unchanged service's image is found.
 _TAG_LENGTH = 32
@@ -65,6 +65,18 @@ def build_standins(
             build_base_images(engine, label=label, versions={program: version}, registry=registry, factor=factor)
     except (BaseImageError, DockerException) as error:
         raise PermanentError(f"The stand-in base images cannot be built: {error}") from error
+
+
+def ensure_named(home: Home, engine: docker.DockerClient, reference: str, factor: float, progress: Progress) -> None:
+    """Give the stand-in of an image the vendor's name, unless the engine has an image of that name.
+
+    Raise PermanentError when the engine refuses.
+    """
+    if image_of(engine, reference):
+        return
+    build_standins(home, engine, [(program_of(reference), version_of(reference))], factor, progress)
+    standin = standin_name(home.base_registry(factor), reference)
+    tag_standin(home, engine, standin, BaseImage(source=Source.STANDIN, reference=reference))
 
 
 def standin_arguments(
@@ -124,6 +136,7 @@ class Publisher:
         self._environment_args = stack.environment.build_args
         self._standin_args = connection.build_args
         self._platform = platform_of(engine)
+        self._built: dict[str, str] = {}
 
     def publish(self, service: Service, progress: Progress) -> str:
         """Builds, waits for the repository, pushes, and returns how a task definition names the image."""
@@ -143,10 +156,15 @@ class Publisher:
         progress(f"building {service.name}")
         labels = {"lgtm-deploy.service": service.name, "lgtm-deploy.identity": tag}
         built = self._builder.build(request, labels, _silently(progress))
+        self._built[service.name] = built.id
         self._await_repository(service.repository, tag, progress)
         progress(f"pushing {service.name}")
         digest = self._registry.push(built.id, service.repository, tag, _silently(progress))
         return self._registry.reference(service.repository, digest)
+
+    def tag(self, service: Service, tag: str) -> None:
+        """Push the image of a service that was published to another tag of its repository."""
+        self._registry.push(self._built[service.name], service.repository, tag, _silently(lambda _text: None))
 
     def _await_repository(self, repository: str, tag: str, progress: Progress) -> None:
         # Terraform makes the repositories at the same time, and takes as long as the machine needs.

@@ -2,11 +2,11 @@
 
 import shutil
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lgtm_deploy.core.errors import NotFoundError
+from lgtm_deploy.adapters.applied_files import AppliedFilesFolder
 from lgtm_deploy.core.ports import Progress
 from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.sandbox import golden
@@ -18,39 +18,57 @@ from lgtm_deploy.sandbox.cloud import (
     start_cloud,
     wipe_state,
 )
-from lgtm_deploy.sandbox.connection import Connection, connect, save, saved
-from lgtm_deploy.sandbox.engine import Engine, engine_held, find_engine, stop_engine, stop_idle_engine
+from lgtm_deploy.sandbox.connection import Connection, running, save, saved
+from lgtm_deploy.sandbox.engine import (
+    Engine,
+    answers,
+    client_of,
+    engine_held,
+    find_engine,
+    stop_engine,
+    stop_idle_engine,
+)
 from lgtm_deploy.sandbox.files import locked
 from lgtm_deploy.sandbox.home import Home, Place, home_for
-from lgtm_deploy.sandbox.image_choice import Choice, Wanted, wanted_by
+from lgtm_deploy.sandbox.image_choice import Choice, Source, Wanted, standin_references, wanted_by
 from lgtm_deploy.sandbox.installation import ensure_ministack
+from lgtm_deploy.sandbox.leftovers import unmount_below
 from lgtm_deploy.sandbox.ports import LOOPBACK, SandboxPorts, ports_for
-from lgtm_deploy.sandbox.removal import remove_containers, remove_everything, unmount_below
+from lgtm_deploy.sandbox.removal import remove_containers, remove_everything
 from lgtm_deploy.sandbox.settings import client_environment
 from lgtm_deploy.sandbox.settled import wait_settled
-from lgtm_deploy.sandbox.today import files_of_today, key_of
+from lgtm_deploy.sandbox.stack_secrets import secret_values
+from lgtm_deploy.sandbox.start_state import key_of, left_out, start_files, started
 
 if TYPE_CHECKING:
     import docker
 
+_APPLIED = "applied"
+
 
 @dataclass(frozen=True, kw_only=True)
 class SandboxStatus:
-    """What is known of a sandbox. `connection` is None when it is not up; `answers` says whether its cloud does."""
+    """What is known of a sandbox. `connection` is None when it is not up.
+
+    `answers` and `engine_answers` say whether its local AWS and its Docker Engine do.
+    """
 
     name: str
     connection: Connection | None
     answers: bool
+    engine_answers: bool
     folder: Path
 
     @property
     def is_up(self) -> bool:
         """Whether it can be used."""
-        return self.connection is not None and self.answers
+        return self.connection is not None and self.answers and self.engine_answers
 
 
 def up(stack: Stack, name: str, progress: Progress, *, fresh: bool = False, wanted: Wanted | None = None) -> Connection:
-    """Brings the sandbox up with what runs today, and says how to reach it; nothing happens when it is up.
+    """Bring the sandbox up with what runs today, and say how to reach it.
+
+    Where it is up, only the stand-ins are made that the stack's own files build on.
 
     The first time takes about two minutes; from then on a kept copy is started in seconds. `fresh` makes it again.
     `wanted` are the base images; None: what the environment variables say.
@@ -61,10 +79,15 @@ def up(stack: Stack, name: str, progress: Progress, *, fresh: bool = False, want
     home = home_for(stack.directory)
     place = home.place(name)
     with locked(place.path / "lock", progress, f"waiting for another command on the sandbox '{name}'"):
-        if not fresh and status(home, name).is_up:
-            connection = connect(home, name)
-            connection.choice.refuse_unless(wanted, name)
-            return connection
+        found = status(home, name)
+        if found.connection and found.is_up and not fresh:
+            found.connection.refuse_unless(stack.environment.name)
+            found.connection.choice.refuse_unless(wanted, name)
+            with closing(client_of(found.connection.docker_host)) as client:
+                _prepare_change(home, stack, found.connection, client, progress)
+            return found.connection
+        if found.connection and not found.engine_answers:
+            progress(f"the Docker Engine of the sandbox '{name}' does not answer")
         return _start(home, place, stack, progress, wanted, fresh=fresh)
 
 
@@ -74,6 +97,8 @@ def reset(stack: Stack, name: str, progress: Progress) -> Connection:
     place = home.place(name)
     with locked(place.path / "lock", progress, f"waiting for another command on the sandbox '{name}'"):
         before = saved(place)
+        if before:
+            before.refuse_unless(stack.environment.name)
         return _start(home, place, stack, progress, before.choice if before else wanted_by(), fresh=False)
 
 
@@ -94,12 +119,17 @@ def down(home: Home, name: str, progress: Progress) -> None:
 def status(home: Home, name: str) -> SandboxStatus:
     """What is known of the sandbox now."""
     place = home.place(name)
-    try:
-        connection = connect(home, name)
-    except NotFoundError:
-        return SandboxStatus(name=name, connection=None, answers=False, folder=place.path)
+    connection = running(place)
+    if connection is None:
+        return SandboxStatus(name=name, connection=None, answers=False, engine_answers=False, folder=place.path)
     port = int(connection.endpoint.rpartition(":")[2])
-    return SandboxStatus(name=name, connection=connection, answers=is_healthy(port), folder=place.path)
+    return SandboxStatus(
+        name=name,
+        connection=connection,
+        answers=is_healthy(port),
+        engine_answers=answers(connection.docker_host),
+        folder=place.path,
+    )
 
 
 def remove(home: Home, progress: Progress) -> None:
@@ -119,7 +149,7 @@ def remove(home: Home, progress: Progress) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class _Start:
-    """Everything that is needed to start a sandbox."""
+    """Everything that is needed to start a sandbox. `stack` is as the start files describe it."""
 
     home: Home
     place: Place
@@ -137,8 +167,12 @@ class _Start:
         from lgtm_deploy.sandbox.images import standin_arguments  # noqa: PLC0415 - imports the SDKs
         from lgtm_deploy.sandbox.vendor_images import choose_images  # noqa: PLC0415 - imports the SDKs
 
-        # First: a sandbox that runs stays as it is when there are no such images.
-        files = files_of_today(stack)
+        # First: a sandbox that runs stays as it is when there are no such images or secrets.
+        secret_values(stack)
+        files = start_files(stack)
+        if line := left_out(stack):
+            progress(line)
+        stack = started(stack, home.work / place.name / "stack")
         if isinstance(images, Wanted):
             images = choose_images(home, stack, files, engine, wanted=images, progress=progress)
         build_args = standin_arguments(home, stack, files, images, own_engine=engine.own)
@@ -170,6 +204,7 @@ class _Start:
                 ),
                 records=place.records,
                 choice=images,
+                stack_environment=environment.name,
             ),
             key=key_of(stack, images),
         )
@@ -182,6 +217,7 @@ def _start(
     with engine_held(home, progress) as engine, closing(engine.client()) as client:
         start = _Start.prepare(home, place, stack, engine, progress, images=images)
         _restore_golden(start, client, progress, fresh=fresh)
+        _prepare_change(home, stack, start.connection, client, progress)
         progress("starting the local AWS")
         start_cloud(start.home, start.place, start.cloud, progress)
         wait_settled(start.stack, start.connection, progress)
@@ -199,18 +235,39 @@ def _restore_golden(start: _Start, client: "docker.DockerClient", progress: Prog
         else:
             _make_golden(start, client, progress)
         golden.restore(start.home, start.place, start.key, start.ports)
+        _applied(start).take(start.home.golden / start.key / _APPLIED)
+
+
+def _prepare_change(
+    home: Home, stack: Stack, connection: Connection, client: "docker.DockerClient", progress: Progress
+) -> None:
+    """Make the stand-ins that the stack's own files build on, where the start files build on others."""
+    from lgtm_deploy.sandbox.images import ensure_standins  # noqa: PLC0415 - imports the SDKs
+    from lgtm_deploy.sandbox.vendor_images import standins_of  # noqa: PLC0415 - imports the SDKs
+
+    ensure_standins(home, client, standins_of(stack, connection.choice), connection.build_args, progress)
+
+
+def _applied(start: _Start) -> AppliedFilesFolder:
+    """The Terraform files that the stack was applied from, which a run can return to."""
+    return AppliedFilesFolder(start.stack.directory, start.stack.environment.name)
 
 
 def _make_golden(start: _Start, client: "docker.DockerClient", progress: Progress) -> None:
     from lgtm_deploy.sandbox.stack_up import bring_up  # noqa: PLC0415 - imports the SDKs
 
     progress("starting the local AWS")
-    start_cloud(start.home, start.place, start.cloud, progress)
-    bring_up(start.home, start.stack, start.connection, client, progress)
+    # Only an engine of the sandbox's own gets stand-ins under the vendors' names.
+    has_standins = start.engine.own and start.connection.choice.of(Source.STANDIN)
+    standins = standin_references() if has_standins else frozenset()
+    awaited = (*(each.repository for each in start.stack.services.values()), *sorted(standins))
+    start_cloud(start.home, start.place, replace(start.cloud, awaited=awaited), progress)
+    bring_up(start.home, start.stack, start.connection, client, progress, standins=standins)
     wait_settled(start.stack, start.connection, progress)
     progress("keeping what runs today")
     save_and_stop_cloud(start.place, progress)
     golden.keep(start.home, start.place, start.key, start.ports)
+    _applied(start).save_newest(start.home.golden / start.key / _APPLIED)
     wipe_state(start.place)
 
 

@@ -82,6 +82,11 @@ class PythonRoot:
                 else:
                     add_file(self._archive, f"{HOME}/app/{name}", path.read_bytes())
 
+    def write_program(self, name: str, program: Path) -> None:
+        """Write a program of this machine, and what it links to."""
+        add_file(self._archive, name, _program(program), mode=0o755)
+        self._write_shared_libraries([program])
+
     def _write_shared_libraries(self, programs: list[Path]) -> None:
         for name, path in sorted(_shared_libraries(programs).items()):
             # The loader is found by the absolute path that is written in the binary, the others by the library path.

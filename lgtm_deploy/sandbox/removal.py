@@ -1,9 +1,7 @@
 """What did the sandbox leave in Docker, and in the file system, that must go? Only what bears its labels."""
 
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
-from pathlib import Path
 
 from lgtm_deploy.core.ports import Progress
 from lgtm_deploy.sandbox.engine import Engine
@@ -32,13 +30,6 @@ def remove_everything(engine: Engine, home_identity: str, progress: Progress) ->
             for image in images:
                 with suppress(Exception):
                     client.api.remove_image(image["Id"], force=True)
-
-
-def unmount_below(folder: Path) -> None:
-    """Unmounts what a Docker Engine that was killed left mounted below the folder."""
-    mounted = [line.split(" ")[1] for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines()]
-    for each in sorted((each for each in mounted if Path(each).is_relative_to(folder)), reverse=True):
-        subprocess.run(["umount", "--lazy", each], check=False, capture_output=True)
 
 
 def _remove_containers(engine: Engine, label: str, progress: Progress) -> None:

@@ -82,6 +82,8 @@ def wait_settled(stack: Stack, connection: Connection, progress: Progress) -> No
             examined = now
             if why := [each for name in late if (each := failures.of(name, is_final=stalled))]:
                 raise PermanentError(f"The stack does not come up in the sandbox: {'; '.join(why)}")
+            for end in filter(None, map(failures.first_end, late)):
+                progress(end)
         waiting = [standings[name].waiting for name in late]
         if stalled:
             raise PermanentError(f"The stack does not come up in the sandbox: {'; '.join(waiting)}.")
@@ -112,11 +114,17 @@ def _standing(name: str, service: Mapping[str, Any] | None, elb: Any) -> Standin
         states = sorted(target["TargetHealth"]["State"] for target in answer)
         if states.count("healthy") != desired:
             _wake(each["targetGroupArn"], answer, elb)
-            waiting = f"{name} (targets: {', '.join(states) or 'none'})"
+            waiting = f"{name} (targets: {', '.join(states) or 'none'}{_complaint(answer)})"
             return Standing(stage=Stage.RUNNING, waiting=waiting)
     if {each.get("rolloutState", "COMPLETED") for each in service["deployments"]} != {"COMPLETED"}:
         return Standing(stage=Stage.HEALTHY, waiting=f"{name} (its deployment is not complete)")
     return Standing(stage=Stage.SETTLED)
+
+
+def _complaint(targets: Sequence[Mapping[str, Any]]) -> str:
+    """Return what the load balancer has against a target; empty for one that is only new."""
+    found = (each["TargetHealth"] for each in targets)
+    return next((f": {each['Description']}" for each in found if each["State"] == "unhealthy"), "")
 
 
 def _wake(target_group: str, targets: Sequence[Mapping[str, Any]], elb: Any) -> None:

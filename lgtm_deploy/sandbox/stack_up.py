@@ -1,4 +1,4 @@
-"""How is the stack brought up in an empty cloud? Images and Terraform side by side, as far as they can."""
+"""Brings the stack up in an empty cloud: images and Terraform side by side, as far as they can."""
 
 import threading
 from collections.abc import Callable, Sequence, Set
@@ -17,19 +17,30 @@ from lgtm_deploy.sandbox.apply_roots import RootApplier, needs_of, state_stores
 from lgtm_deploy.sandbox.clients import client, environment_of
 from lgtm_deploy.sandbox.connection import Connection
 from lgtm_deploy.sandbox.home import Home
-from lgtm_deploy.sandbox.images import Publisher, ensure_standins
+from lgtm_deploy.sandbox.images import Publisher, ensure_named, ensure_standins
+from lgtm_deploy.sandbox.named_tags import NamedTags
 from lgtm_deploy.sandbox.side_by_side import SideBySide
-from lgtm_deploy.sandbox.today import lay_out
+from lgtm_deploy.sandbox.stack_secrets import make_secrets
 
 
-def bring_up(home: Home, stack: Stack, connection: Connection, engine: docker.DockerClient, progress: Progress) -> None:
+def bring_up(
+    home: Home,
+    stack: Stack,
+    connection: Connection,
+    engine: docker.DockerClient,
+    progress: Progress,
+    *,
+    standins: Set[str] = frozenset(),
+) -> None:
     """Builds and pushes today's images and applies the Terraform roots in the order of the stack file.
 
-    A root with an `images_variable` waits for the images. Raises DeployError.
+    The start files are laid out already. A root with an `images_variable` waits for the images. Tags that task
+    definitions name are pushed as soon as these are registered; so are the `standins` made that they name. Raises
+    DeployError.
     """
     folder = home.work / connection.name
-    lay_out(stack, folder / "stack")
     _make_state_stores(stack, folder / "stack", connection)
+    make_secrets(stack, connection)
     with environment_of(connection.environment):
         ascent = _Ascent(
             home=home,
@@ -37,6 +48,7 @@ def bring_up(home: Home, stack: Stack, connection: Connection, engine: docker.Do
             connection=connection,
             engine=engine,
             together=SideBySide(progress),
+            standins=standins,
             applier=RootApplier(
                 stack=stack, folder=folder / "stack", data=folder / "terraform", environment=connection.environment
             ),
@@ -76,10 +88,18 @@ class _Ascent:
     engine: docker.DockerClient
     together: SideBySide
     applier: RootApplier
+    standins: Set[str]
     initialised: dict[str, threading.Event] = field(default_factory=dict)
     applied: dict[str, threading.Event] = field(default_factory=dict)
     images: dict[str, str] = field(default_factory=dict)
     images_ready: threading.Event = field(default_factory=threading.Event)
+    publisher: Publisher = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make what builds and pushes the images."""
+        self.publisher = Publisher(
+            self.stack, self.applier.folder, self.engine, self.connection, may_come=self._makes_repositories
+        )
 
     def run(self) -> None:
         needs = needs_of(self.stack, self.applier.folder)
@@ -92,7 +112,7 @@ class _Ascent:
         for root in roots:
             self.initialised[root.name], self.applied[root.name] = threading.Event(), threading.Event()
         climbs = [partial(self._raise_root, root, needs[root.name]) for root in roots]
-        self.together.run([partial(self._init, roots), *climbs, self._publish])
+        self.together.run([partial(self._init, roots), *climbs, self._publish, self._push_named_tags])
 
     def _init(self, roots: Sequence[TerraformRoot]) -> None:
         # One after the other: they share a provider cache, which Terraform does not lock.
@@ -113,14 +133,25 @@ class _Ascent:
     def _publish(self) -> None:
         tell = self.together.tell
         ensure_standins(self.home, self.engine, self.connection.choice, self.connection.build_args, tell)
-        publisher = Publisher(
-            self.stack, self.applier.folder, self.engine, self.connection, may_come=self._makes_repositories
-        )
         services = list(self.stack.services.values())
         inner = SideBySide(tell)
-        references = inner.run([_publishing(publisher, service, inner.tell) for service in services])
+        references = inner.run([_publishing(self.publisher, service, inner.tell) for service in services])
         self.images.update(zip((service.name for service in services), references, strict=True))
         self.images_ready.set()
+
+    def _push_named_tags(self) -> None:
+        def push(service: Service, tag: str) -> None:
+            self._await(self.images_ready)
+            self.publisher.tag(service, tag)
+
+        def stand_in(reference: str) -> None:
+            ensure_named(self.home, self.engine, reference, self.connection.choice.factor, self.together.tell)
+
+        services = list(self.stack.services.values())
+        tags = NamedTags(
+            connection=self.connection, services=services, push=push, standins=self.standins, stand_in=stand_in
+        )
+        tags.follow(lambda: all(each.is_set() for each in self.applied.values()), self.together.tell)
 
     def _makes_repositories(self) -> bool:
         # A root with an `images_variable` waits for the images.

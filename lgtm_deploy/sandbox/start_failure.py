@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lgtm_deploy.core.errors import DeployError
-from lgtm_deploy.core.ports import Balancer, RolloutView, ServiceHost
+from lgtm_deploy.core.ports import Balancer, RolloutView, ServiceHost, TaskState
 from lgtm_deploy.core.rollout import Rollout, failure, last_end
 from lgtm_deploy.core.stack import Service, Stack
 from lgtm_deploy.sandbox.clients import environment_of
@@ -14,6 +14,10 @@ from lgtm_deploy.steps.rollouts import RolloutPorts, Watched, look_at
 
 # AWS: GetLogEvents returns up to 10,000 events.
 _ALL_LINES = 10_000
+# Nothing ran before: a second task ends as the first one did.
+_ENDS_ENOUGH = 2
+# AWS: Task, stopCode.
+_OF_ITSELF = ("TaskFailedToStart", "EssentialContainerExited")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +34,19 @@ class StartFailures:
         self._stack = stack
         self._ports = ports
         self._logs = logs
+        self._told: set[str] = set()
+
+    def first_end(self, name: str) -> str:
+        """Return how the service's first task ended and where its log is; '' where none has, or it was returned."""
+        service = self._stack.services[name]
+        try:
+            seen = None if name in self._told else self._look(service)
+            if seen is None or not _ends(seen):
+                return ""
+            self._told.add(name)
+            return f"{name}: {last_end(seen)}. Its log: {self._keep_log(service, seen)}"
+        except DeployError:
+            return ""
 
     def of(self, name: str, *, is_final: bool) -> str:
         """Return why the service cannot come up and where its log is; '' while it still can.
@@ -60,6 +77,8 @@ class StartFailures:
         shut = None if seen.deployment.status.startswith("ROLLBACK") else failure(seen, digest="")
         if shut is not None and shut.kind == "failed":
             return shut.reason.rstrip(".")
+        if (ended := len(_ends(seen))) >= _ENDS_ENOUGH:
+            return f"{seen.service}: {last_end(seen)}; it ended {ended} times"
         return f"{seen.service} is not up: {last_end(seen) or 'its task runs and is not healthy'}" if is_final else ""
 
     def _keep_log(self, service: Service, seen: Rollout) -> Path:
@@ -69,6 +88,11 @@ class StartFailures:
         lines = self._ports.rollouts.last_lines(tasks[-1], service.container, _ALL_LINES) if tasks else ()
         write_text(file, "".join(f"{line}\n" for line in lines))
         return file
+
+
+def _ends(seen: Rollout) -> list[TaskState]:
+    """Return the tasks that ended and should have run on: ECS was not asked to end them."""
+    return [each for each in seen.stopped if each.stop_code in _OF_ITSELF or "health checks" in each.stopped_reason]
 
 
 def start_failures(stack: Stack, connection: Connection) -> StartFailures:

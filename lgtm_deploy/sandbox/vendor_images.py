@@ -29,6 +29,7 @@ from lgtm_deploy.sandbox.image_choice import (
     Source,
     Wanted,
     choose,
+    has_standin,
     replaceable,
     short,
 )
@@ -62,16 +63,15 @@ def choose_images(
             return choice
         try:
             for reference in missing:
-                _remember(home, "pulled", {reference: pull(client, reference, progress)})
+                _remember(home, "pulled", reference, pull(client, reference, progress))
         except PermanentError as error:
             if mode is Images.VENDOR:
                 raise
             choice = choose(mode, facts, error.message.rstrip("."), factor)
             progress(f"base images: {choice.reason}")
             return choice
-    pulled = _remembered(home, "pulled")
     images = {
-        name: replace(image, image=image.image or pulled.get(image.reference, ""))
+        name: replace(image, image=image.image or _remembered(home, "pulled", image.reference))
         for name, image in choice.images.items()
     }
     return replace(choice, images=images)
@@ -87,10 +87,23 @@ def facts_of(
         return Facts(service=service.name)
     reference = replaceable(references_of(dockerfile, service, stack))
     image = image_of(engine, reference) if reference else ""
-    if image == _remembered(home, "tagged").get(reference):
+    if image == _remembered(home, "tagged", reference):
         image = ""
-    pulled = image in ("", _remembered(home, "pulled").get(reference))
+    pulled = image in ("", _remembered(home, "pulled", reference))
     return Facts(service=service.name, reference=reference, image=image, pulled=pulled)
+
+
+def standins_of(stack: Stack, choice: Choice) -> Choice:
+    """Return the stand-ins that the stack's own Dockerfiles build on, of services that have one in the choice."""
+    found = {}
+    for name in choice.of(Source.STANDIN):
+        if name not in stack.services:
+            continue
+        dockerfile = stack.directory / stack.services[name].context / stack.services[name].dockerfile
+        reference = replaceable(references_of(dockerfile, stack.services[name], stack))
+        if reference not in ("", choice.images[name].reference) and has_standin(reference):
+            found[name] = BaseImage(source=Source.STANDIN, reference=reference)
+    return replace(choice, images=found)
 
 
 def dockerfile_of(service: Service, files: Mapping[str, Path]) -> Path | None:
@@ -190,7 +203,7 @@ def tag_standin(home: Home, engine: docker.DockerClient, standin: str, image: Ba
     it is a person's, and stays.
     """
     there, ours = image_of(engine, image.reference), image_of(engine, standin)
-    own = [_remembered(home, name).get(image.reference) for name in ("tagged", "pulled")]
+    own = [_remembered(home, name, image.reference) for name in ("tagged", "pulled")]
     if there not in ("", ours, *own):
         raise PermanentError(
             f"The Docker Engine has an image {short(image.reference)}, which a stand-in cannot replace.",
@@ -198,7 +211,7 @@ def tag_standin(home: Home, engine: docker.DockerClient, standin: str, image: Ba
         )
     repository, _, version = image.reference.rpartition(":")
     engine.api.tag(standin, repository, version)
-    _remember(home, "tagged", {image.reference: ours})
+    _remember(home, "tagged", image.reference, ours)
 
 
 def _count(layers: dict[str, tuple[int, int]], message: Message) -> None:
@@ -221,13 +234,16 @@ def _words(error: Exception) -> str:
     return one_line(getattr(error, "explanation", None) or error)
 
 
-def _remembered(home: Home, kind: str) -> Mapping[str, str]:
-    """Return by name the IDs of images that the sandbox pulled, or gave the vendor's name (`tagged`)."""
-    found: Mapping[str, str] = (read_json(home.vendor_images) or {}).get(kind, {})
-    return found
+def _remembered(home: Home, kind: str, reference: str) -> str:
+    """Return the ID of the image that the sandbox pulled, or gave the vendor's name (`tagged`); '' for none.
+
+    `docker.io/grafana/tempo` and `grafana/tempo` are one name.
+    """
+    known: Mapping[str, str] = (read_json(home.vendor_images) or {}).get(kind, {})
+    return {short(name): image for name, image in known.items()}.get(short(reference), "")
 
 
-def _remember(home: Home, kind: str, images: Mapping[str, str]) -> None:
+def _remember(home: Home, kind: str, reference: str, image: str) -> None:
     with locked(home.vendor_images.with_suffix(".lock"), lambda _text: None):
         known = read_json(home.vendor_images) or {}
-        write_json(home.vendor_images, {**known, kind: {**known.get(kind, {}), **images}})
+        write_json(home.vendor_images, {**known, kind: {**known.get(kind, {}), short(reference): image}})

@@ -8,16 +8,17 @@ from lgtm_deploy.core.rollout import Rollout, failure
 from lgtm_deploy.core.settling import settled
 from lgtm_deploy.core.step import Look
 from lgtm_deploy.steps.rollouts import Watched, look_at
+from lgtm_deploy.steps.target_groups import group_of
 
 _POLL = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """The rollout and the service's target group."""
+    """The rollout and the service's target group, None: it has none."""
 
     rollout: Rollout
-    group: TargetGroup
+    group: TargetGroup | None
     targets: tuple[Target, ...]
 
 
@@ -37,17 +38,21 @@ class AwaitDeployment(Look[Watched, Seen, Outputs]):
     def look(self, inputs: Watched) -> Seen:
         """Raises TransientError when AWS does not answer."""
         service = self.stack.service(inputs.service)
-        group = self.ports.balancer.target_group(service.target_group)
+        group = group_of(self.ports.balancer, service)
         return Seen(
             rollout=look_at(self.ports, service, inputs),
             group=group,
-            targets=tuple(self.ports.balancer.targets(group.arn)),
+            targets=tuple(self.ports.balancer.targets(group.arn)) if group else (),
         )
 
     def judge(self, inputs: Watched, seen: Seen) -> Gate[Outputs]:
-        """Open when every new task is a healthy target on the new path and ECS calls the deployment successful."""
-        path, wanted = seen.group.health_check.path, self.stack.service(inputs.service).health.path
-        if path != wanted and failure(seen.rollout, digest=inputs.digest) is None:
-            return Waiting(reason=f"{seen.group.name} checks {path}, not {wanted} yet", poll_seconds=_POLL)
-        gate = settled(seen.rollout, seen.group, seen.targets, digest=inputs.digest)
+        """Open when every new task is a healthy target on the new path and ECS calls the deployment successful.
+
+        Without a target group every new task has to run, and to be healthy by its container health checks.
+        """
+        group, wanted = seen.group, self.stack.service(inputs.service).health.path
+        path = group.health_check.path if group else wanted
+        if group and path != wanted and failure(seen.rollout, digest=inputs.digest) is None:
+            return Waiting(reason=f"{group.name} checks {path}, not {wanted} yet", poll_seconds=_POLL)
+        gate = settled(seen.rollout, group, seen.targets, digest=inputs.digest)
         return Open(outputs=Outputs(digest=gate.outputs), since=gate.since) if isinstance(gate, Open) else gate

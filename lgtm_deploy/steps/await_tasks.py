@@ -7,7 +7,7 @@ from typing import ClassVar
 from lgtm_deploy.core.errors import TransientError
 from lgtm_deploy.core.gate import Gate, Open, Waiting
 from lgtm_deploy.core.ports import Answer, TaskState
-from lgtm_deploy.core.rollout import Rollout, all_running, failure, waiting
+from lgtm_deploy.core.rollout import Rollout, all_running, failure, not_healthy, waiting
 from lgtm_deploy.core.shadow import answer_of, doubt_of
 from lgtm_deploy.core.stack import Health, Service
 from lgtm_deploy.core.step import Look, Part
@@ -67,7 +67,8 @@ class AwaitTasks(Look[Inputs, Seen, Outputs]):
         rollout = look_at(self.ports, service, inputs)
         answers: dict[str, Answer | None] = {}
         doubts: dict[str, str] = {}
-        for task in rollout.running:
+        # What no load balancer asks has no health path: its container health checks count.
+        for task in rollout.running if service.target_group else ():
             try:
                 answers[task.address] = self._ask(inputs, service, task)
             except TransientError as error:
@@ -82,7 +83,18 @@ class AwaitTasks(Look[Inputs, Seen, Outputs]):
             return shut
         if not all_running(seen.rollout):
             return Waiting(reason=waiting(seen.rollout), poll_seconds=_POLL)
-        service = self.stack.service(inputs.service)
+        if (waits := self._not_answering(self.stack.service(inputs.service), seen)) is not None:
+            return waits
+        status = seen.rollout.deployment.status
+        if inputs.sequences.get(inputs.service) == "direct" and status != "SUCCESSFUL":
+            return Waiting(reason=f"new tasks answer; their deployment is {status}", poll_seconds=_POLL_OTHERS)
+        return Open(outputs=Outputs(addresses=tuple(task.address for task in seen.rollout.running)))
+
+    def _not_answering(self, service: Service, seen: Seen) -> Waiting | None:
+        """The first new task that does not answer as a healthy one does."""
+        if not service.target_group:
+            sick = not_healthy(seen.rollout)
+            return Waiting(reason=f"new {sick}", poll_seconds=_POLL) if sick else None
         for task in seen.rollout.running:
             wrong = wrong_with(seen.answers.get(task.address), service.health)
             if doubt := seen.doubts.get(task.address):
@@ -90,10 +102,7 @@ class AwaitTasks(Look[Inputs, Seen, Outputs]):
             if wrong:
                 where = f"{task.address}:{service.port}{service.health.path}"
                 return Waiting(reason=f"new task {where} {wrong}", poll_seconds=_POLL)
-        status = seen.rollout.deployment.status
-        if inputs.sequences.get(inputs.service) == "direct" and status != "SUCCESSFUL":
-            return Waiting(reason=f"new tasks answer; their deployment is {status}", poll_seconds=_POLL_OTHERS)
-        return Open(outputs=Outputs(addresses=tuple(task.address for task in seen.rollout.running)))
+        return None
 
     def _ask(self, inputs: Inputs, service: Service, task: TaskState) -> Answer:
         if inputs.shadow:

@@ -9,6 +9,7 @@ from lgtm_deploy.steps.build_image import BuildImage
 from lgtm_deploy.steps.deploy_service import DeployService
 from lgtm_deploy.steps.hold_grace_period import HoldGracePeriod
 from lgtm_deploy.steps.plan_handover import PlanHandover
+from lgtm_deploy.steps.plan_task_definitions import PlanTaskDefinitions
 from lgtm_deploy.steps.preflight import Preflight
 from lgtm_deploy.steps.probe_image import ProbeImage
 from lgtm_deploy.steps.probe_paths import ProbePaths
@@ -26,6 +27,7 @@ CATALOG: Mapping[str, type[Step]] = {
     "build-image": BuildImage,
     "probe-image": ProbeImage,
     "plan-handover": PlanHandover,
+    "plan-task-definitions": PlanTaskDefinitions,
     "push-image": PushImage,
     "hold-grace-period": HoldGracePeriod,
     "deploy-service": DeployService,

@@ -56,7 +56,9 @@ class PlanHandover(Look[Inputs, Seen, Outputs]):
 
     def look(self, inputs: Inputs) -> Seen:
         """Raises TransientError when AWS does not answer, NotFoundError when a service or target group is missing."""
-        return Seen(facts=tuple(self._facts(name, inputs.contracts[name]) for name in inputs.services))
+        # Where no load balancer checks a service, nothing is handed over.
+        checked = [name for name in inputs.services if self.stack.service(name).target_group]
+        return Seen(facts=tuple(self._facts(name, inputs.contracts[name]) for name in checked))
 
     def judge(self, inputs: Inputs, seen: Seen) -> Gate[Outputs]:
         """Open with the decision; refused with every reason."""
@@ -73,11 +75,12 @@ class PlanHandover(Look[Inputs, Seen, Outputs]):
         decision = decide(seen.facts, allow=inputs.allow)
         if not isinstance(decision, Decision):
             return Shut(reason=" ".join(map(str, decision)), kind="refused")
+        others = [name for name in inputs.services if name not in decision.windows]
         return Open(
             outputs=Outputs(
                 sequence=decision.sequence,
-                sequences=decision.sequences,
-                windows=decision.windows,
+                sequences={**decision.sequences, **dict.fromkeys(others, "direct")},
+                windows={**decision.windows, **dict.fromkeys(others, 0)},
                 variables=decision.variables,
                 told=told(seen.facts, decision),
             )

@@ -1,22 +1,28 @@
 """probe-image: what does the new image answer, beside the one that runs, before anybody depends on it?"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import ClassVar, TypeGuard
 
 from lgtm_deploy.core.contract import Contract, Trial
 from lgtm_deploy.core.errors import MissingToolError, PermanentError, RefusedError, TransientError
 from lgtm_deploy.core.further_groups import asks_service, failed, further_names, paths_of
 from lgtm_deploy.core.handover import cause_under_prefix
-from lgtm_deploy.core.ports import ContainerSpec, Progress, TargetGroup
+from lgtm_deploy.core.ports import ContainerSpec, PlannedChanges, Progress, TargetGroup
 from lgtm_deploy.core.read_changes import lost_reads
 from lgtm_deploy.core.stack import Service
 from lgtm_deploy.core.step import Action, Change, Effect, Nothing, Part, Proposal
+from lgtm_deploy.core.terraform_release import Release, planned_container
 from lgtm_deploy.core.trial import lacks, losses, questions, table
 from lgtm_deploy.steps.abreast import Abreast
 from lgtm_deploy.steps.build_image import build_request
+from lgtm_deploy.steps.deployment import release_of
+from lgtm_deploy.steps.plan_task_definitions import SavedFile
 from lgtm_deploy.steps.rollouts import running_digest
+from lgtm_deploy.steps.target_groups import group_of
+from lgtm_deploy.steps.terraform_roots import folder, readied
 from lgtm_deploy.steps.trying import PATIENCE, Subject, Tried, try_out
 
 _NEW, _OLD = "new image", "running image"
@@ -29,11 +35,16 @@ _SKIP = "Or leave the trial out, with `rehearsal.skip` and a reason in the stack
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """`image` is the id in the local engine; empty when the registry is known to have the tag."""
+    """`image` is the id in the local engine; empty when the registry is known to have the tag.
+
+    `releases` are the services that Terraform releases, `plans` the saved plans of their roots.
+    """
 
     service: str
     image: str
     tag: str
+    releases: Mapping[str, Release] = field(default_factory=dict)
+    plans: Mapping[str, SavedFile] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +69,8 @@ class Outputs:
 
 class ProbeImage(Action[Inputs, Seen, Outputs]):
     """Starts the new image and the one that runs now, as the task definition would, on networks that lead nowhere, and
-    asks both the same. Images have no shell: they are asked from outside.
+    asks both the same. Images have no shell: they are asked from outside. Where Terraform releases the service, the new
+    image is started as the planned task definition would start it.
 
     It refuses an image that exits, that does not get ready, that does not do what the stack file expects, or that no
     longer answers what somebody depends on: paths of the stack file and of listener rules, and those that read data.
@@ -75,15 +87,20 @@ class ProbeImage(Action[Inputs, Seen, Outputs]):
         service = self.stack.service(inputs.service)
         state = self.ports.host.service(service.ecs_service)
         running = running_digest(self.ports.rollouts, service, state)
-        check = self.ports.balancer.target_group(service.target_group).health_check
+        group = group_of(self.ports.balancer, service)
+        check = group.health_check if group else None
         digest = self.ports.registry.digest_of(service.repository, inputs.tag)
+        if check is None:
+            # Nobody asks it: both images are asked what the stack file says.
+            return Seen(digest=digest or "", running=running, path=service.health.path, matcher="200")
         return Seen(digest=digest or "", running=running, path=check.path, matcher=check.matcher, timeout=check.timeout)
 
     def propose(self, inputs: Inputs, seen: Seen) -> Proposal[Outputs]:
-        """Nothing when the service runs this very image, or the stack file says that it is not tried."""
+        """Nothing when the service runs this very image as it will be started, or the stack file says that it is not
+        tried. Raises RefusedError: Terraform releases it, and the plan file does not say how."""
         service = self.stack.service(inputs.service)
         skipped = service.rehearsal.skip
-        if seen.digest and seen.digest == seen.running:
+        if seen.digest and seen.digest == seen.running and not release_of(service, inputs.releases).changes:
             skipped = f"{service.name} runs this image already"
         if skipped:
             contract = Contract(old_path=seen.path, new_path=service.health.path, skipped=skipped)
@@ -94,8 +111,10 @@ class ProbeImage(Action[Inputs, Seen, Outputs]):
         """Raises RefusedError with what is wrong with the new image."""
         service = self.stack.service(inputs.service)
         further = self._further(service)
-        subject = self._subject(service, seen, further)
-        new, old = self._both(service, subject, inputs, seen, progress)
+        running = self.ports.host.container(service.ecs_service, service.container)
+        subject = self._subject(service, seen, further, self._planned(inputs, running))
+        beside = replace(subject, name=_OLD, spec=self._started(service, running), patience=0.0)
+        new, old = self._both(subject, beside, inputs, seen, progress)
         if isinstance(new, MissingToolError):
             said = f"{service.name}'s new image cannot be tried out on this machine: {new.message}"
             raise RefusedError(said, resolution=f"{new.resolution} {_SKIP}".lstrip()) from new
@@ -126,22 +145,45 @@ class ProbeImage(Action[Inputs, Seen, Outputs]):
     def _further(self, service: Service) -> tuple[TargetGroup, ...]:
         """Target groups beside the stack file's that will ask the new image, too."""
         balancer, state = self.ports.balancer, self.ports.host.service(service.ecs_service)
-        names = further_names(state, balancer.target_group(service.target_group))
+        group = group_of(balancer, service)
+        if group is None:
+            return ()
+        names = further_names(state, group)
         groups = [balancer.target_group(name) for name in names]
         return tuple(group for group in groups if asks_service(group, service, state))
 
-    def _subject(self, service: Service, seen: Seen, further: Sequence[TargetGroup]) -> Subject:
+    def _planned(self, inputs: Inputs, running: ContainerSpec) -> ContainerSpec:
+        """How the new image's container will be started: by the planned task definition, or as the running one is."""
+        service = self.stack.service(inputs.service)
+        release = release_of(service, inputs.releases)
+        if not release.root:
+            return running
+        root, infrastructure = folder(self.stack, release.root), self.ports.infrastructure
+        readied(self.stack, self.ports, release.root, lambda _: None)
+        saved = inputs.plans.get(release.root)
+        if saved is None and release.changes:
+            raise PermanentError(f"The plan of Terraform root '{release.root}' is not given to probe-image.")
+        document: Mapping[str, object] = {}
+        if saved is not None:
+            planned = PlannedChanges(file=Path(saved.plan), sha256=saved.sha256, changes=())
+            document = infrastructure.shown(root, planned)
+        return planned_container(release, service.container, infrastructure.attributes(root), document)
+
+    def _started(self, service: Service, spec: ContainerSpec) -> ContainerSpec:
+        """The container with what ECS and the stack file's rehearsal add to its environment."""
+        # What ECS sets on Fargate ; without a region an SDK does not even look for a bucket.
+        region = dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"), self.stack.environment.region)
+        return replace(spec, environment={**region, **spec.environment, **service.rehearsal.environment})
+
+    def _subject(self, service: Service, seen: Seen, further: Sequence[TargetGroup], spec: ContainerSpec) -> Subject:
         balancer = self.ports.balancer
-        group = balancer.target_group(service.target_group).arn
+        group = found.arn if (found := group_of(balancer, service)) else ""
         environment = self.stack.environment
         rules = balancer.rules(environment.load_balancer) if environment.load_balancer else ()
-        spec = self.ports.host.container(service.ecs_service, service.container)
-        # What ECS sets on Fargate ; without a region an SDK does not even look for a bucket.
-        region = dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"), environment.region)
         return Subject(
             name=_NEW,
             image="",
-            spec=replace(spec, environment={**region, **spec.environment, **service.rehearsal.environment}),
+            spec=self._started(service, spec),
             port=service.port,
             questions=questions(
                 service, seen.path, rules, group, further=paths_of(further), now=self.ports.clock.now().timestamp()
@@ -155,9 +197,9 @@ class ProbeImage(Action[Inputs, Seen, Outputs]):
         )
 
     def _both(
-        self, service: Service, subject: Subject, inputs: Inputs, seen: Seen, progress: Progress
+        self, subject: Subject, running: Subject, inputs: Inputs, seen: Seen, progress: Progress
     ) -> tuple[Tried | PermanentError, Tried | PermanentError | None]:
-        registry = self.ports.registry
+        registry, service = self.ports.registry, self.stack.service(inputs.service)
 
         def of_new(tell: Progress) -> AbstractContextManager[str]:
             return nullcontext(inputs.image) if inputs.image else registry.pulled(service.repository, seen.digest, tell)
@@ -169,7 +211,7 @@ class ProbeImage(Action[Inputs, Seen, Outputs]):
             trial = trials.begin(lambda tell: self._tried(subject, of_new, tell))
             beside = None
             if seen.running:
-                beside = trials.begin(lambda tell: self._tried_beside(replace(subject, name=_OLD), of_old, tell))
+                beside = trials.begin(lambda tell: self._tried_beside(running, of_old, tell))
             new = trials.result(trial)
             if beside is None or not isinstance(new, Tried):
                 return new, None
@@ -180,13 +222,12 @@ class ProbeImage(Action[Inputs, Seen, Outputs]):
         self, subject: Subject, image: Callable[[Progress], AbstractContextManager[str]], progress: Progress
     ) -> Tried | PermanentError:
         """The image that runs: what hinders its trial twice is told, and hinders the new one's no more."""
-        rushed = replace(subject, patience=0.0)
         try:
-            return self._tried(rushed, image, progress)
+            return self._tried(subject, image, progress)
         except TransientError:
             pass
         try:
-            return self._tried(rushed, image, progress)
+            return self._tried(subject, image, progress)
         except TransientError as error:
             return PermanentError(error.message)
 

@@ -47,6 +47,8 @@ def look_at(ports: RolloutPorts, service: Service, watched: Watched) -> Rollout:
     Raises TransientError when AWS does not answer.
     """
     state = ports.rollouts.deployment(watched.deployment)
+    # At each look: autoscaling changes the desired count during a rollout, too.
+    now = ports.host.service(service.ecs_service)
     tasks = ports.rollouts.tasks(service.ecs_service)
     seen = Rollout(
         service=service.name,
@@ -55,11 +57,12 @@ def look_at(ports: RolloutPorts, service: Service, watched: Watched) -> Rollout:
         tasks=tuple(
             task for task in tasks if task.task_definition == watched.task_definition and is_later(task, state)
         ),
+        desired=now.desired,
+        essential_checks=now.essential_checks,
     )
     if state.status in _UNDER_WAY and all_running(seen) and not seen.stopped:
         return seen
     # Also where all seems well: that a deployment was successful says nothing when a newer one has begun since.
-    now = ports.host.service(service.ecs_service)
     events = tuple(each for each in now.events if state.created_at is None or each.at >= state.created_at)
     seen = replace(seen, newest=_newest(ports, now.deployment, state), events=events)
     if not seen.stopped:
@@ -67,7 +70,7 @@ def look_at(ports: RolloutPorts, service: Service, watched: Watched) -> Rollout:
     last = seen.stopped[-1]
     log = excerpt(ports.rollouts.last_lines(last, service.container, LINES_READ))
     checked = ""
-    if "health checks" in last.stopped_reason:
+    if service.target_group and "health checks" in last.stopped_reason:
         checked = ports.balancer.target_group(service.target_group).health_check.path
     return replace(seen, logs={last.arn: log}, checked=checked)
 

@@ -7,6 +7,7 @@ from lgtm_deploy.core.gate import Gate, Open, Waiting
 from lgtm_deploy.core.ports import Progress, ShadowRequest
 from lgtm_deploy.core.shadow import shadow_name, tells_of
 from lgtm_deploy.core.step import Action, Change, Nothing, Proposal
+from lgtm_deploy.steps.target_groups import group_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,7 @@ class Inputs:
 @dataclass(frozen=True, kw_only=True)
 class Seen:
     """The ARN of the shadow target group that is there, if any, and whether it is complete and made by this very step;
-    `group` is the ARN of the service's own target group, which may ask the new path already."""
+    `group` is the ARN of the service's own target group, which may ask the new path already; empty: it has none."""
 
     group: str
     asks_already: bool
@@ -53,7 +54,9 @@ class ShadowTargets(Action[Inputs, Seen, Outputs]):
     def observe(self, inputs: Inputs) -> Seen:
         """Raises NotFoundError when the service's own target group is missing."""
         service = self.stack.service(inputs.service)
-        group = self.ports.balancer.target_group(service.target_group)
+        group = group_of(self.ports.balancer, service)
+        if group is None:
+            return Seen(group="", asks_already=False)
         there = self.ports.shadow.find(shadow_name(self.stack, inputs.service))
         return Seen(
             group=group.arn,
@@ -110,6 +113,6 @@ class ShadowTargets(Action[Inputs, Seen, Outputs]):
 
     def _asks(self, inputs: Inputs, seen: Seen) -> str:
         wanted = inputs.task_probe or self.stack.environment.task_probe
-        if wanted != "shadow":
+        if wanted != "shadow" or not seen.group:
             return "direct"
         return "balancer" if seen.asks_already else "shadow"

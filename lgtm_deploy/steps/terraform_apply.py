@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from lgtm_deploy.core.gate import Gate, Open, Waiting
 from lgtm_deploy.core.ports import HealthCheck, PlannedChanges, Progress
+from lgtm_deploy.core.start_state import StartKind, StartState
 from lgtm_deploy.core.step import Action, Change, Nothing, Part, Proposal
 from lgtm_deploy.core.touched import Touched
 from lgtm_deploy.steps.terraform_back import Before, WayBack, checks_of
@@ -28,6 +29,8 @@ class ApplyInputs:
     `sequence` that is not among the `sequences` of this step (none named: in every one).
 
     `touched` is what it updates, and so what a rollback may bring back; `variables` are those that it was planned with.
+    `start` is the state that a rollback returns to; where the plan file does not name it, the commit that was applied
+    last is taken, and nothing has found out whether its plan was empty.
     """
 
     root: str
@@ -38,13 +41,14 @@ class ApplyInputs:
     variables: Mapping[str, str] = field(default_factory=dict)
     sequence: str = ""
     sequences: tuple[str, ...] = ()
+    start: StartState = field(default_factory=StartState)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ApplySeen:
     """The health checks as they were, by the Terraform variables that set them and by target group, what was planned
     with, and whether the plan is known to have been applied already. `commit` is the revision that is to be applied,
-    `dirty` with uncommitted changes; `earlier` is the one that was applied last, `why_not` says why it is of no use."""
+    `dirty` with uncommitted changes; `start` is the state that a rollback returns to."""
 
     root: str
     before: Mapping[str, str] = field(default_factory=dict)
@@ -53,14 +57,13 @@ class ApplySeen:
     checks: Mapping[str, HealthCheck] = field(default_factory=dict)
     commit: str = ""
     dirty: bool = False
-    earlier: str = ""
-    why_not: str = ""
+    start: StartState = field(default_factory=StartState)
 
 
 class TerraformApply(Action[ApplyInputs, ApplySeen, AppliedOutputs]):
     """Applies exactly the saved plan. Undone, what it touched comes back as it was, and nothing else may change: by the
-    variables that the stack declares for it, or else by the revision that was applied last. Where neither leads back,
-    the load balancer alone is brought back, and that is told as a failure."""
+    variables that the stack declares for it, or else by the files of its start state. Where neither leads back, the
+    load balancer alone is brought back, and that is told as a failure."""
 
     part: ClassVar[Part | None] = Part.HEALTH_CHECK
     takes = ApplyInputs
@@ -70,7 +73,6 @@ class TerraformApply(Action[ApplyInputs, ApplySeen, AppliedOutputs]):
     def observe(self, inputs: ApplyInputs) -> ApplySeen:
         """Raises NotFoundError when a target group is missing."""
         now = revision_of(self.stack, self.ports, inputs.root)
-        earlier, why_not = self.ports.applied.last(inputs.root)
         return ApplySeen(
             root=inputs.root,
             before=recorded(self.stack, self.ports),
@@ -78,8 +80,7 @@ class TerraformApply(Action[ApplyInputs, ApplySeen, AppliedOutputs]):
             checks=checks_of(self.ports, inputs.touched),
             commit=now.commit,
             dirty=now.dirty,
-            earlier=earlier.commit,
-            why_not=why_not,
+            start=inputs.start if inputs.start.kind else self._last_applied(inputs.root),
         )
 
     def recall(self, seen: ApplySeen, first: ApplySeen) -> ApplySeen:
@@ -137,6 +138,11 @@ class TerraformApply(Action[ApplyInputs, ApplySeen, AppliedOutputs]):
         wrong = self._way_back(inputs, seen).differs()
         return Waiting(reason=wrong) if wrong else Open(outputs=None)
 
+    def _last_applied(self, root: str) -> StartState:
+        last, why_not = self.ports.applied.last(root)
+        kind: StartKind = "none" if why_not or not last.commit else "revision"
+        return StartState(kind=kind, commit=last.commit, why_not=why_not)
+
     def _first_half(self, inputs: ApplyInputs, seen: ApplySeen) -> WayBack:
         touched = without(self.stack, inputs.touched, inputs.variables)
         before = {**seen.before, **inputs.variables}
@@ -148,8 +154,7 @@ class TerraformApply(Action[ApplyInputs, ApplySeen, AppliedOutputs]):
             touched=inputs.touched,
             variables=seen.before,
             checks=seen.checks,
-            commit=seen.earlier,
-            why_not=seen.why_not,
+            start=seen.start,
         )
         return WayBack(self.stack, self.ports, before)
 

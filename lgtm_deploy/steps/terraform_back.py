@@ -1,16 +1,25 @@
-"""Terraform's way back: by variables, by an earlier revision, and at last past Terraform (docs/adr/021)."""
+"""Terraform's way back: by variables, by the files of its start state, and at last past Terraform (docs/adr/021)."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
 
 from lgtm_deploy.core.errors import DeadlineError, PermanentError, TransientError
 from lgtm_deploy.core.guard import TARGET_GROUPS
 from lgtm_deploy.core.ports import HealthCheck, PlannedChanges, Ports, Progress
 from lgtm_deploy.core.stack import Stack
+from lgtm_deploy.core.start_state import StartState
 from lgtm_deploy.core.touched import Touched, differing, missing
-from lgtm_deploy.steps.terraform_roots import apply_plan, broken_by, folder, plan_in, readied, save_plan
+from lgtm_deploy.steps.terraform_roots import (
+    apply_plan,
+    broken_by,
+    folder,
+    note_running,
+    plan_from,
+    readied,
+    save_plan,
+    start_files,
+)
 
 _CHECK = "health_check."
 
@@ -18,14 +27,13 @@ _CHECK = "health_check."
 @dataclass(frozen=True, kw_only=True)
 class Before:
     """How a root was before it was applied, as the journal has it: the declared `variables`, the health `checks` of the
-    target groups that were touched, and the `commit` of the last successful apply, or why it cannot be used."""
+    target groups that were touched, and the `start` state."""
 
     root: str
     touched: tuple[Touched, ...]
     variables: Mapping[str, str] = field(default_factory=dict)
     checks: Mapping[str, HealthCheck] = field(default_factory=dict)
-    commit: str = ""
-    why_not: str = ""
+    start: StartState = field(default_factory=StartState)
 
 
 class WayBack:
@@ -40,7 +48,8 @@ class WayBack:
         """Takes the first way that leads back. Raises PermanentError with what stays behind when none does, or when
         only the load balancer could be brought back."""
         reasons: list[str] = []
-        for name, way in (("by variables", self._by_variables), ("by the earlier revision", self._by_revision)):
+        by_files = "by the files that were applied" if self._before.start.kind == "files" else "by the earlier revision"
+        for name, way in (("by variables", self._by_variables), (by_files, self._by_files)):
             try:
                 way(progress)
             except (PermanentError, TransientError, DeadlineError) as error:
@@ -66,20 +75,14 @@ class WayBack:
         self._held_against(planned)
         apply_plan(self._stack, self._ports, self._before.root, planned, progress)
 
-    def _by_revision(self, progress: Progress) -> None:
-        if self._before.why_not or not self._before.commit:
-            raise PermanentError(f"{self._before.why_not or 'no revision is recorded'}.")
-        name, ports = self._before.root, self._ports
-        root = self._stack.root(name)
-        with ports.source.checkout(self._before.commit, ports.workspace / f"{name}.revision") as there:
-            here = there(folder(self._stack, name))
-            progress(f"planning {name} as of {self._before.commit[:8]}")
-            configs = [self._stack.directory / each for each in root.backend_config]
-            ports.infrastructure.init(here, configs, progress, copy_of=folder(self._stack, name))
-            files = [_or_itself(there, self._stack.directory / each) for each in root.var_files]
-            planned = plan_in(ports, here, files, {}, progress, name=f"{name}.revision")
+    def _by_files(self, progress: Progress) -> None:
+        name, start = self._before.root, self._before.start
+        with start_files(self._ports, name, start, purpose="revision") as there:
+            progress(f"planning {name} as of {start.commit[:8] or start.at[:16]}")
+            here, planned = plan_from(self._stack, self._ports, name, there, progress, purpose="revision")
             self._held_against(planned)
-            ports.infrastructure.apply(here, planned, progress)
+            self._ports.infrastructure.apply(here, planned, progress)
+        note_running(self._ports, name, start, progress)
 
     def _held_against(self, planned: PlannedChanges) -> None:
         """Raises PermanentError when the plan would change something else, or not bring everything back."""
@@ -182,11 +185,3 @@ def as_checked(touched: Sequence[Touched], checks: Mapping[str, HealthCheck]) ->
         for each in touched
         if each.named in checks
     )
-
-
-def _or_itself(there: Callable[[Path], Path], path: Path) -> Path:
-    """A file of variables that is not under version control is taken as it is."""
-    try:
-        return there(path)
-    except PermanentError:
-        return path

@@ -1,7 +1,7 @@
 """terraform-init, terraform-plan, terraform-replan: all that comes before a change of infrastructure is approved."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -9,9 +9,11 @@ from lgtm_deploy.core.changes import describe
 from lgtm_deploy.core.errors import RefusedError
 from lgtm_deploy.core.guard import Allowance
 from lgtm_deploy.core.ports import PlannedChanges, Progress
+from lgtm_deploy.core.start_state import StartState
 from lgtm_deploy.core.step import Action, Change, Effect, Nothing, Proposal
 from lgtm_deploy.core.touched import Touched, touched
 from lgtm_deploy.steps.terraform_roots import Empty, broken_by, out_of_date, readied, save_plan
+from lgtm_deploy.steps.terraform_start import find_start
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,12 +57,14 @@ class PlanInputs:
 @dataclass(frozen=True, kw_only=True)
 class PlanOutputs:
     """The saved plan: its file, its SHA-256, its changes as lines for a person, and what exactly it touches and how
-    that was: so much may be brought back after it was applied."""
+    that was: so much may be brought back after it was applied. `start` is the state that a rollback returns to."""
 
     plan: str
     sha256: str
     changes: tuple[str, ...]
     touched: tuple[Touched, ...]
+    start: StartState = field(default_factory=StartState)
+    told: tuple[str, ...] = ()
 
     @property
     def planned(self) -> PlannedChanges:
@@ -81,7 +85,8 @@ class PlanOutputs:
 
 
 class TerraformPlan(Action[PlanInputs, Empty, PlanOutputs]):
-    """Saves a plan. What is approved is this file, and nothing else is ever applied."""
+    """Saves a plan. What is approved is this file, and nothing else is ever applied. Where it changes something, the
+    state that a rollback returns to is found before that."""
 
     effect: ClassVar[Effect] = Effect.LOCAL
     takes = PlanInputs
@@ -100,7 +105,15 @@ class TerraformPlan(Action[PlanInputs, Empty, PlanOutputs]):
         """Raises RefusedError with what the plan would change and may not, PermanentError with Terraform's first
         error."""
         planned = save_plan(self.stack, self.ports, inputs.root, inputs.variables, progress, purpose="apply")
-        return guarded(inputs, planned)
+        outputs = guarded(inputs, planned)
+        if not outputs.changes:
+            return outputs
+        start = find_start(self.stack, self.ports, inputs.root, progress, touched=outputs.touched)
+        return replace(outputs, start=start, told=(start.line(inputs.root),))
+
+    def irreversible(self, inputs: PlanInputs, outputs: PlanOutputs) -> str:
+        """The plan changes something, and no start state was found."""
+        return outputs.start.impossible(inputs.root)
 
     def missing(self, outputs: PlanOutputs) -> str:
         """The saved plan, where it would be applied."""

@@ -1,14 +1,16 @@
 """What the Terraform steps share: saving a plan, holding it against what is allowed, and the variables that set health
 checks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lgtm_deploy.core.errors import DeadlineError
+from lgtm_deploy.core.errors import DeadlineError, PermanentError
 from lgtm_deploy.core.guard import Allowance, breaches
 from lgtm_deploy.core.ports import Clock, HealthCheck, PlannedChanges, Ports, Progress, Revision
 from lgtm_deploy.core.stack import Stack
+from lgtm_deploy.core.start_state import StartState
 from lgtm_deploy.core.touched import Touched
 
 # So many lines are told of a plan that is refused.
@@ -56,24 +58,96 @@ def folder(stack: Stack, root: str) -> Path:
 def readied(stack: Stack, ports: Ports, name: str, progress: Progress) -> None:
     """Has the root's providers and backend ready, at no cost where they are: a run may go on, or back, on another
     machine than it began on."""
-    configs = [stack.directory / each for each in stack.root(name).backend_config]
-    ports.infrastructure.init(folder(stack, name), configs, progress)
+    words = stack.root(name).backend_words(stack.directory)
+    ports.infrastructure.init(folder(stack, name), words, progress)
 
 
 def save_plan(
-    stack: Stack, ports: Ports, name: str, variables: Mapping[str, str], progress: Progress, *, purpose: str
+    stack: Stack,
+    ports: Ports,
+    name: str,
+    variables: Mapping[str, str],
+    progress: Progress,
+    *,
+    purpose: str,
+    targets: Sequence[str] = (),
 ) -> PlannedChanges:
     """A plan of that root, in a file of the purpose's own: what was approved is never written over."""
     readied(stack, ports, name, progress)
     files = [stack.directory / each for each in stack.root(name).var_files]
-    return plan_in(ports, folder(stack, name), files, variables, progress, name=f"{name}.{purpose}")
+    out = ports.workspace / f"{name}.{purpose}.tfplan"
+    return ports.infrastructure.plan(folder(stack, name), files, variables, out, progress, targets=targets)
 
 
-def plan_in(
-    ports: Ports, root: Path, files: Sequence[Path], variables: Mapping[str, str], progress: Progress, *, name: str
-) -> PlannedChanges:
-    """A plan of the root in that folder."""
-    return ports.infrastructure.plan(root, files, variables, ports.workspace / f"{name}.tfplan", progress)
+def plan_from(
+    stack: Stack,
+    ports: Ports,
+    name: str,
+    there: Callable[[Path], Path],
+    progress: Progress,
+    *,
+    purpose: str,
+    targets: Sequence[str] = (),
+) -> tuple[Path, PlannedChanges]:
+    """Save a plan of other files of that root, on its state; returns their folder and the plan.
+
+    `there` gives where a path of the stack is among these files. Raises PermanentError: the root is not among them.
+    """
+    root = stack.root(name)
+    here = there(folder(stack, name))
+    # The backend is where the state is now.
+    ports.infrastructure.init(here, root.backend_words(stack.directory), progress, copy_of=folder(stack, name))
+    files = [_or_itself(there, stack.directory / each) for each in root.var_files]
+    out = ports.workspace / f"{name}.{purpose}.tfplan"
+    return here, ports.infrastructure.plan(here, files, {}, out, progress, targets=targets)
+
+
+def _or_itself(there: Callable[[Path], Path], path: Path) -> Path:
+    """A file of variables that is not under version control is taken as it is."""
+    try:
+        return there(path)
+    except PermanentError:
+        return path
+
+
+def start_files(
+    ports: Ports, name: str, start: StartState, *, purpose: str
+) -> AbstractContextManager[Callable[[Path], Path]]:
+    """Lay out the files of a start state beside the stack, until the context ends. Raises PermanentError."""
+    into = ports.workspace / f"{name}.{purpose}"
+    if start.kind == "revision":
+        return ports.source.checkout(start.commit, into)
+    if start.kind == "files":
+        return ports.kept.laid_out(name, start.digest, into)
+    if start.kind == "variables":
+        raise PermanentError("none was looked for, as the declared variables led back.")
+    raise PermanentError(f"{start.why_not or 'no start state is recorded'}.")
+
+
+def sources_of(stack: Stack, ports: Ports, name: str) -> list[Path]:
+    """Return all files and folders that the root's plans are made of."""
+    root = stack.root(name)
+    return [*ports.infrastructure.sources(folder(stack, name)), *root.given_files(stack.directory)]
+
+
+def keep_applied(stack: Stack, ports: Ports, name: str, progress: Progress) -> None:
+    """Keep the files that the root was applied from: a later run may return to them.
+
+    An apply that has succeeded does not fail because of it.
+    """
+    try:
+        ports.kept.keep(name, sources_of(stack, ports, name))
+    except OSError as error:
+        progress(f"the files of '{name}' that were applied cannot be kept: {error}")
+
+
+def note_running(ports: Ports, name: str, start: StartState, progress: Progress) -> None:
+    """Keep the files of a start state longer than those of attempts that are rolled back."""
+    if start.kind == "files":
+        try:
+            ports.kept.runs(name, start.digest)
+        except OSError as error:
+            progress(f"the files of '{name}' that run may not be kept for long: {error}")
 
 
 def briefly(clock: Clock) -> Progress:
@@ -94,9 +168,10 @@ def quiet(stack: Stack, ports: Ports, name: str, progress: Progress) -> None:
 
 
 def apply_plan(stack: Stack, ports: Ports, name: str, plan: PlannedChanges, progress: Progress) -> None:
-    """Applies exactly that plan."""
+    """Applies exactly that plan, and keeps the files that it was made from."""
     readied(stack, ports, name, progress)
     ports.infrastructure.apply(folder(stack, name), plan, progress)
+    keep_applied(stack, ports, name, progress)
 
 
 def out_of_date(stack: Stack, ports: Ports, name: str, plan: PlannedChanges) -> str:
@@ -109,7 +184,11 @@ def out_of_date(stack: Stack, ports: Ports, name: str, plan: PlannedChanges) -> 
 def broken_by(name: str, planned: PlannedChanges, allowed: Sequence[Allowance]) -> str:
     """What the plan would change and may not, in one line; empty when it may change all of it."""
     # Of a plan without any change Terraform says so itself, and nobody asked it for more.
-    lines = breaches(planned.document, allowed) if planned.changes or planned.document else ()
+    return too_much(name, breaches(planned.document, allowed) if planned.changes or planned.document else ())
+
+
+def too_much(name: str, lines: Sequence[str]) -> str:
+    """What a plan of that root would change and may not, in one line; empty when there are no lines."""
     if not lines:
         return ""
     more = f"; and {len(lines) - _LINES} more" if len(lines) > _LINES else ""
@@ -165,6 +244,4 @@ def without(stack: Stack, allowed: Sequence[Touched], variables: Mapping[str, st
 
 def revision_of(stack: Stack, ports: Ports, name: str) -> Revision:
     """The revision of all that the root's plans are made of."""
-    root = stack.root(name)
-    files = [stack.directory / each for each in (*root.var_files, *root.backend_config)]
-    return ports.source.revision([*ports.infrastructure.sources(folder(stack, name)), *files])
+    return ports.source.revision(sources_of(stack, ports, name))

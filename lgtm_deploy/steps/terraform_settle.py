@@ -7,6 +7,7 @@ from typing import ClassVar
 from lgtm_deploy.core.errors import PermanentError
 from lgtm_deploy.core.gate import Gate, Open, Waiting
 from lgtm_deploy.core.ports import HealthCheck, Progress
+from lgtm_deploy.core.start_state import StartState
 from lgtm_deploy.core.step import Action, Change, Nothing, Part, Proposal
 from lgtm_deploy.core.touched import Touched
 from lgtm_deploy.steps.terraform_back import Before, WayBack, as_checked, checks_of
@@ -108,8 +109,8 @@ class TerraformSettle(Action[SettleInputs, SettleSeen, AppliedOutputs]):
     def _way_back(self, inputs: SettleInputs, seen: SettleSeen) -> WayBack:
         set_here = narrowed(self.stack, inputs.touched, inputs.variables)
         touched = as_checked(tuple(each for each in set_here if each.attributes), seen.checks)
-        why_not = "what was set for the handover is in no revision"
-        before = Before(root=inputs.root, touched=touched, variables=seen.before, checks=seen.checks, why_not=why_not)
+        start = StartState(kind="none", why_not="what was set for the handover is in no revision")
+        before = Before(root=inputs.root, touched=touched, variables=seen.before, checks=seen.checks, start=start)
         return WayBack(self.stack, self.ports, before)
 
 

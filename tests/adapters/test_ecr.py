@@ -3,6 +3,7 @@
 import base64
 import logging
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -176,3 +177,38 @@ def test_a_faster_push_of_the_same_image_is_a_success(found: Ecr) -> None:
     found.expect_manifest(IMAGE)
 
     assert found.push() == DIGEST
+
+
+@pytest.mark.parametrize("code", ["", "ImageAlreadyExistsException"])
+def test_an_image_gets_another_tag_by_its_manifest(code: str) -> None:
+    with tagging(code) as registry:
+        registry.tag("lgtm-tempo", DIGEST, "2.9.0-1")
+
+
+def test_a_tag_that_stays_is_not_given_to_another_image() -> None:
+    with (
+        tagging("ImageTagAlreadyExistsException") as registry,
+        pytest.raises(AlreadyExistsError, match=r"2\.9\.0-1.*another image"),
+    ):
+        registry.tag("lgtm-tempo", DIGEST, "2.9.0-1")
+
+
+@contextmanager
+def tagging(code: str) -> Iterator[EcrRegistry]:
+    """A registry that is asked for the image's manifest, and answers PutImage; with that error code if there is one."""
+    aws = Aws(region="eu-west-1", endpoint_url="http://aws.example")
+    asked = {
+        "repositoryName": "lgtm-tempo", "imageManifest": "{}", "imageTag": "2.9.0-1", "imageDigest": DIGEST,
+        "imageManifestMediaType": "application/vnd.oci.image.manifest.v1+json",
+    }  # fmt: skip
+    image = {"imageManifest": "{}", "imageManifestMediaType": asked["imageManifestMediaType"]}
+    with Stubber(aws.reader("ecr")) as reads, Stubber(aws.writer("ecr")) as writes:
+        reads.add_client_error("describe_images", "ImageNotFoundException", http_status_code=400)
+        reads.add_response("batch_get_image", {"images": [image]})
+        if code:
+            writes.add_client_error("put_image", code, http_status_code=400, expected_params=asked)
+        else:
+            writes.add_response("put_image", {}, asked)
+        engine: docker.DockerClient = object()  # type: ignore[assignment]
+        yield EcrRegistry(aws, engine, FakeClock())
+        writes.assert_no_pending_responses()

@@ -17,6 +17,7 @@ from lgtm_deploy.core.errors import AccessError, InDoubtError, NotFoundError, Pe
 
 CREATED = datetime(2026, 1, 16, tzinfo=UTC)
 OLD, NEW = "arn:td/tempo:1", "arn:td/tempo:2"
+DEPENDS = [{"containerName": "agent", "condition": "HEALTHY"}]
 SERVICE = {"serviceName": "tempo", "taskDefinition": OLD, "status": "ACTIVE"}
 
 
@@ -87,6 +88,64 @@ def test_an_update_waits_until_its_own_deployment_is_listed(ecs: Ecs) -> None:
     assert ecs.pauses == [LOOK_EVERY]
 
 
+def test_an_update_leaves_capacity_providers_and_launch_type_as_they_are(ecs: Ecs) -> None:
+    """Stubs take no argument that is not expected: neither is sent."""
+    ecs.expect_service(capacityProviderStrategy=[{"capacityProvider": "FARGATE_SPOT", "weight": 1, "base": 0}])
+    ecs.expect_deployments(1)
+    ecs.expect_update(taskDefinition=NEW)
+    ecs.expect_deployments(2, 1)
+    ecs.expect_revision(2, NEW)
+
+    assert ecs.host.update("tempo", task_definition=NEW) == "arn:deployment/2"
+
+
+def test_a_service_tells_its_variables_checks_and_names(ecs: Ecs) -> None:
+    alias = {"port": 3200, "dnsName": "traces"}
+    connect = {"enabled": True, "services": [{"portName": "tempo", "clientAliases": [alias]}]}
+    ecs.expect_service(
+        serviceRegistries=[{"registryArn": "arn:registry"}],
+        deployments=[{"status": "PRIMARY", "serviceConnectConfiguration": connect}, {"status": "ACTIVE"}],
+    )
+    containers = [
+        {"name": "tempo", "image": "x", "environment": [{"name": "URL", "value": "http://loki:3100"}]},
+        {"name": "agent", "image": "y", "healthCheck": {"command": ["CMD-SHELL", "ask /ready"]}},
+        {"name": "proxy", "image": "z", "essential": False, "healthCheck": {"command": ["CMD", "ask"]}},
+    ]
+    ecs.reads.add_response("describe_task_definition", {"taskDefinition": {"containerDefinitions": containers}})
+    ecs.expect_deployments(1)
+
+    found = ecs.host.service("tempo")
+
+    assert found.environment == {"tempo": {"URL": "http://loki:3100"}, "agent": {}, "proxy": {}}
+    assert found.health_checks == {"agent": "CMD-SHELL ask /ready", "proxy": "CMD ask"}
+    assert found.essential_checks == ("agent",)
+    assert (found.aliases, found.registries) == (("traces",), ("arn:registry",))
+    assert "loki" not in repr(found)
+
+
+def test_names_in_cloud_map_are_left_out_where_they_may_not_be_asked_for() -> None:
+    aws = Aws(region="eu-west-1", endpoint_url="http://aws.example")
+    with Stubber(aws.reader("servicediscovery")) as reads:
+        reads.add_response("get_service", {"Service": {"Name": "traces", "NamespaceId": "ns-1"}}, {"Id": "srv-1"})
+        reads.add_response("get_namespace", {"Namespace": {"Name": "lgtm.local"}}, {"Id": "ns-1"})
+        reads.add_client_error("get_service", "AccessDeniedException", http_status_code=400)
+
+        names = EcsHost(aws, cluster="lgtm").registered_names(["arn:x:service/srv-1", "arn:x:service/srv-2"])
+
+    assert names == ["traces.lgtm.local"]
+
+
+@pytest.mark.parametrize(
+    ("told", "health"), [("HEALTHY", "healthy"), ("UNHEALTHY", "unhealthy"), ("UNKNOWN", "unknown"), (None, "unknown")]
+)
+def test_a_tasks_container_health_is_told(told: str | None, health: str) -> None:
+    said = {"healthStatus": told} if told else {}
+    task = {"taskArn": "t", "taskDefinitionArn": NEW, "containers": [{"name": "tempo", **said}], **said}
+
+    assert task_state(task).health == health
+    assert task_state(task).health_of("tempo") == health
+
+
 def test_a_forced_deployment_is_a_new_one_of_the_same_revision(ecs: Ecs) -> None:
     ecs.expect_deployments(1)
     ecs.expect_update(forceNewDeployment=True)
@@ -142,7 +201,10 @@ def test_a_revision_keeps_all_that_may_be_registered_and_its_tags(ecs: Ecs) -> N
         "networkMode": "awsvpc",
         "cpu": "256",
         "runtimePlatform": {"cpuArchitecture": "ARM64"},
-        "containerDefinitions": [{"name": "tempo", "image": "old", "cpu": 1}, {"name": "agent", "image": "agent:1"}],
+        "containerDefinitions": [
+            {"name": "tempo", "image": "old", "cpu": 1, "dependsOn": DEPENDS},
+            {"name": "agent", "image": "agent:1"},
+        ],
     }
     given = {"taskDefinitionArn": OLD, "revision": 1, "status": "ACTIVE", "registeredBy": "me", "compatibilities": []}
     tags = [{"key": "team", "value": "a"}]
@@ -151,7 +213,10 @@ def test_a_revision_keeps_all_that_may_be_registered_and_its_tags(ecs: Ecs) -> N
     asked = {
         **kept,
         "tags": tags,
-        "containerDefinitions": [{"name": "tempo", "image": "new", "cpu": 1}, {"name": "agent", "image": "agent:1"}],
+        "containerDefinitions": [
+            {"name": "tempo", "image": "new", "cpu": 1, "dependsOn": DEPENDS},
+            {"name": "agent", "image": "agent:1"},
+        ],
     }
     ecs.writes.add_response("register_task_definition", {"taskDefinition": {"taskDefinitionArn": NEW}}, asked)
 

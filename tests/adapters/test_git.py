@@ -98,6 +98,40 @@ def test_what_a_killed_process_left_is_removed_first(repository: Repository) -> 
     assert len(repository.git("worktree", "list").splitlines()) == 1
 
 
+def test_commits_of_a_root_are_listed_from_head_back(repository: Repository, tmp_path: Path) -> None:
+    (repository.folder / "README.md").write_text("not a part of the root")
+    repository.git("add", "-A")
+    repository.git("commit", "-q", "-m", "readme")
+
+    assert list(repository.source.commits(repository.paths, 5)) == [repository.second, repository.first]
+    assert list(repository.source.commits(repository.paths, 1)) == [repository.second]
+    outside = GitSource(tmp_path, {**os.environ, "GIT_CEILING_DIRECTORIES": "/"})
+    assert list(outside.commits([tmp_path], 5)) == []
+
+
+def test_a_commit_that_changed_what_a_link_leads_to_is_one_of_the_root(repository: Repository, tmp_path: Path) -> None:
+    (repository.root / "variables.tf").symlink_to("../variables.tf")
+    (repository.root / "elsewhere.tf").symlink_to(tmp_path / "elsewhere.tf")
+    (repository.root.parent / "variables.tf").write_text("# one")
+    linked = repository.commit("/tempo/ready")
+    (repository.root.parent / "variables.tf").write_text("# two")
+    changed = repository.commit("/tempo/ready")
+
+    assert repository.source.commits([repository.root], 2) == [changed, linked]
+
+    (repository.root.parent / "variables.tf").write_text("# three")
+    assert repository.source.revision([repository.root]) == Revision(commit=changed, dirty=True)
+
+
+def test_a_clone_with_the_newest_commits_only_is_shallow(repository: Repository, tmp_path: Path) -> None:
+    repository.git("clone", "-q", "--depth", "1", repository.folder.as_uri(), str(tmp_path / "clone"))
+
+    assert GitSource(tmp_path / "clone", os.environ).is_shallow()
+    assert not repository.source.is_shallow()
+    (tmp_path / "none").mkdir()
+    assert not GitSource(tmp_path / "none", os.environ).is_shallow()
+
+
 def test_a_commit_that_is_not_there_is_refused(repository: Repository) -> None:
     with (
         pytest.raises(PermanentError, match="git worktree"),

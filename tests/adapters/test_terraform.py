@@ -3,6 +3,7 @@
 import hashlib
 import os
 import stat
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from lgtm_deploy.adapters.terraform import TerraformInfrastructure
+from lgtm_deploy.adapters.terraform_lock_file import lent_lock_file
 from lgtm_deploy.core.errors import (
     InDoubtError,
     InterruptedRunError,
@@ -178,11 +180,107 @@ def test_init_is_repeated_when_a_local_module_or_the_backend_changed(tmp_path: P
     ):
         file.write_text(text)
         root.told.clear()
-        root.terraform.init(root.folder, [backend], root.tell)
+        root.terraform.init(root.folder, [str(backend)], root.tell)
         assert root.told
         root.told.clear()
-        root.terraform.init(root.folder, [backend], root.tell)
+        root.terraform.init(root.folder, [str(backend)], root.tell)
         assert not root.told
+
+
+def test_a_backend_setting_is_given_as_it_stands_and_init_is_repeated_when_it_changes(tmp_path: Path) -> None:
+    root = Root(tmp_path, 'terraform {\n  backend "local" {}\n}\nresource "terraform_data" "x" {}\n')
+    for name in ("one", "two"):
+        root.told.clear()
+        root.terraform.init(root.folder, [f"path={tmp_path}/{name}.tfstate"], root.tell)
+        assert root.told
+    planned = root.terraform.plan(root.folder, [], {}, root.out, root.tell)
+    root.apply(planned)
+
+    assert (tmp_path / "two.tfstate").is_file()
+    assert [file.name for file in root.folder.iterdir()] == ["main.tf"]
+
+
+def test_a_long_backend_setting_is_no_file(tmp_path: Path) -> None:
+    root = Root(tmp_path)
+    program = tmp_path / "bin" / "terraform"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    terraform = TerraformInfrastructure(workspace=root.workspace, environment={"PATH": f"{program.parent}:/bin"})
+
+    for _ in range(2):
+        terraform.init(root.folder, [f"token={'x' * 300}"], root.tell)
+
+
+@pytest.mark.parametrize("writes", [False, True])
+def test_a_missing_lock_file_is_written_only_where_that_is_wanted(tmp_path: Path, writes: bool) -> None:
+    root = Root(tmp_path)
+    program = tmp_path / "bin" / "terraform"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n')
+    program.chmod(0o755)
+    terraform = TerraformInfrastructure(
+        workspace=root.workspace, environment={"PATH": f"{program.parent}:/bin:/usr/bin"}, makes_lock_file=writes
+    )
+
+    terraform.init(root.folder, [], root.tell)
+
+    assert ("-lockfile=readonly" in (tmp_path / "asked").read_text()) is not writes
+    (root.folder / ".terraform.lock.hcl").touch()
+    terraform.init(root.folder, [], root.tell)
+    assert "-lockfile=readonly" in (tmp_path / "asked").read_text().splitlines()[-1]
+
+
+LOCKING = """#!/bin/sh
+if [ "$1" = init ]; then test -f .terraform.lock.hcl || echo made > .terraform.lock.hcl; fi
+cat .terraform.lock.hcl >> {seen}
+"""
+
+
+@pytest.mark.parametrize("own", ["", "own"])
+def test_a_lock_file_that_terraform_makes_is_beside_the_root_only_while_it_runs(tmp_path: Path, own: str) -> None:
+    root = Root(tmp_path)
+    program, seen, file = tmp_path / "bin" / "terraform", tmp_path / "seen", root.folder / ".terraform.lock.hcl"
+    program.parent.mkdir()
+    program.write_text(LOCKING.format(seen=seen))
+    program.chmod(0o755)
+    environment = {"PATH": f"{program.parent}:/bin:/usr/bin"}
+    terraform = TerraformInfrastructure(workspace=root.workspace, environment=environment, makes_lock_file=True)
+    if own:
+        file.write_text(f"{own}\n")
+
+    for _ in range(2):
+        terraform.init(root.folder, [], root.tell)
+        assert file.exists() is bool(own)
+    terraform.plan(root.folder, [], {}, root.out, root.tell)
+
+    assert seen.read_text().split() == [own or "made"] * 2
+    assert file.exists() is bool(own)
+
+
+KILLED = """
+import os, pathlib, sys
+from lgtm_deploy.adapters.terraform_lock_file import lent_lock_file
+with lent_lock_file(*map(pathlib.Path, sys.argv[1:])):
+    os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("own", ["", "own"])
+def test_a_lent_lock_file_that_a_kill_left_is_taken_away_by_the_next_command(tmp_path: Path, own: str) -> None:
+    root, data, file = Root(tmp_path), tmp_path / "data", tmp_path / "50-alb" / ".terraform.lock.hcl"
+    data.mkdir()
+    (data / file.name).write_text("made")
+    subprocess.run([sys.executable, "-c", KILLED, str(root.folder), str(data)], check=True)
+    assert file.read_text() == "made"
+    if own:
+        file.write_text(own)
+
+    with lent_lock_file(root.folder, data):
+        assert file.read_text() == (own or "made")
+
+    assert file.exists() is bool(own)
+    assert (data / file.name).read_text() == "made"
 
 
 def test_a_failed_init_is_not_taken_for_done(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Which exit code does an error have that ended a verb?"""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +9,7 @@ import pytest
 
 from lgtm_deploy.cli.exits import exit_code
 from lgtm_deploy.core import errors
-from tests.steps.simulation import EXAMPLE
+from tests.steps.simulation import EXAMPLE, copy_example
 
 ROOT = EXAMPLE.parents[2]
 
@@ -57,7 +56,7 @@ def test_no_error_has_the_exit_code_of_a_run_that_is_back(error: type[errors.Dep
 
 def test_a_run_that_changed_something_and_can_no_longer_be_written_down_is_in_doubt(tmp_path: Path) -> None:
     folder = tmp_path / "stack"
-    shutil.copytree(EXAMPLE.parent, folder, ignore=shutil.ignore_patterns(".lgtm-deploy", ".terraform"))
+    copy_example(folder)
 
     ended = subprocess.run(
         [sys.executable, "-c", FULL],

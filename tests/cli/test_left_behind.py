@@ -1,6 +1,5 @@
 """A run that may not begin, or not go on, leaves no folder of its own."""
 
-import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +14,7 @@ from lgtm_deploy.core.event import Event, RunFinished, RunStarted, StepObserved
 from lgtm_deploy.steps.catalog import CATALOG
 from lgtm_deploy.storage.local import LocalJournal, LocalLock
 from tests.kills.faked import join
-from tests.steps.simulation import EXAMPLE
+from tests.steps.simulation import copy_example
 
 AT = datetime(2026, 1, 16, tzinfo=UTC)
 
@@ -24,7 +23,7 @@ AT = datetime(2026, 1, 16, tzinfo=UTC)
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The state file of the example stack, whose environment is a cloud in memory."""
     folder = tmp_path / "stack"
-    shutil.copytree(EXAMPLE.parent, folder, ignore=shutil.ignore_patterns(".lgtm-deploy", ".terraform"))
+    copy_example(folder)
     monkeypatch.chdir(folder)
     for room, name in (
         (wiring, "sights"),

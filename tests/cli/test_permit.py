@@ -1,6 +1,5 @@
 """What a run sends asks the run's own hold on the environment; in a cloud in memory."""
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,12 +10,12 @@ from lgtm_deploy.cli.app import run
 from lgtm_deploy.engine.hold import Hold
 from lgtm_deploy.fakes import fake_ports
 from tests.adapters.engine import StubEngine
-from tests.steps.simulation import EXAMPLE, SimulatedStop, Simulation
+from tests.steps.simulation import EXAMPLE, SimulatedStop, Simulation, copy_example
 
 
 def test_every_change_of_a_run_asks_its_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "stack"
-    shutil.copytree(EXAMPLE.parent, folder, ignore=shutil.ignore_patterns(".lgtm-deploy", ".terraform"))
+    copy_example(folder)
     world = Simulation(tmp_path, whole=True)
     cloud = world.cloud
     ports = fake_ports(world.stack, cloud, tmp_path)

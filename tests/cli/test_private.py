@@ -78,3 +78,14 @@ def test_a_file_in_the_way_is_an_error(tmp_path: Path) -> None:
 
     with pytest.raises(FileExistsError):
         make_private(tmp_path / "file")
+
+
+def test_the_tools_own_folder_is_ignored_by_git(tmp_path: Path) -> None:
+    own = tmp_path / ".lgtm-deploy"
+    own.mkdir()
+
+    make_private(own / "runs" / "7f3a")
+    make_private(tmp_path / "elsewhere")
+
+    assert (own / ".gitignore").read_text() == "*\n"
+    assert not (tmp_path / "elsewhere" / ".gitignore").exists()

@@ -1,4 +1,4 @@
-"""What is told of the base images that a sandbox was brought up with."""
+"""What is told of a sandbox: its base images, its environment, and whether it answers."""
 
 import json
 from dataclasses import replace
@@ -9,8 +9,9 @@ import pytest
 from lgtm_deploy.cli import wiring
 from lgtm_deploy.cli.sandbox import path_that_answers
 from lgtm_deploy.config import stack_file
+from lgtm_deploy.core.errors import UsageError
 from lgtm_deploy.core.stack import Stack
-from lgtm_deploy.sandbox import child
+from lgtm_deploy.sandbox import child, lifecycle
 from lgtm_deploy.sandbox.connection import Connection, connect, save
 from lgtm_deploy.sandbox.home import HOME_VARIABLE, NAME_VARIABLE, home_for
 from lgtm_deploy.sandbox.image_choice import BaseImage, Choice, Source
@@ -44,11 +45,12 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
         region="eu-west-1",
         account="111122223333",
         load_balancer_url="http://127.0.0.1:9",
-        docker_host="unix:///nowhere",
+        docker_host="tcp://127.0.0.1:9",
         build_args={"grafana": {"BASE_REGISTRY": "lgtm-standin/0-x10"}},
         environment={},
         records=place.records,
         choice=CHOICE,
+        stack_environment="prod",
     )
     save(place, connection)
     child.record_self(place.process)
@@ -75,6 +77,21 @@ def test_only_a_service_on_a_stand_in_is_built_with_its_registry(stack: Stack) -
 
     assert build_args == {"tempo": {}}
     assert wiring.base_images(stack) == {"grafana": "stand-in (not recorded)", "tempo": "loaded image"}
+
+
+def test_another_environment_does_not_take_the_sandbox_for_its_own(stack: Stack) -> None:
+    other = replace(stack, environment=replace(stack.environment, name="staging"))
+
+    for use in (wiring.settled, lambda each: lifecycle.reset(each, "default", lambda _text: None)):
+        with pytest.raises(UsageError, match="The sandbox 'default' runs environment 'prod', and not 'staging'"):
+            use(other)
+    assert "  environment     prod\n" in lgtm_deploy("sandbox", "status", folder=stack.directory).out
+
+
+def test_the_status_tells_of_a_docker_engine_that_does_not_answer(stack: Stack) -> None:
+    said = lgtm_deploy("sandbox", "status", folder=stack.directory).out
+
+    assert said.startswith("The sandbox 'default' is not up: its Docker Engine does not answer. Start it with ")
 
 
 def test_elsewhere_nothing_is_told_of_base_images(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from lgtm_deploy.config import stack_file
 from lgtm_deploy.core.errors import UsageError
-from lgtm_deploy.core.stack import Header
+from lgtm_deploy.core.stack import Header, Secret
 from tests.adapters.certificates import authority_file
 from tests.config.files import STACK, lay_stack, place
 
@@ -59,6 +59,7 @@ def test_an_unknown_environment_is_answered_with_the_known_ones(tmp_path: Path) 
         ("context: dockerfiles/tempo", "context: dockerfiles/tmepo", "5:5", "there is no dockerfiles/tmepo"),
         ("port: 3200", "dockerfile: ../x\n    port: 3200", "8:5", "'../x' leads out of the stack's folder"),
         ("port: 3200", "dockerfile: Other\n    port: 3200", "8:5", "there is no Other in"),
+        ("port: 3200", "dockerfile: ./\n    port: 3200", "8:5", "./ is no file"),
         ("root: terraform/alb", "root: terraform/lab", "18:9", "there is no terraform/lab in"),
         ("root: terraform/alb", "root: ../alb", "18:9", "'../alb' leads out of the stack's folder"),
         ("[terraform/common.tfvars]", "[terraform/x.tfvars]", "19:21", "there is no terraform/x.tfvars in"),
@@ -74,9 +75,28 @@ def test_an_unknown_environment_is_answered_with_the_known_ones(tmp_path: Path) 
         ),
         (CLUSTER, f"{CLUSTER}    headers: {{X-Scope-OrgID: a}}\n", "16:15", "lgtm-deploy sets X-Scope-OrgID itself"),
         (CLUSTER, f"{CLUSTER}    headers: {{X-A: b, x-a: c}}\n", "16:23", "x-a is there twice"),
-        (CLUSTER, f"{CLUSTER}    headers: {{X-A: {{envv: B}}}}\n", "16:15", "'envv' is not a key that belongs here"),
+        (CLUSTER, f"{CLUSTER}    headers: {{X-A: {{envv: B}}}}\n", "16:21", "'envv' is not a key that belongs here"),
         (CLUSTER, f'{CLUSTER}    headers: {{"X A": b}}\n', "16:15", "should match pattern"),
         ("port: 3200", 'port: 3200\n    headers: {X-A: "b\\n"}', "9:15", "should match pattern"),
+        (
+            "port: 3200",
+            "port: 3200\n    task_definition: {terraform: ecs}",
+            "9:23",
+            "environment 'prod' has no Terraform root 'ecs' It has: alb.",
+        ),
+        ("port: 3200", "port: 3200\n    task_definition: terraform", "9:5", "task_definition"),
+        (CLUSTER, f"{CLUSTER}    secrets: {{a: b}}\n", "16:5", "environment 'prod' is no sandbox"),
+        (CLUSTER, f"{CLUSTER}    secrets: {{a b: c}}\n", "16:15", "should match pattern"),
+        ("name: lgtm", "name: lgtm\nstart_state: before", "3:1", "there is no before in"),
+        ("name: lgtm", "name: lgtm\nstart_state: ../before", "3:1", "'../before' leads out of the stack's folder"),
+        ("name: lgtm", "name: lgtm\nstart_state: lgtm-deploy.yaml", "3:1", "lgtm-deploy.yaml is no folder"),
+        ("name: lgtm", "name: lgtm\nstart_state: ./", "3:1", "'./' is the stack's own folder"),
+        (
+            "port: 3200",
+            "port: 3200\n    pinned_tag: latest\n    task_definition: {terraform: alb}",
+            "10:23",
+            "a service that Terraform releases has no pinned tag",
+        ),
     ],
 )
 def test_a_fault_is_pointed_at(tmp_path: Path, old: str, new: str, where: str, message: str) -> None:
@@ -88,6 +108,24 @@ def test_a_fault_is_pointed_at(tmp_path: Path, old: str, new: str, where: str, m
     assert message in str(caught.value)
     assert place(caught) == where
     assert "\n" not in str(caught.value)
+
+
+def test_the_start_state_is_a_folder_of_the_stack(tmp_path: Path) -> None:
+    (tmp_path / "before").mkdir()
+    text = STACK.replace("name: lgtm", "name: lgtm\nstart_state: ./before/")
+
+    assert stack_file.load(lay_stack(tmp_path, text), "prod").start_state == "before"
+    assert stack_file.load(lay_stack(tmp_path), "prod").start_state == ""
+
+
+def test_a_sandbox_may_have_secrets_written_down_or_in_environment_variables(tmp_path: Path) -> None:
+    secrets = "    endpoint: sandbox\n    secrets: {lgtm/grafana: admin, lgtm/smtp: {env: SMTP}}\n"
+    stack = stack_file.load(lay_stack(tmp_path, STACK.replace(CLUSTER, f"{CLUSTER}{secrets}")), "prod")
+
+    assert stack.environment.secrets == (
+        Secret(name="lgtm/grafana", value="admin"),
+        Secret(name="lgtm/smtp", variable="SMTP"),
+    )
 
 
 @pytest.mark.parametrize("written", ["none", '""', ""])
@@ -176,3 +214,98 @@ def test_the_file_is_found_upwards(tmp_path: Path) -> None:
 def test_no_file_is_said_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"There is no lgtm-deploy.yaml in .* or above it. Change into"):
         stack_file.find(tmp_path)
+
+
+def test_task_definitions_are_live_unless_a_terraform_root_is_named(tmp_path: Path) -> None:
+    def read(key: str) -> str:
+        text = STACK.replace("port: 3200", f"port: 3200\n{key}")
+        return stack_file.load(lay_stack(tmp_path, text), "prod").service("tempo").task_definition
+
+    assert read("") == ""
+    assert read("    task_definition: live") == ""
+    assert read("    task_definition: {terraform: alb}") == "alb"
+
+
+def test_a_service_may_have_no_target_group(tmp_path: Path) -> None:
+    stack = stack_file.load(lay_stack(tmp_path, STACK.replace("    target_group: tempo-tg\n", "")), "prod")
+
+    assert stack.service("tempo").target_group == ""
+
+
+def test_backend_settings_stand_beside_backend_files(tmp_path: Path) -> None:
+    text = f"{STACK}        backend_config: [terraform/common.tfvars, bucket=states, key=a/b.tfstate]\n"
+    root = stack_file.load(lay_stack(tmp_path, text), "prod").root("alb")
+
+    file = str(tmp_path / "terraform" / "common.tfvars")
+    assert root.backend_files == ("terraform/common.tfvars",)
+    assert root.backend_words(tmp_path) == (file, "bucket=states", "key=a/b.tfstate")
+
+
+def versioned(version: str) -> str:
+    return STACK.replace("    repository:", f"    version: {version}\n    repository:")
+
+
+def test_a_version_is_read_from_the_dockerfile(tmp_path: Path) -> None:
+    file = lay_stack(tmp_path, versioned("{dockerfile: VERSION}"))
+    dockerfile = tmp_path / "dockerfiles" / "tempo" / "Dockerfile"
+    dockerfile.write_text("# ARG VERSION=1\nARG OTHER=3\nARG VERSION=2.9.0\nFROM grafana/tempo:${VERSION}\n")
+
+    assert stack_file.load(file, "prod").service("tempo").version == "2.9.0"
+
+
+def test_a_version_that_the_dockerfile_takes_from_a_variable_is_pointed_at(tmp_path: Path) -> None:
+    file = lay_stack(tmp_path, versioned("{dockerfile: VERSION}"))
+    (tmp_path / "dockerfiles" / "tempo" / "Dockerfile").write_text("ARG OTHER\nARG VERSION=${OTHER:-2}\n")
+
+    with pytest.raises(UsageError) as caught:
+        stack_file.load(file, "prod")
+
+    assert "dockerfiles/tempo/Dockerfile takes VERSION from another variable: ${OTHER:-2}" in str(caught.value)
+    assert place(caught) == "6:15"
+
+
+TERRAFORM_VERSION = "{terraform: alb, variable: image_versions.tempo}"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("terraform/common.tfvars", 'image_versions = { tempo = "2.9.0" }\n'),
+        ("terraform/alb/main.tf", 'variable "image_versions" {\n  default = {\n    tempo = "2.9.0"\n  }\n}\n'),
+        ("terraform/alb/terraform.tfvars", 'image_versions = { tempo = "2.9.0" }\n'),
+    ],
+)
+def test_a_version_is_read_from_a_terraform_variable(tmp_path: Path, name: str, text: str) -> None:
+    file = lay_stack(tmp_path, versioned(TERRAFORM_VERSION))
+    (tmp_path / "terraform/alb/main.tf").write_text('variable "image_versions" {}\n')
+    (tmp_path / name).write_text(text)
+
+    assert stack_file.load(file, "prod").service("tempo").version == "2.9.0"
+
+
+@pytest.mark.parametrize(
+    ("version", "column", "message"),
+    [
+        ("{dockerfile: VERSION}", 15, "dockerfiles/tempo/Dockerfile has no `ARG VERSION=…`"),
+        ("{terraform: ecs, variable: a.b}", 15, "environment 'prod' has no Terraform root 'ecs'"),
+        (TERRAFORM_VERSION, 31, "no file of Terraform root 'alb' sets image_versions.tempo to a text"),
+        ("{terraform: alb, variable: a b}", 31, "services.tempo.version.variable: string should match pattern"),
+        ("{dockerfile: VERSION, terraform: alb}", 5, "name either `dockerfile`, or `terraform` and `variable`"),
+        ("{docker: VERSION}", 15, "'docker' is not a key that belongs here"),
+        ("3.1", 5, "services.tempo.version: input should be a valid string"),
+    ],
+)
+def test_a_version_that_is_not_there_is_pointed_at(tmp_path: Path, version: str, column: int, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        stack_file.load(lay_stack(tmp_path, versioned(version)), "prod")
+
+    assert message in str(caught.value)
+    assert place(caught) == f"6:{column}"
+
+
+def test_a_terraform_file_that_cannot_be_parsed_is_named_with_its_place(tmp_path: Path) -> None:
+    file = lay_stack(tmp_path, versioned(TERRAFORM_VERSION))
+    (tmp_path / "terraform/common.tfvars").write_text("image_versions = \n")
+
+    with pytest.raises(UsageError, match=r"terraform/common\.tfvars:1:\d+ cannot be parsed"):
+        stack_file.load(file, "prod")

@@ -2,6 +2,7 @@
 
 import os
 import stat
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,16 @@ variable "path" {
   default = "/ready"
 }
 resource "terraform_data" "check" { input = var.path }
+"""
+CHECKS = """
+variable "path" {
+  type    = string
+  default = "/ready"
+}
+resource "terraform_data" "check" {
+  for_each = toset(["lgtm tempo", "loki"])
+  input    = var.path
+}
 """
 
 
@@ -68,6 +79,14 @@ def test_a_plan_lists_what_it_would_change_and_changes_nothing(built: Built) -> 
     assert "/ready" in str(change.before)
     assert "/tempo/ready" in str(change.after)
     assert built.plan("/ready").changes == ()
+
+
+def test_a_saved_plan_can_be_read_again(built: Built) -> None:
+    planned = built.plan("/tempo/ready")
+
+    assert built.infrastructure.shown(built.root, planned) == planned.document
+    with pytest.raises(PermanentError, match="not the one that was shown"):
+        built.infrastructure.shown(built.root, replace(planned, sha256="0" * 64))
 
 
 def test_a_plan_file_is_the_owners_alone(built: Built) -> None:
@@ -168,3 +187,80 @@ def test_the_state_tells_what_there_is_and_a_plan_changes_none_of_it(built: Buil
 
 def test_a_root_is_made_of_its_own_folder_at_least(built: Built) -> None:
     assert built.root in built.infrastructure.sources(built.root)
+
+
+def fake_pair(folder: Path) -> Infrastructure:
+    cloud = FakeCloud()
+    for name in ("lgtm tempo", "loki"):
+        cloud.groups[name] = FakeTargetGroup(name=name, account=cloud.account)
+    root = FakeRoot(paths={"lgtm tempo": "/ready", "loki": "/ready"})
+    cloud.roots[(folder / "root").resolve()] = root
+    infrastructure = FakeInfrastructure(cloud)
+    first = infrastructure.plan(folder / "root", [], {}, folder / "run" / "first", lambda _: None)
+    infrastructure.apply(folder / "root", first, lambda _: None)
+    root.paths = {"lgtm tempo": "/new", "loki": "/new"}
+    return infrastructure
+
+
+def terraform_pair(folder: Path) -> Infrastructure:
+    file = folder / "root" / "main.tf"
+    file.write_text(CHECKS)
+    infrastructure = TerraformInfrastructure(workspace=folder / "workspace", environment=os.environ)
+    infrastructure.init(folder / "root", [], lambda _: None)
+    first = infrastructure.plan(folder / "root", [], {}, folder / "run" / "first", lambda _: None)
+    infrastructure.apply(folder / "root", first, lambda _: None)
+    file.write_text(CHECKS.replace("/ready", "/new"))
+    return infrastructure
+
+
+@pytest.fixture(params=[fake_pair, terraform_pair])
+def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Built:
+    """Two resources of one address with keys, both of which the files change."""
+    (tmp_path / "root").mkdir()
+    return Built(infrastructure=request.param(tmp_path), root=tmp_path / "root", out=tmp_path / "run")
+
+
+def test_a_plan_of_targets_changes_these_alone(pair: Built) -> None:
+    one, other = pair.infrastructure.attributes(pair.root)
+
+    def plan(*targets: str) -> PlannedChanges:
+        return pair.infrastructure.plan(pair.root, [], {}, pair.out / "part", lambda _: None, targets=targets)
+
+    part = plan(one)
+    assert [each.address for each in part.changes] == [one]
+    assert part.document["complete"] is False
+    pair.apply(part)
+
+    assert plan(one).changes == ()
+    assert [each.address for each in plan().changes] == [other]
+
+
+def test_a_plan_is_stale_once_another_part_was_applied(pair: Built) -> None:
+    one, other = pair.infrastructure.attributes(pair.root)
+    plans = [
+        pair.infrastructure.plan(pair.root, [], {}, pair.out / str(number), lambda _: None, targets=[target])
+        for number, target in enumerate((one, other))
+    ]
+    pair.apply(plans[0])
+
+    with pytest.raises(PermanentError, match="stale"):
+        pair.apply(plans[1])
+
+
+def test_only_one_thread_is_in_a_root_at_a_time(built: Built) -> None:
+    inside: list[str] = []
+    entered = threading.Event()
+
+    def enter() -> None:
+        with built.infrastructure.alone(built.root, lambda _: None):
+            inside.append("second")
+        entered.set()
+
+    with built.infrastructure.alone(built.root, lambda _: None):
+        thread = threading.Thread(target=enter)
+        thread.start()
+        inside.append("first")
+    entered.wait()
+    thread.join()
+
+    assert inside == ["first", "second"]

@@ -65,6 +65,19 @@ def test_another_image_does_not_take_a_tag_that_stays(world: World) -> None:
     assert world.registry.digest_of(repository, "v1") == first
 
 
+def test_an_image_of_the_registry_gets_another_tag(world: World) -> None:
+    repository = world.repository(immutable=True)
+    digest = push(world, built(world), repository, "v1")
+
+    for _ in range(2):
+        world.registry.tag(repository, digest, "v2")
+
+    assert world.registry.digest_of(repository, "v2") == digest
+    assert sorted(world.registry.tags_of(repository, digest)) == ["v1", "v2"]
+    with pytest.raises(NotFoundError, match="has no image"):
+        world.registry.tag(repository, f"sha256:{'0' * 64}", "v3")
+
+
 def test_another_image_takes_a_tag_that_moves(world: World) -> None:
     repository = world.repository(immutable=False)
     first = push(world, built(world), repository, "v1")

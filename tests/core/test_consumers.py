@@ -260,7 +260,7 @@ def test_a_service_without_a_change_of_paths_breaks_nobody() -> None:
 def test_grafanas_data_sources_of_the_example_follow_and_those_before_them_break() -> None:
     place = "dockerfiles/grafana/config/provisioning/datasources/datasources.yaml"
     committed = (ROOT / "examples/lgtm-stack" / place).read_text()
-    before = (ROOT / "lgtm_deploy/sandbox/baselines/lgtm" / place).read_text()
+    before = (ROOT / "examples/lgtm-stack/start-state" / place).read_text()
 
     assert [(one.service, one.outcome) for one in found(committed)] == [("tempo", "follows"), ("pyroscope", "follows")]
     assert [(one.outcome, one.instead) for one in found(before)] == [

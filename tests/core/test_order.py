@@ -4,6 +4,7 @@ import random
 import re
 from collections import Counter
 from copy import deepcopy
+from dataclasses import replace
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from lgtm_deploy.cli.settings import Settings
 from lgtm_deploy.config import plan_file, stack_file
 from lgtm_deploy.core.errors import UsageError
 from lgtm_deploy.core.graph import Graph, expand
-from lgtm_deploy.core.order import enforce, misordered, uncovered
+from lgtm_deploy.core.order import enforce, misordered, turns, uncovered, unplanned
 from lgtm_deploy.core.plan import Plan, StepSpec
 from lgtm_deploy.core.run import Run, StepRun
 from lgtm_deploy.steps.catalog import CATALOG
@@ -283,6 +284,36 @@ def test_a_coupled_service_whose_own_health_check_terraform_moves_is_no_coupled_
     assert fault.path == ("coupled", 1)
     assert "'pyroscope' is coupled, but Terraform moves its own health check" in fault.message
     assert uncovered(made(terraform_only([]) | {"steps": {}, "coupled": ["pyroscope"]}), stack, CATALOG) == []
+
+
+def test_a_plan_that_releases_a_service_of_terraforms_has_to_plan_its_root() -> None:
+    stack = stack_file.load(EXAMPLE, "prod")
+    theirs = replace(stack.service("tempo"), task_definition="ecs")
+    stack = replace(stack, services={**stack.services, "tempo": theirs})
+    assert unplanned(made(bundled()), stack, CATALOG) == []
+
+    document = bundled()
+    del document["steps"]["deploy"]["with"]["releases"]
+    del document["steps"]["probe-image"]["with"]["plans"]
+    tried, deployed = unplanned(made(document), stack, CATALOG)
+
+    assert tried.message == "Step 'probe-image' takes no `plans`, and Terraform releases tempo."
+    assert deployed.path == ("steps", "deploy", "with")
+    assert "Step 'deploy' takes no `releases`, and Terraform releases tempo." in deployed.message
+    assert unplanned(made(document), stack_file.load(EXAMPLE, "prod"), CATALOG) == []
+
+
+def test_services_of_one_root_are_deployed_one_after_the_other() -> None:
+    stack = stack_file.load(EXAMPLE, "prod")
+    plan = made(bundled() | {"services": ["tempo", "loki", "pyroscope"]})
+    roots = {"tempo": "ecs", "pyroscope": "ecs", "grafana": "ecs", "loki": "logs"}
+    services = {name: replace(each, task_definition=roots.get(name, "")) for name, each in stack.services.items()}
+
+    assert turns(plan, expand(plan), stack, CATALOG) == {}
+    assert turns(plan, expand(plan), replace(stack, services=services), CATALOG) == {
+        "deploy[pyroscope]": "deploy[tempo]",
+        "coupled-deploy[grafana]": "deploy[pyroscope]",
+    }
 
 
 def outputs_of(step: str) -> dict[str, Any]:

@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from lgtm_deploy.core.ports import Permission, ServiceState, TargetGroup
-from lgtm_deploy.core.preflight.facts import RunningImage, ServiceFacts
+from lgtm_deploy.core.preflight.facts import RunningImage, ServiceFacts, Survey
 from lgtm_deploy.core.preflight.images import is_of, pinned_tag, version_hint, way_back
 from lgtm_deploy.core.preflight.permissions import wanted
+from lgtm_deploy.core.preflight.storage import written_before
 from lgtm_deploy.core.stack import Service
 from lgtm_deploy.fakes.targets import FIVE_SECONDS
 
@@ -130,6 +131,15 @@ def test_permissions_are_asked_for_on_the_very_resources_in_any_partition() -> N
     assert not [each for each in needed if each.action.startswith("elasticloadbalancing")]
 
 
+@pytest.mark.parametrize(("root", "asked"), [("ecs", True), ("other", False), ("", False)])
+def test_terraform_that_replaces_a_task_definition_needs_to_deregister_it(root: str, asked: bool) -> None:
+    released = replace(facts(), service=replace(facts().service, task_definition=root))
+
+    needed = wanted([released], cluster="prod", replacing=("ecs",))
+
+    assert (Permission(action="ecs:DeregisterTaskDefinition") in needed) is asked
+
+
 def test_a_shadow_needs_only_what_bears_its_name_on_its_load_balancer() -> None:
     place = "arn:aws-cn:elasticloadbalancing:cn-north-1:123456789012"
     group = TargetGroup(
@@ -157,3 +167,49 @@ def test_a_shadow_needs_only_what_bears_its_name_on_its_load_balancer() -> None:
         ("AddTags", ":listener-rule/app/alb/3c/4d/*"),
     }
     assert [each.action for each in needed if each.resource == "*"] == ["ecr:GetAuthorizationToken"]
+
+
+@pytest.mark.parametrize(
+    ("images", "todo"),
+    [
+        (
+            {"agent": "docker.io/agent:1", "app": f"{REGISTRY}/team/lgtm-tempo:stable"},
+            "It has: agent, app. Write `container: app` in the stack file.",
+        ),
+        ({"agent": "docker.io/agent:1"}, "It has: agent. Correct `container` in the stack file."),
+    ],
+)
+def test_a_container_that_is_not_there_is_told_with_the_one_of_the_repository(
+    images: dict[str, str], todo: str
+) -> None:
+    found = facts()
+    found = replace(found, state=replace(state(""), images=images))
+
+    assert pinned_tag(found).wrong == (f"The task definition of tempo has no container 'tempo'. {todo}",)
+
+
+@pytest.mark.parametrize(
+    ("reference", "tags", "version", "runs"),
+    [
+        (f"{REGISTRY}/pyroscope:1.13.5-1", (), "2.0.4", "1.13.5-1"),
+        (f"{REGISTRY}/pyroscope@{RUNNING}", ("4acdccfd6c0b", "1.13.5"), "2.0.4", "1.13.5"),
+        (f"{REGISTRY}/pyroscope:2.0.4-1", (), "2.1.0", ""),
+        (f"{REGISTRY}/pyroscope:1.13.5-1", (), "1.14.0", ""),
+        (f"{REGISTRY}/pyroscope:stable", ("stable",), "2.0.4", ""),
+    ],
+)
+def test_profiles_from_before_pyroscope_2_are_told_of(
+    reference: str, tags: tuple[str, ...], version: str, runs: str
+) -> None:
+    service = Service(name="pyroscope", container="pyroscope", repository="pyroscope", version=version)
+    seen = ServiceFacts(
+        service=service,
+        state=replace(state(""), images={"pyroscope": reference}),
+        image=RunningImage(digest=RUNNING, tags=tags),
+        committed="",
+    )
+
+    told = written_before(Survey(services=(seen,))).told
+
+    assert len(told) == bool(runs)
+    assert all(f"pyroscope runs {runs} and will run {version}" in line for line in told)

@@ -1,9 +1,20 @@
 """When a deployment has settled, and what keeps it from settling."""
 
+from dataclasses import replace
+
 import pytest
 
 from lgtm_deploy.core.gate import Gate, Open, Shut, Waiting
-from lgtm_deploy.core.ports import DeploymentStatus, HealthCheck, Target, TargetGroup, TargetStatus
+from lgtm_deploy.core.ports import (
+    ContainerState,
+    DeploymentStatus,
+    HealthCheck,
+    Target,
+    TargetGroup,
+    TargetStatus,
+    TaskHealth,
+    TaskState,
+)
 from lgtm_deploy.core.settling import settled
 from tests.core.test_rollout import OURS, RUNNING, THEIRS, deployment, seen
 
@@ -13,6 +24,11 @@ GROUP = TargetGroup(arn="arn:tg", name="tempo-tg", health_check=CHECK, deregistr
 
 def target(status: TargetStatus, description: str = "", address: str = RUNNING.address) -> Target:
     return Target(address=address, port=3200, status=status, description=description)
+
+
+def with_checks(**health: TaskHealth) -> TaskState:
+    containers = (ContainerState(name=name, image="x", digest=OURS, health=each) for name, each in health.items())
+    return replace(RUNNING, containers=tuple(containers))
 
 
 def judged(status: DeploymentStatus, *targets: Target) -> Gate[str]:
@@ -62,3 +78,51 @@ def test_another_digest_than_the_one_asked_for_is_never_success() -> None:
     rollout = seen(RUNNING, deployed=deployment("SUCCESSFUL"))
 
     assert isinstance(settled(rollout, GROUP, [target("healthy")], digest=THEIRS), Shut)
+
+
+NOBODY = replace(seen(RUNNING, deployed=deployment("SUCCESSFUL")), desired=0)
+
+
+@pytest.mark.parametrize("tasks", [(), (RUNNING,)])
+@pytest.mark.parametrize("group", [GROUP, None])
+def test_no_task_at_all_is_never_success(tasks: tuple[TaskState, ...], group: TargetGroup | None) -> None:
+    found = settled(replace(NOBODY, tasks=tasks), group, [target("healthy")])
+
+    assert isinstance(found, Waiting)
+    assert "desired count is 0" in found.reason
+
+
+@pytest.mark.parametrize(("desired", "opens"), [(1, True), (2, False)])
+def test_as_many_tasks_as_desired_now_have_to_run(desired: int, opens: bool) -> None:
+    rollout = replace(seen(RUNNING, deployed=deployment("SUCCESSFUL", desired=3 - desired)), desired=desired)
+
+    assert isinstance(settled(rollout, GROUP, [target("healthy")]), Open) is opens
+
+
+def test_without_a_target_group_running_tasks_and_a_complete_deployment_count() -> None:
+    assert settled(seen(RUNNING, deployed=deployment("SUCCESSFUL")), None, ()) == Open(outputs=OURS)
+    found = settled(seen(RUNNING), None, ())
+    assert isinstance(found, Waiting)
+    assert found.reason == "all new tasks run; IN_PROGRESS"
+
+
+@pytest.mark.parametrize("health", ["unknown", "unhealthy"])
+@pytest.mark.parametrize("group", [GROUP, None])
+def test_a_container_health_check_has_to_pass(health: TaskHealth, group: TargetGroup | None) -> None:
+    rollout = replace(seen(with_checks(tempo=health), deployed=deployment("SUCCESSFUL")), essential_checks=("tempo",))
+
+    found = settled(rollout, group, [target("healthy")])
+
+    assert isinstance(found, Waiting)
+    assert f"container tempo: container health check {health}" in found.reason
+    healthy = replace(rollout, tasks=(with_checks(tempo="healthy"),))
+    assert isinstance(settled(healthy, group, [target("healthy")]), Open)
+
+
+def test_only_essential_containers_with_a_check_have_to_be_healthy() -> None:
+    # The task's own health is unknown: its essential container `main` has no check.
+    task = with_checks(tempo="healthy", main="unknown", sidecar="unhealthy")
+    rollout = replace(seen(task, deployed=deployment("SUCCESSFUL")), essential_checks=("tempo",))
+
+    assert isinstance(settled(rollout, None, ()), Open)
+    assert isinstance(settled(replace(rollout, essential_checks=()), None, ()), Open)

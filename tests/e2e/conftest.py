@@ -1,11 +1,13 @@
 """A user's checkout of the example stack, the command line in it, and the sandbox's own records."""
 
+import base64
 import json
 import os
 import shutil
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,6 +92,14 @@ class Checkout:
         said = self.run("status", "--env", "sandbox", "--output", "json")
         assert said.exit_code == 0, said.err
         return {row["service"]: row for row in json.loads(said.out)["services"]}
+
+    def data_sources(self) -> dict[str, str]:
+        """Grafana's data sources by uid, as the Grafana that runs has been given them."""
+        login = base64.b64encode(b"admin:admin").decode()
+        url = f"{self.connection.load_balancer_url}/api/datasources"
+        request = urllib.request.Request(url, headers={"Authorization": f"Basic {login}"})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return {each["uid"]: each["url"] for each in json.load(answer)}
 
 
 @pytest.fixture(scope="session")

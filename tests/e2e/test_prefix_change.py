@@ -1,6 +1,5 @@
 """The main job, from 404 to 200, on real parts."""
 
-import base64
 import json
 import os
 import subprocess
@@ -38,16 +37,6 @@ def ask(checkout: Checkout, path: str, *, send: str = "") -> tuple[int, str]:
             return error.code, error.read().decode()
 
 
-def data_sources(checkout: Checkout) -> dict[str, str]:
-    """Grafana's data sources by uid, as the Grafana that runs has been given them."""
-    login = base64.b64encode(b"admin:admin").decode()
-    url = f"{checkout.connection.load_balancer_url}/api/datasources"
-    with urllib.request.urlopen(
-        urllib.request.Request(url, headers={"Authorization": f"Basic {login}"}), timeout=10
-    ) as answer:
-        return {each["uid"]: each["url"] for each in json.load(answer)}
-
-
 @dataclass(frozen=True, kw_only=True)
 class Release:
     checkout: Checkout
@@ -68,7 +57,7 @@ def answers(checkout: Checkout) -> tuple[int, ...]:
 @pytest.fixture(scope="module")
 def release(today: Checkout) -> Iterator[Release]:
     before = answers(today)
-    status, sources = today.status(), data_sources(today)
+    status, sources = today.status(), today.data_sources()
     began = time.time()
     said = today.apply()
     ended = time.time()
@@ -143,7 +132,7 @@ def test_services_run_by_digest_on_the_new_path_with_their_own_grace_period(rele
 def test_grafana_follows_and_asks_tempo_and_pyroscope_under_their_prefix(release: Release) -> None:
     checkout = release.checkout
     assert release.before_sources["tempo"] == "http://tempo:3200"
-    sources = data_sources(checkout)
+    sources = checkout.data_sources()
     assert (sources["tempo"], sources["pyroscope"]) == ("http://tempo:3200/tempo", "http://pyroscope:4040/pyroscope")
     ends = [each for each in release.said.events if each["event"] == "StepSucceeded"]
     [pushed] = [each["outputs"] for each in ends if each["step"] == "coupled-push[grafana]"]

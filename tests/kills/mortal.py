@@ -11,11 +11,12 @@ from copy import copy, deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from lgtm_deploy.config import plan_file, stack_file
 from lgtm_deploy.core.event import Event, Record
 from lgtm_deploy.core.graph import Graph, expand
+from lgtm_deploy.core.order import turns
 from lgtm_deploy.core.plan import Plan
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.stack import Stack
@@ -24,14 +25,16 @@ from lgtm_deploy.engine.conduct import Decisions, conduct
 from lgtm_deploy.engine.executor import Job
 from lgtm_deploy.engine.ledger import Ledger
 from lgtm_deploy.engine.undo import nothing_to_undo, undo
-from lgtm_deploy.fakes import FakeClock, FakeCloud, FakeJournal, fake_ports, lay
+from lgtm_deploy.fakes import FakeClock, FakeCloud, FakeJournal, FakeService, fake_ports, lay
 from lgtm_deploy.steps.catalog import CATALOG
 from tests.steps.simulation import EXAMPLE, EventfulClock, SimulatedStop, no_hook
+from tests.steps.terraform_world import ROOT, put_under_terraform
 
 RUN = "7f3a"
 CHANGES = frozenset(
     {
         "registry.push",
+        "registry.tag",
         "host.update",
         "host.revise",
         "infrastructure.apply",
@@ -57,6 +60,7 @@ class Moment:
         return f"{self.what} {self.number}"
 
 
+Terraformed = Literal["", "deploys", "ignores"]
 MOMENTS = ("before write", "after write", "before change", "after change")
 
 
@@ -104,11 +108,16 @@ class MortalJournal:
 
 
 class MortalCloud:
-    """A process's hand on the cloud."""
+    """A process's hand on the cloud.
 
-    def __init__(self, cloud: FakeCloud, life: Life) -> None:
+    With `outliving` a Terraform outlives the process that is killed right before its apply lands: it has the state's
+    lock, so that it has landed before anybody else may plan.
+    """
+
+    def __init__(self, cloud: FakeCloud, life: Life, outliving: list[Callable[[], object]] | None = None) -> None:
         self._cloud = cloud
         self._life = life
+        self._outliving = outliving
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._cloud, name)
@@ -116,8 +125,15 @@ class MortalCloud:
     def perform(self, name: str, act: Callable[[], Any], /, **arguments: Any) -> Any:
         if name not in CHANGES:
             self._life.alive()
+            while name == "infrastructure.plan" and self._outliving:
+                self._outliving.pop()()
             return self._cloud.perform(name, act, **arguments)
-        self._life.at_moment("before change")
+        try:
+            self._life.at_moment("before change")
+        except Killed:
+            if name == "infrastructure.apply" and self._outliving is not None:
+                self._outliving.append(lambda: self._cloud.perform(name, act, **arguments))
+            raise
         done = self._cloud.perform(name, act, **arguments)
         self._life.at_moment("after change")
         return done
@@ -145,6 +161,8 @@ class MortalStop(SimulatedStop):
 @cache
 def example(plan: str) -> tuple[Stack, Plan, Graph]:
     stack = stack_file.load(EXAMPLE, "prod")
+    # As a sandbox has one: the example keeps no lock files of Terraform.
+    stack = replace(stack, environment=replace(stack.environment, endpoint="http://aws.example"))
     found = plan_file.load(plan_file.find(plan, EXAMPLE.parent), CATALOG, stack)
     return stack, found, expand(found)
 
@@ -158,6 +176,10 @@ class World:
     shadowed: bool = False
     """Whether only the load balancer can reach the tasks."""
     parallelism: int = 10
+    terraformed: Terraformed = ""
+    """Whether Terraform manages the task definitions, and whether it deploys them or leaves the services alone."""
+    outliving: list[Callable[[], object]] | None = None
+    """What Terraform is about to do although its process was killed; None: it ends with its process."""
     clock: EventfulClock = field(default_factory=EventfulClock)
     journal: FakeJournal = field(default_factory=FakeJournal)
     lives: list[Life] = field(default_factory=list)
@@ -169,8 +191,12 @@ class World:
         stack, self.made, self.graph = example(self.plan)
         if self.shadowed:
             stack = replace(stack, environment=replace(stack.environment, task_probe="shadow"))
-        self.stack = stack
+        names = (*self.made.services, *self.made.coupled) if self.terraformed else ()
+        services = {name: replace(stack.service(name), task_definition=ROOT) for name in names}
+        self.stack = stack = replace(stack, services={**stack.services, **services})
         self.cloud: FakeCloud = lay(stack, self.clock)
+        if names:
+            put_under_terraform(stack, self.cloud, names, ignored=self.terraformed == "ignores")
         self.laid = {name: len(service.deployments) for name, service in self.cloud.services.items()}
 
     @property
@@ -190,7 +216,7 @@ class World:
         self.lives.append(life)
         fence = len(self.lives)
         self.journal.fences[self.stack.environment.name] = fence
-        ports = fake_ports(self.stack, cast("FakeCloud", MortalCloud(self.cloud, life)), self.workspace)
+        ports = fake_ports(self.stack, cast("FakeCloud", MortalCloud(self.cloud, life, self.outliving)), self.workspace)
         return Job(
             plan=self.made,
             graph=self.graph,
@@ -200,6 +226,7 @@ class World:
             stop=MortalStop(self.clock, life),
             environment=self.stack.environment.name,
             parallelism=self.parallelism,
+            turns=turns(self.made, self.graph, self.stack, CATALOG),
         )
 
     def apply(self, at: Moment | None = None, *, passing: Callable[[Moment], object] = lambda _: None) -> Life:
@@ -268,6 +295,10 @@ class World:
             "grace": {each.name: each.grace_period for each in services},
             "rules": (dict(self.cloud.rules), list(self.cloud.listener_rules)),
             "shadows": set(self.cloud.shadows),
+            "defined": {
+                name: (each.containers, each.arn == _arn(self.cloud.services[name]))
+                for name, each in self.cloud.defined.items()
+            },
         }
 
     def changes(self) -> Mapping[str, int]:
@@ -280,3 +311,7 @@ class World:
         for name, service in self.cloud.services.items():
             made[f"deployments {name}"] = len(service.deployments) - self.laid[name]
         return made
+
+
+def _arn(service: FakeService) -> str:
+    return service.wanted.revision.arn if service.wanted else service.revisions[-1].arn

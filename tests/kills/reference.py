@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.kills.mortal import MOMENTS, Moment, World
+from tests.kills.mortal import MOMENTS, Moment, Terraformed, World
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,9 +22,9 @@ class Reference:
 
 
 @cache
-def reference(*, shadowed: bool = False) -> Reference:
+def reference(*, shadowed: bool = False, terraformed: Terraformed = "") -> Reference:
     with TemporaryDirectory() as folder:
-        world = World(Path(folder), shadowed=shadowed, parallelism=1)
+        world = World(Path(folder), shadowed=shadowed, terraformed=terraformed, parallelism=1)
         start = world.state()
         passed = world.apply().passed
         assert world.run.verdict == "deployed"

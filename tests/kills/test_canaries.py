@@ -1,7 +1,6 @@
 """What was planted as a secret is in nothing that a run writes: journal, lines, screens, saved plans, workspaces."""
 
 import os
-import shutil
 import stat
 import subprocess
 import sys
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.steps.simulation import EXAMPLE
+from tests.steps.simulation import EXAMPLE, copy_example
 
 pytestmark = pytest.mark.long
 
@@ -82,7 +81,7 @@ class Checkout:
         self.folder = folder / "stack"
         self.temporary = folder / "tmp"
         self.temporary.mkdir()
-        shutil.copytree(EXAMPLE.parent, self.folder, ignore=shutil.ignore_patterns(".lgtm-deploy", ".terraform"))
+        copy_example(self.folder)
 
     def run(self, terraform: str, *words: str) -> tuple[int, str]:
         """How it ended and all that it said."""

@@ -33,7 +33,7 @@ def every_pair() -> Iterator[tuple[Moment, Moment]]:
 
 def assert_goal(world: World) -> None:
     """The run says that it is done, it is, and nothing was done twice."""
-    wanted = reference(shadowed=world.shadowed)
+    wanted = reference(shadowed=world.shadowed, terraformed=world.terraformed)
     told = f"killed {', '.join(str(life.at) for life in world.lives if life.at)}: {world.run.reason}"
     assert world.run.verdict == "deployed", told
     assert world.state() == wanted.goal, told

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.steps.simulation import EXAMPLE
+from tests.steps.simulation import EXAMPLE, copy_example
 
 pytestmark = pytest.mark.long
 
@@ -68,7 +67,7 @@ def starters(folder: Path, count: int, rounds: int) -> Iterator[list[Starter]]:
 )
 def test_of_many_that_are_started_together_one_runs(tmp_path: Path, state: str, processes: int, rounds: int) -> None:
     folder = tmp_path / "stack"
-    shutil.copytree(EXAMPLE.parent, folder, ignore=shutil.ignore_patterns(".lgtm-deploy", ".terraform"))
+    copy_example(folder)
     file = folder / "lgtm-deploy.yaml"
     file.write_text(file.read_text(encoding="utf-8").replace("state: local", f"state: {state}"), encoding="utf-8")
 

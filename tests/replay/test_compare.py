@@ -17,7 +17,6 @@ NOTHING = '{"flamebearer":{"names":["total"]}}'
     [
         ("pyroscope-2.0.4-plain", "render, type and {}", "caveat"),
         ("pyroscope-2.0.4-plain", "GetProfileStats, {}, after writing", "caveat"),
-        ("pyroscope-2.0.4-plain", "LabelValues, service_name, after writing", "caveat"),
         ("pyroscope-2.0.4-plain", "render, type and service_name", "body.flamebearer"),
         ("pyroscope-1.13.5-plain", "render, type and {}", "body.flamebearer"),
     ],

@@ -108,7 +108,8 @@ def test_a_version_without_a_stand_in_is_refused_with_why_it_was_not_pulled() ->
     [
         (["docker.io/grafana/tempo:2.9.0"], "docker.io/grafana/tempo:2.9.0"),
         (["busybox:1.36", "mirror.local:5000/cache/grafana/loki:3.5.1"], "mirror.local:5000/cache/grafana/loki:3.5.1"),
-        (["grafana/alloy:v1.8.0"], ""),
+        (["grafana/alloy:v1.9.2"], "grafana/alloy:v1.9.2"),
+        (["grafana/k6:1.0.0"], ""),
         (["other/tempo:2.9.0"], ""),
         (["grafana/tempo"], ""),
         (["grafana/tempo:2.9.0@sha256:0123"], ""),

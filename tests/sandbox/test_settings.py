@@ -2,6 +2,9 @@
 
 import hashlib
 import re
+import socket
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,9 +68,20 @@ def test_a_connection_without_its_process_is_not_up(home: Home) -> None:
 
 
 def test_a_connection_is_read_as_it_was_saved(home: Home) -> None:
-    save(home.place("a"), connection(home))
+    with socket.socket(socket.AF_UNIX) as engine, tempfile.TemporaryDirectory() as short:
+        engine.bind(f"{short}/docker.sock")
+        engine.listen()
+        listening = replace(connection(home), docker_host=f"unix://{short}/docker.sock")
+        save(home.place("a"), listening)
+        child.record_self(home.place("a").process)
+        assert connect(home, "a") == listening
+
+
+def test_a_sandbox_whose_engine_does_not_listen_is_not_up(home: Home, tmp_path: Path) -> None:
+    save(home.place("a"), replace(connection(home), docker_host=f"unix://{tmp_path}/none.sock"))
     child.record_self(home.place("a").process)
-    assert connect(home, "a") == connection(home)
+    with pytest.raises(NotFoundError, match="its Docker Engine does not answer"):
+        connect(home, "a")
 
 
 def test_a_connection_that_another_version_saved_is_not_up(home: Home) -> None:

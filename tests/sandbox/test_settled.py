@@ -96,3 +96,21 @@ def test_a_service_that_takes_its_time_is_not_explained_before_it_is_given_up(
         f"tempo is not up: its task runs and is not healthy. Its log: {tmp_path / 'logs' / 'tempo.log'}"
     )
     assert (tmp_path / "logs" / "tempo.log").read_text() == "waiting for 15s after being ready\n"
+
+
+def test_the_first_end_of_a_task_is_told_at_once_and_once(
+    cloud: FakeCloud, failures: StartFailures, tmp_path: Path
+) -> None:
+    deploy(cloud, Contract(exit_code=1, log=("starting", CAUSE)))
+    assert failures.first_end("tempo") == ""
+    for _ in range(2):
+        # It starts, and ends a second later.
+        cloud.advance(1)
+
+    told = failures.first_end("tempo")
+
+    assert told.startswith("tempo: container tempo exited with code 1")
+    assert CAUSE in told
+    assert told.endswith(f". Its log: {tmp_path / 'logs' / 'tempo.log'}")
+    assert failures.of("tempo", is_final=False) == ""
+    assert failures.first_end("tempo") == ""

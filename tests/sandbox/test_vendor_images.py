@@ -190,10 +190,11 @@ def test_vendor_images_that_cannot_be_pulled_are_one_clear_line(
     assert "`--images standin`" in str(caught.value)
 
 
+@pytest.mark.parametrize("name", [TEMPO, f"docker.io/{TEMPO}"])
 def test_a_dockerfile_that_takes_no_registry_gets_its_stand_in_under_the_vendors_name(
-    home: Home, stack: Stack, own: Engine, client: docker.DockerClient
+    home: Home, stack: Stack, own: Engine, client: docker.DockerClient, name: str
 ) -> None:
-    write(stack.directory, "tempo", f"FROM {TEMPO}\n")
+    write(stack.directory, "tempo", f"FROM {name}\n")
     choice = chosen(home, stack, own, Images.STANDIN)
     arguments = standin_arguments(home, stack, files(stack), choice, own_engine=True)
     assert arguments["tempo"] == {}
@@ -202,7 +203,9 @@ def test_a_dockerfile_that_takes_no_registry_gets_its_stand_in_under_the_vendors
     ensure_standins(home, client, choice, arguments, silent)
 
     assert image_of(client, TEMPO) == image_of(client, f"{home.base_registry(10.0)}/{TEMPO}")
-    # It is no vendor's image: the next choice does not take it for one.
+    assert image_of(client, TEMPO) == image_of(client, f"docker.io/{TEMPO}")
+    # It is no vendor's image: the next choice does not take it for one, whichever name it is asked for by.
+    write(stack.directory, "tempo", f"FROM {TEMPO}\n")
     assert origins(chosen(home, stack, own, Images.AUTO)) == {"tempo": "vendor image", "loki": "vendor image"}
 
 

@@ -7,8 +7,11 @@
  * EXIT_AFTER  seconds after which the process exits with EXIT_CODE; unset: it stays
  * STALL       a path that is read and never answered
  * MARK        a word that the log and every body carry
+ * A path with /env/NAME or /resolve/NAME in it gets the variable, or the addresses of the host name, as X-Answer.
  * `server check` exits with HEALTH_EXIT: a container health check.
  */
+#include <arpa/inet.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -46,8 +49,20 @@ static int status_of(const char *path) {
   return atoi(env("DEFAULT", "404"));
 }
 
+static void lookup(const char *path, char *found, size_t size) {
+  char *name;
+  found[0] = 0;
+  if ((name = strstr(path, "/env/"))) snprintf(found, size, "%s", env(name + 5, ""));
+  if (!(name = strstr(path, "/resolve/"))) return;
+  struct hostent *host = gethostbyname(name + 9);
+  for (int i = 0; host && host->h_addr_list[i]; i++) {
+    size_t length = strlen(found);
+    snprintf(found + length, size - length, "%s%s", i ? " " : "", inet_ntoa(*(struct in_addr *)host->h_addr_list[i]));
+  }
+}
+
 static void answer(int client, time_t started) {
-  char request[65536], path[4096] = "", reply[70000];
+  char request[65536], path[4096] = "", reply[75000], found[4096];
   size_t length = 0;
   ssize_t got;
   char *end = NULL;
@@ -62,10 +77,11 @@ static void answer(int client, time_t started) {
   path[strcspn(path, "?")] = 0;
   if (!strcmp(path, env("STALL", ""))) { sleep(3600); return; }
   int status = time(NULL) - started < atoi(env("READY_AFTER", "0")) ? 503 : status_of(path);
+  lookup(path, found, sizeof found);
   int written = snprintf(reply, sizeof reply,
-      "HTTP/1.1 %d Fine\r\nContent-Type: text/plain\r\nX-Mark: %s\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n"
+      "HTTP/1.1 %d Fine\r\nContent-Type: text/plain\r\nX-Mark: %s\r\nX-Answer: %s\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n"
       "Content-Length: %zu\r\nConnection: close\r\n\r\n%s\n%s",
-      status, env("MARK", "nobody"), strlen(env("MARK", "nobody")) + 1 + length, env("MARK", "nobody"), request);
+      status, env("MARK", "nobody"), found, strlen(env("MARK", "nobody")) + 1 + length, env("MARK", "nobody"), request);
   if (write(client, reply, written) < 0) return;
 }
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lgtm_deploy.sandbox.shim import health, requests, rollout
+from lgtm_deploy.sandbox.shim import container_order, definitions, health, requests, rollout
 from lgtm_deploy.sandbox.shim.health import CheckResult, HealthCheck, TargetHealth
 from lgtm_deploy.sandbox.shim.records import Records
 from lgtm_deploy.sandbox.shim.rollout import Decision, Phase, ServiceView, TaskView
@@ -49,10 +49,47 @@ def service(*tasks: TaskView, desired: int = 1, maximum: int = 200, failed: bool
         (service(task("a", "old"), task("b", "mid", healthy=False)), Decision(stop=("b",))),
         (service(task("a", "old"), task("b", "mid")), Decision(stop=("b",))),
         (service(task("a", "old"), task("b", "old"), desired=2, maximum=150), Decision(start=1)),
+        # No room to start a task, and none may stop: AWS rounds the maximum down.
+        (service(task("a", "old"), maximum=150), Decision(blocked=True)),
+        (service(task("a", "old", healthy=False), maximum=150), Decision(stop=("a",))),
+        (service(task("a", "old", phase=Phase.STOPPING), maximum=100), Decision(start=1)),
     ],
 )
 def test_rollout_decides_as_the_rolling_scheduler_does(seen: ServiceView, decision: Decision) -> None:
     assert rollout.decide(seen) == decision
+
+
+def container(name: str, *dependencies: tuple[str, str], essential: bool = True) -> dict[str, object]:
+    wanted = [{"containerName": other, "condition": condition} for other, condition in dependencies]
+    return {"name": name, "essential": essential, "dependsOn": wanted}
+
+
+def test_containers_start_in_the_order_of_their_dependencies() -> None:
+    side, app = container("side", essential=False), container("app", ("init", "SUCCESS"), ("proxy", "HEALTHY"))
+    init, proxy = container("init", essential=False), container("proxy", ("init", "COMPLETE"))
+    ordered = container_order.in_order([side, app, init, proxy])
+    assert [each["name"] for each in ordered] == ["init", "proxy", "app", "side"]
+    assert [container_order.must_end(name, ordered) for name in ("init", "proxy", "app")] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("condition", "running", "exit_code", "health", "met"),
+    [
+        ("START", False, 1, None, True),
+        ("COMPLETE", True, None, None, None),
+        ("COMPLETE", False, 1, None, True),
+        ("SUCCESS", True, None, None, None),
+        ("SUCCESS", False, 0, None, True),
+        ("SUCCESS", False, 1, None, False),
+        ("HEALTHY", True, None, "unhealthy", None),
+        ("HEALTHY", True, None, "healthy", True),
+        ("HEALTHY", False, 0, "healthy", False),
+    ],
+)
+def test_dependency_holds_waits_or_fails(
+    condition: str, running: bool, exit_code: int | None, health: str | None, met: bool | None
+) -> None:
+    assert container_order.is_met(condition, running=running, exit_code=exit_code, health=health) is met
 
 
 def test_breaker_threshold_is_half_the_desired_count_within_bounds() -> None:
@@ -129,3 +166,18 @@ def test_records_are_lines_of_json_in_order(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in (tmp_path / "deep" / "records.jsonl").read_text().splitlines()]
     assert [line["to"] for line in lines] == ["RUNNING", "STOPPED"]
     assert lines[0]["at"] <= lines[1]["at"]
+
+
+def test_a_registered_health_check_has_the_times_that_ecs_gives_it() -> None:
+    plain = {"name": "sidecar", "image": "other"}
+    check = {"command": ["CMD", "/server", "check"], "retries": 1}
+    request = {"family": "app", "containerDefinitions": [plain, {**plain, "name": "app", "healthCheck": check}]}
+
+    registered = definitions.with_defaults(request)
+
+    assert registered["containerDefinitions"] == [
+        plain,
+        {**plain, "name": "app", "healthCheck": {**check, "interval": 30, "timeout": 5}},
+    ]
+    assert request["containerDefinitions"][1]["healthCheck"] is check
+    assert definitions.with_defaults({"family": "app"}) == {"family": "app"}

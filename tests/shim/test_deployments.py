@@ -137,3 +137,73 @@ def test_deleted_service_drains_and_becomes_inactive(cloud: Cloud) -> None:
     assert answer["service"]["status"] == "DRAINING"
     wait_until(lambda: cloud.service("deleted")["status"] == "INACTIVE", 15, "the service is inactive")
     assert cloud.states(service.target_group) == []
+
+
+def test_inactive_revision_is_refused_and_runs_on_where_it_runs(cloud: Cloud) -> None:
+    ecs = cloud.client("ecs")
+    old = cloud.register("retired", cloud.image("app", "good"))
+    cloud.serve("retired", old)
+    cloud.wait_steady("retired")
+    ecs.deregister_task_definition(taskDefinition=old)
+    for refuse in (
+        lambda: cloud.update("retired", taskDefinition=old),
+        lambda: cloud.serve("retired-too", old),
+        lambda: ecs.run_task(cluster=CLUSTER, taskDefinition=old),
+    ):
+        with pytest.raises(ClientError) as refused:
+            refuse()
+        assert refused.value.response["Error"]["Message"] == "TaskDefinition is inactive"
+    assert refused.value.response["Error"]["Code"] == "InvalidParameterException"
+    assert statuses(cloud, "retired") == ["SUCCESSFUL"]
+
+    cloud.update("retired", desiredCount=2)
+    cloud.wait_steady("retired")
+    assert {task["taskDefinitionArn"] for task in cloud.tasks("retired")} == {old}
+    with pytest.raises(ClientError, match="Unable to describe task definition"):
+        ecs.describe_task_definition(taskDefinition="retired")
+    new = cloud.register("retired", cloud.image("app", "new"))
+    retired = cloud.register("retired", cloud.image("app", "new"))
+    ecs.deregister_task_definition(taskDefinition=retired)
+    newest = ecs.describe_task_definition(taskDefinition="retired")["taskDefinition"]["taskDefinitionArn"]
+    assert newest == new, "a family means its newest active revision"
+    assert cloud.update("retired", taskDefinition="retired")["taskDefinition"] == new
+    cloud.wait_steady("retired")
+
+
+def test_deployment_that_has_no_room_starts_nothing_and_says_so(cloud: Cloud) -> None:
+    cloud.serve("cramped", cloud.register("cramped", cloud.image("app", "good")))
+    cloud.wait_steady("cramped")
+    room = {"minimumHealthyPercent": 100, "maximumPercent": 150}
+    new = cloud.register("cramped", cloud.image("app", "new"))
+    cloud.update("cramped", taskDefinition=new, deploymentConfiguration=room)
+    said = (
+        "(service cramped) was unable to stop or start tasks during a deployment because of the service deployment "
+        "configuration. Update the minimumHealthyPercent or maximumPercent value and try again."
+    )
+    wait_until(lambda: said in cloud.events("cramped"), 10, "the event is there")
+    stays(lambda: cloud.service("cramped")["runningCount"] == 1, 1, "nothing is started")
+    assert cloud.events("cramped").count(said) == 1
+    assert statuses(cloud, "cramped")[0] == "IN_PROGRESS"
+    cloud.update("cramped", deploymentConfiguration={"maximumPercent": 200})
+    cloud.wait_steady("cramped")
+    assert cloud.service("cramped")["taskDefinition"] == new
+
+
+def test_desired_count_changed_during_a_rollout_and_a_rollback_is_kept(cloud: Cloud) -> None:
+    good = cloud.register("resized", cloud.image("app", "good"))
+    cloud.serve("resized", good)
+    cloud.wait_steady("resized")
+    moved = cloud.register("resized", cloud.image("app", "moved"))
+    cloud.update("resized", taskDefinition=moved, healthCheckGracePeriodSeconds=120)
+    wait_until(lambda: len(cloud.tasks("resized")) == 2, 10, "old and new run")
+    cloud.update("resized", desiredCount=2)
+    wait_until(lambda: len(cloud.tasks("resized")) == 3, 10, "the new deployment grows")
+    assert len(statuses(cloud, "resized")) == 2
+    arn = cloud.deployments("resized")[0]["serviceDeploymentArn"]
+    cloud.client("ecs").stop_service_deployment(serviceDeploymentArn=arn, stopType="ROLLBACK")
+    wait_until(lambda: statuses(cloud, "resized")[0].startswith("ROLLBACK_"), 10, "the rollback begins")
+    assert cloud.update("resized", desiredCount=3)["deployments"][0]["desiredCount"] == 3
+    wait_until(lambda: statuses(cloud, "resized")[0] == "ROLLBACK_SUCCESSFUL", 15, "the rollback completes")
+    cloud.wait_steady("resized")
+    assert cloud.service("resized")["desiredCount"] == len(cloud.tasks("resized")) == 3
+    assert {task["taskDefinitionArn"] for task in cloud.tasks("resized")} == {good}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.shim.cloud import Cloud, running, stays, wait_until
+from tests.shim.test_discovery import instances, make_registry
 
 pytestmark = pytest.mark.sandbox
 
@@ -15,7 +16,10 @@ pytestmark = pytest.mark.sandbox
 def test_state_comes_back_and_its_copy_runs_beside_it(tmp_path: Path, server: Path) -> None:
     with running(Cloud(directory=tmp_path / "first")) as cloud:
         digest = cloud.push(server, "app", "good", MARK="good", DEFAULT=200)
-        service = cloud.serve("kept", cloud.register("kept", cloud.image("app", "good")), desiredCount=2)
+        registry = make_registry(cloud, "kept.local", "kept")
+        definition = cloud.register("kept", cloud.image("app", "good"))
+        registries = [{"registryArn": registry["Arn"]}]
+        service = cloud.serve("kept", definition, serviceRegistries=registries, desiredCount=2)
         cloud.wait_steady("kept")
         history = cloud.deployments("kept")
         old = {task["taskArn"] for task in cloud.tasks("kept")}
@@ -31,7 +35,11 @@ def test_state_comes_back_and_its_copy_runs_beside_it(tmp_path: Path, server: Pa
             d["serviceDeploymentArn"] for d in history
         ]
         assert not old & {task["taskArn"] for task in cloud.tasks("kept")}
+        assert {each["Id"] for each in instances(cloud, registry["Id"])} == {
+            task["taskArn"].rpartition("/")[2] for task in cloud.tasks("kept")
+        }
         assert cloud.get(service.path).headers["x-mark"] == "good"
+        assert cloud.get("/kept/resolve/kept.kept.local").headers["x-answer"]
         run_copy(copy, cloud, service.target_group, digest)
 
 

@@ -129,7 +129,7 @@ def start(tmp_path: Path, port: int) -> Iterator[Start]:
         file = tmp_path / f"{service}.yaml"
         file.write_text(config)
         settings = {"STANDIN_FACTOR": "1000", "STANDIN_ADDRESSES": "private", **environment}
-        process = launch(service, version, None if service == "grafana" else file, **settings)
+        process = launch(service, version, None if service in {"grafana", "alloy"} else file, **settings)
         headers = {"X-Scope-OrgID": tenant} if tenant else {}
         one = StandIn(
             process=process, port=port, client=httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers)

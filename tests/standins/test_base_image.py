@@ -1,4 +1,4 @@
-"""Base images: built once, labelled, without a shell, and only for versions that exist."""
+"""Base images: built once, labelled, with what the vendor's image has, and only for versions that exist."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from lgtm_deploy.sandbox.base_image import build_base_images
+from tests.shim.cloud import wait_until
 
 LABEL = f"lgtm-deploy.test.standins={os.getpid()}"
 # Not those of the example: a tag is one for the whole engine, and a sandbox may be building on it.
@@ -80,3 +81,25 @@ def test_a_container_listens_quickly_and_stops_cleanly(client: Any, tags: tuple[
 def test_there_is_no_shell_in_the_image(client: Any, tags: tuple[str, ...]) -> None:
     with pytest.raises(docker.errors.APIError, match="sh"):
         client.containers.run(tags[0], entrypoint="/bin/sh", command=["-c", "true"], labels=dict([LABEL.split("=")]))
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        "CMD-SHELL wget --no-verbose --tries=1 --spider http://localhost:3000/api/health || exit 1",
+        "CMD-SHELL curl -fsS http://localhost:3000/api/health > /dev/null || exit 1",
+        "CMD wget -q -O /dev/null http://localhost:3000/api/health",
+    ],
+)
+def test_grafanas_image_has_what_its_health_check_runs(client: Any, tags: tuple[str, ...], check: str) -> None:
+    kind, _, words = check.partition(" ")
+    command = [kind, words] if kind == "CMD-SHELL" else [kind, *words.split()]
+    [grafana] = [tag for tag in tags if "grafana:" in tag]
+    container = client.containers.run(
+        grafana,
+        detach=True,
+        labels=dict([LABEL.split("=")]),
+        healthcheck={"test": command, "interval": 500_000_000, "timeout": 20_000_000_000, "retries": 60},
+    )
+    wait_until(lambda: client.api.inspect_container(container.id)["State"]["Health"]["Status"] == "healthy", 20, check)
+    container.kill()

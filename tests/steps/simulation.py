@@ -1,5 +1,6 @@
 """The example stack in a cloud in memory, where waiting takes no time."""
 
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -8,7 +9,9 @@ from pathlib import Path
 from lgtm_deploy.config import plan_file, stack_file
 from lgtm_deploy.core.event import Event
 from lgtm_deploy.core.graph import expand
+from lgtm_deploy.core.order import turns
 from lgtm_deploy.core.plan import Hook, Plan
+from lgtm_deploy.core.ports import Login
 from lgtm_deploy.core.preview import Preview
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.stack import Health, Paths, Probe, Service, Stack
@@ -44,6 +47,13 @@ PORTAL = Service(
     probes=(Probe(path="/portal/echo", body="echo"),),
     expects=(Probe(path="/portal/echo", body="echo"), Probe(path="/portal/list")),
 )
+
+
+def copy_example(folder: Path) -> None:
+    """A checkout of the example in a new folder, whose Terraform roots have lock files as a team's have."""
+    shutil.copytree(EXAMPLE.parent, folder, ignore=shutil.ignore_patterns(".lgtm-deploy", ".terraform"))
+    for backend in folder.glob("terraform/environments/*/*/backend.tf"):
+        (backend.parent / ".terraform.lock.hcl").touch()
 
 
 class EventfulClock(FakeClock):
@@ -107,12 +117,15 @@ class Simulation:
             )
             for name, service in stack.services.items()
         }
-        self.stack: Stack = replace(stack, services=services)
+        # As a sandbox has one: the example keeps no lock files of Terraform.
+        environment = replace(stack.environment, endpoint="http://aws.example")
+        self.stack: Stack = replace(stack, services=services, environment=environment)
         self.plan: Plan = self.load(plan_file.find(plan, workspace))
         self.clock = EventfulClock()
         self.cloud: FakeCloud = lay(self.stack, self.clock)
         self.journal = FakeJournal()
         self.stop = SimulatedStop(self.clock)
+        self.grafana = Login()
         self._workspace = workspace
         self._runs = 0
 
@@ -124,7 +137,7 @@ class Simulation:
 
     def job(self) -> Job:
         self._runs += 1
-        world = fake_ports(self.stack, self.cloud, self._workspace)
+        world = replace(fake_ports(self.stack, self.cloud, self._workspace), grafana=self.grafana)
         graph = expand(self.plan)
         return Job(
             plan=self.plan,
@@ -134,6 +147,7 @@ class Simulation:
             clock=self.cloud.clock,
             stop=self.stop,
             environment=self.stack.environment.name,
+            turns=turns(self.plan, graph, self.stack, CATALOG),
         )
 
     def apply(self, *, roll_back: bool = True) -> Run:

@@ -139,3 +139,17 @@ def test_a_run_is_not_undone_once_somebody_else_has_deployed(world: Simulation) 
 
     assert theirs.rpartition("/")[2] in str(refused.value)
     assert (world.paths(), world.tags(), world.grace()) == before
+
+
+def test_a_deregistered_revision_comes_back_as_a_copy(tmp_path: Path) -> None:
+    """Terraform has deregistered what the service runs, and its newer revision is not deployed."""
+    world = Simulation(tmp_path)
+    before = world.images("portal")
+    world.running("portal").revisions[-1].active = False
+    del world.cloud.rules["/portal"]
+
+    run = world.apply()
+
+    assert (run.verdict, run.differs) == ("rolled-back", ())
+    assert world.images("portal") == before
+    assert world.running("portal").revisions[-1].active

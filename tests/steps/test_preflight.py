@@ -16,10 +16,10 @@ from lgtm_deploy.core.stack import Environment, Service
 from lgtm_deploy.fakes import FakeCloud, FakeTargetGroup, fake_ports, lay
 from lgtm_deploy.steps.preflight import Preflight
 from lgtm_deploy.steps.preflight.step import Inputs, Outputs
-from tests.steps.simulation import EXAMPLE
+from tests.steps.simulation import EXAMPLE, copy_example
 
 DATA_SOURCES = "dockerfiles/grafana/config/provisioning/datasources/datasources.yaml"
-PLANNED = Inputs(services=("tempo", "pyroscope"), coupled=("grafana",))
+PLANNED = Inputs(services=("tempo", "pyroscope"), coupled=("grafana",), roots=("alb",))
 
 
 class Here:
@@ -27,7 +27,7 @@ class Here:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "stack"
-        shutil.copytree(EXAMPLE.parent, self.folder, ignore=shutil.ignore_patterns(".lgtm-deploy", ".terraform"))
+        copy_example(self.folder)
         self.stack = stack_file.load(self.folder / EXAMPLE.name, "prod")
         self.cloud: FakeCloud = lay(self.stack)
 

@@ -140,9 +140,12 @@ def replanned(place: Place, planned: PlanOutputs, variables: Mapping[str, str]) 
 
 def test_without_variables_the_plan_is_passed_through(place: Place) -> None:
     planned = place.plan()
+    plans = place.cloud.called("infrastructure.plan")
 
-    assert replanned(place, planned, {}) == planned
-    assert place.cloud.called("infrastructure.plan") == 1
+    passed = replanned(place, planned, {})
+    assert isinstance(passed, PlanOutputs)
+    assert passed == replace(planned, start=passed.start, told=())
+    assert place.cloud.called("infrastructure.plan") == plans
 
 
 def test_the_window_is_another_plan_and_the_first_stays_as_it_was(place: Place) -> None:

@@ -11,10 +11,12 @@ from lgtm_deploy.core.errors import DeadlineError, DeployError, InterruptedRunEr
 from lgtm_deploy.core.gate import Open, Waiting
 from lgtm_deploy.core.ports import Revision
 from lgtm_deploy.core.stack import Service
+from lgtm_deploy.core.start_state import StartState
 from lgtm_deploy.core.touched import Touched
 from lgtm_deploy.core.values import typed
 from lgtm_deploy.fakes import FakeRoot
 from lgtm_deploy.steps.terraform_apply import ApplyInputs, ApplySeen, TerraformApply
+from lgtm_deploy.steps.terraform_plan import TerraformPlan
 from tests.steps.simulation import Simulation
 from tests.steps.test_terraform import GROUP, TOPIC, Place, quiet
 
@@ -93,7 +95,7 @@ def test_without_variables_the_revision_that_was_applied_last_is_planned_guarded
 
     assert changed.is_back
     assert place.check[0] == "/ready"
-    assert (place.cloud.called("source.checkout"), place.cloud.called("balancer.set_health_check")) == (1, 0)
+    assert place.cloud.called("balancer.set_health_check") == 0
     assert changed.revisions() == []
 
 
@@ -212,9 +214,16 @@ def test_a_run_comes_back_by_the_revision_that_was_applied_last(tmp_path: Path) 
     assert (simulation.paths(), simulation.tags(), simulation.grace()) == before
 
 
-def test_a_run_whose_terraform_stays_behind_has_not_rolled_back_though_all_targets_are_healthy(tmp_path: Path) -> None:
+def test_a_run_whose_terraform_stays_behind_has_not_rolled_back_though_all_targets_are_healthy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     simulation = failing_after_the_flip(tmp_path)
     before = simulation.paths(), simulation.tags(), simulation.grace()
+    start = StartState(kind="revision", commit="dead" * 10)
+    flip = simulation.plan.steps["flip"]
+    steps = {**simulation.plan.steps, "flip": replace(flip, with_={**flip.with_, "start": asdict(start)})}
+    simulation.plan = replace(simulation.plan, steps=steps)
+    monkeypatch.setattr(TerraformPlan, "irreversible", lambda *_: "")
 
     run = simulation.apply()
 

@@ -16,7 +16,7 @@ import yaml
 
 from lgtm_deploy.adapters.web import HttpWeb
 from lgtm_deploy.config import stack_file
-from lgtm_deploy.core.ports import Ports
+from lgtm_deploy.core.ports import Login, Ports
 from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.core.verify.finding import Finding
 from lgtm_deploy.fakes import fake_ports, lay
@@ -24,7 +24,7 @@ from lgtm_deploy.sandbox.standins import grafana
 from lgtm_deploy.sandbox.standins.catalogue import PROGRAMS
 from lgtm_deploy.sandbox.standins.listener import Answer, HttpExchange, HttpServer, Request, Response
 from lgtm_deploy.sandbox.standins.standin import StandIn
-from lgtm_deploy.steps.verification import Login, Verification
+from lgtm_deploy.steps.verification import Verification
 from lgtm_deploy.steps.verification.writing import write
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "lgtm-stack"
@@ -80,7 +80,7 @@ class Loopback:
 
 def started(versions: Mapping[str, str] | None = None) -> dict[str, tuple[Answer, ...]]:
     """Return what answers for each program with the example's own configuration, or in another version."""
-    found: dict[str, tuple[Answer, ...]] = {"grafana": (grafana.start(PROGRAMS["grafana"].versions[-1])[1],)}
+    found: dict[str, tuple[Answer, ...]] = {"grafana": (grafana.start(PROGRAMS["grafana"].versions[-1])[0][1],)}
     stack = yaml.safe_load((EXAMPLE / "lgtm-deploy.yaml").read_text())["services"]
     for name in SERVICES:
         file = EXAMPLE / "dockerfiles" / name / "config" / f"{name}-config.yaml"

@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lgtm_deploy.adapters.aws import Aws, changing, reading
-from lgtm_deploy.adapters.ecs.records import Record, container_spec, rolls_out_otherwise, service_state
+from lgtm_deploy.adapters.ecs.records import Record, rolls_out_otherwise, service_state
 from lgtm_deploy.adapters.ecs.together import Together
-from lgtm_deploy.core.errors import DeployError, InDoubtError, NotFoundError, PermanentError
+from lgtm_deploy.core.container_definition import container_spec
+from lgtm_deploy.core.errors import AccessError, DeployError, InDoubtError, NotFoundError, PermanentError
 from lgtm_deploy.core.ports import ContainerSpec, ServiceState
 
 # AWS: DescribeServices takes up to 10 names.
@@ -53,6 +54,10 @@ class EcsHost:
                 return container_spec(definition, found)
         raise NotFoundError(_no_container(service, container), resolution=_known(definition["containerDefinitions"]))
 
+    def is_registered(self, task_definition: str) -> bool:
+        """Whether that revision is ACTIVE, and can be deployed. Raises NotFoundError."""
+        return bool(self._definition(task_definition)["taskDefinition"].get("status", "ACTIVE") == "ACTIVE")
+
     def revise(self, service: str, images: Mapping[str, str]) -> str:
         """Registers the service's current task definition with these images; returns the new revision's ARN.
 
@@ -68,6 +73,20 @@ class EcsHost:
         with changing(f"A new task definition for {service}"):
             return str(client.register_task_definition(**asked)["taskDefinition"]["taskDefinitionArn"])
 
+    def registered_names(self, registries: Sequence[str]) -> Sequence[str]:
+        """Return the names of Cloud Map services, as `name.namespace` (AWS: Cloud Map, GetService, GetNamespace)."""
+        client = self._aws.reader("servicediscovery")
+        found: list[str] = []
+        for arn in registries:
+            try:
+                with reading(f"Cloud Map service {arn}"):
+                    service = client.get_service(Id=arn.rpartition("/")[2])["Service"]
+                    namespace = client.get_namespace(Id=service["NamespaceId"])["Namespace"]
+            except (AccessError, NotFoundError):
+                continue
+            found.append(f"{service['Name']}.{namespace['Name']}")
+        return found
+
     def update(
         self,
         service: str,
@@ -78,6 +97,7 @@ class EcsHost:
     ) -> str:
         """Changes the service and returns the ARN of its newest service deployment.
 
+        What is not named stays as it is: launch type, capacity providers, desired count (AWS: UpdateService).
         Another task definition or `force` starts one, and then it is that one; a grace period starts none (AWS:
         UpdateService). Raises InDoubtError when the outcome is unknown.
         """

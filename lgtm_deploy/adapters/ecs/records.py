@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from lgtm_deploy.core.container_definition import environment_of
 from lgtm_deploy.core.ports import (
-    ContainerSpec,
     ContainerState,
     DeploymentState,
     ServiceEvent,
     ServiceState,
+    TaskHealth,
     TaskState,
     TaskStatus,
-    Ulimit,
 )
 
 Record = Mapping[str, Any]
@@ -30,6 +30,7 @@ _STATUSES: Mapping[str, TaskStatus] = {
     "STOPPED": "stopped",
     "DELETED": "stopped",
 }
+_HEALTH: Mapping[str, TaskHealth] = {"HEALTHY": "healthy", "UNHEALTHY": "unhealthy"}
 
 
 def service_state(service: Record, definition: Record, deployment: str) -> ServiceState:
@@ -56,8 +57,37 @@ def service_state(service: Record, definition: Record, deployment: str) -> Servi
         },
         platform=platform_of(definition),
         deployment=deployment,
+        environment={container["name"]: environment_of(container) for container in definition["containerDefinitions"]},
+        health_checks={
+            container["name"]: " ".join(container["healthCheck"].get("command", []))
+            for container in definition["containerDefinitions"]
+            if container.get("healthCheck")
+        },
+        # AWS: ContainerDefinition, essential: true where it is left out.
+        essential_checks=tuple(
+            container["name"]
+            for container in definition["containerDefinitions"]
+            if container.get("healthCheck") and container.get("essential", True)
+        ),
+        aliases=_aliases(service),
+        registries=tuple(each["registryArn"] for each in service.get("serviceRegistries", []) if "registryArn" in each),
         events=_events(service.get("events", [])),
     )
+
+
+def _aliases(service: Record) -> tuple[str, ...]:
+    """AWS: Deployment, serviceConnectConfiguration: the newest deployment's is the one in use."""
+    configured: Record = next(
+        (each.get("serviceConnectConfiguration", {}) for each in service.get("deployments", [])
+         if each.get("status") == "PRIMARY"), {},
+    )  # fmt: skip
+    found = (
+        alias["dnsName"]
+        for each in configured.get("services", [])
+        for alias in each.get("clientAliases", [])
+        if alias.get("dnsName")
+    )
+    return tuple(dict.fromkeys(found))
 
 
 def rolls_out_otherwise(service: Record) -> str:
@@ -81,27 +111,6 @@ def rolls_out_otherwise(service: Record) -> str:
 def _events(told: Sequence[Record]) -> tuple[ServiceEvent, ...]:
     found = [ServiceEvent(at=each["createdAt"].astimezone(UTC), message=each.get("message", "")) for each in told]
     return tuple(sorted(found, key=lambda event: event.at, reverse=True))
-
-
-def container_spec(definition: Record, container: Record) -> ContainerSpec:
-    """From DescribeTaskDefinition. A container without limits of its own has the task's (AWS: TaskDefinition, cpu and
-    memory, which on Fargate are hard limits)."""
-    return ContainerSpec(
-        environment={variable["name"]: variable.get("value", "") for variable in container.get("environment", [])},
-        secrets=tuple(secret["name"] for secret in container.get("secrets", [])),
-        command=tuple(container.get("command", [])),
-        entry_point=tuple(container.get("entryPoint", [])),
-        user=container.get("user", ""),
-        working_directory=container.get("workingDirectory", ""),
-        memory=int(container.get("memory") or definition.get("memory") or 0),
-        cpu=int(container.get("cpu") or definition.get("cpu") or 0),
-        read_only=bool(container.get("readonlyRootFilesystem", False)),
-        ulimits=tuple(
-            Ulimit(name=limit["name"], soft=limit["softLimit"], hard=limit["hardLimit"])
-            for limit in container.get("ulimits", [])
-        ),
-        mounts=tuple(mount["containerPath"] for mount in container.get("mountPoints", []) if "containerPath" in mount),
-    )
 
 
 def platform_of(definition: Record) -> str:
@@ -154,6 +163,7 @@ def task_state(task: Record) -> TaskState:
         stop_code=task.get("stopCode", ""),
         stopped_reason=task.get("stoppedReason", ""),
         containers=tuple(_container(container) for container in task.get("containers", [])),
+        health=_HEALTH.get(task.get("healthStatus", ""), "unknown"),
     )
 
 
@@ -169,6 +179,7 @@ def _container(container: Record) -> ContainerState:
         digest=container.get("imageDigest", ""),
         exit_code=container.get("exitCode"),
         reason=container.get("reason", ""),
+        health=_HEALTH.get(container.get("healthStatus", ""), "unknown"),
     )
 
 

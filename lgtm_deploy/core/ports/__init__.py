@@ -5,7 +5,7 @@ only the errors of `core.errors`: TransientError (try again), InDoubtError (a ch
 NotFoundError, AccessError, MissingToolError and other PermanentErrors.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lgtm_deploy.core.ports.balancer import Balancer, HealthCheck, ListenerRule, Target, TargetGroup, TargetStatus
@@ -24,17 +24,19 @@ from lgtm_deploy.core.ports.services import (
     ServiceEvent,
     ServiceHost,
     ServiceState,
+    TaskHealth,
     TaskState,
     TaskStatus,
 )
 from lgtm_deploy.core.ports.shadow import Shadow, ShadowRequest, ShadowTargets
-from lgtm_deploy.core.ports.source import Applied, Revision, SourceTree
+from lgtm_deploy.core.ports.source import Applied, AppliedFiles, KeptFiles, Revision, SourceTree
 from lgtm_deploy.core.ports.surroundings import Caller, Clock, Permission
-from lgtm_deploy.core.ports.web import NoReply, Question, Reply, Web
+from lgtm_deploy.core.ports.web import Login, NoReply, Question, Reply, Web
 
 __all__ = [
     "Answer",
     "Applied",
+    "AppliedFiles",
     "Balancer",
     "BuildRequest",
     "BuiltImage",
@@ -50,10 +52,12 @@ __all__ = [
     "ImageProbe",
     "Infrastructure",
     "Journal",
+    "KeptFiles",
     "Lease",
     "ListenerRule",
     "Lock",
     "LockHolder",
+    "Login",
     "NoReply",
     "Noted",
     "ObjectStore",
@@ -82,6 +86,7 @@ __all__ = [
     "Target",
     "TargetGroup",
     "TargetStatus",
+    "TaskHealth",
     "TaskProbe",
     "TaskState",
     "TaskStatus",
@@ -107,7 +112,10 @@ class Ports:
     web: Web
     source: SourceTree
     applied: Applied
+    kept: AppliedFiles
     caller: Caller
     clock: Clock
     workspace: Path
     """A folder for files of the run, such as saved plans."""
+    grafana: Login = field(default_factory=Login)
+    """How Grafana is asked for its data sources."""

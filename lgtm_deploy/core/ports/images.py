@@ -90,3 +90,7 @@ class Registry(Tags, Protocol):
         move, else AlreadyExistsError is raised.
         """
         ...
+
+    def tag(self, repository: str, digest: str, tag: str) -> None:
+        """Gives an image of the registry one more tag, as `push` does, without the engine. Raises NotFoundError."""
+        ...

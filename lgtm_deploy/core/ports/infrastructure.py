@@ -1,6 +1,7 @@
 """Infrastructure, by saved plans."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -37,10 +38,11 @@ class Infrastructure(Protocol):
     """Changes infrastructure by saved plans only. `root` is the root module's folder."""
 
     def init(
-        self, root: Path, backend_config: Sequence[Path], progress: Progress, *, copy_of: Path | None = None
+        self, root: Path, backend_config: Sequence[str], progress: Progress, *, copy_of: Path | None = None
     ) -> None:
         """Prepares the root: providers and backend. Raises PermanentError with Terraform's own first error.
 
+        An entry of `backend_config` is a file, or a setting as `key=value`.
         `copy_of` is the root whose earlier revision this is, in a folder that will be removed with all that is in it:
         a state beside that root is then this one's, too.
         """
@@ -56,9 +58,27 @@ class Infrastructure(Protocol):
         ...
 
     def plan(
-        self, root: Path, var_files: Sequence[Path], variables: Mapping[str, str], out: Path, progress: Progress
+        self,
+        root: Path,
+        var_files: Sequence[Path],
+        variables: Mapping[str, str],
+        out: Path,
+        progress: Progress,
+        *,
+        targets: Sequence[str] = (),
     ) -> PlannedChanges:
-        """Saves a plan into `out`. Changes nothing outside."""
+        """Saves a plan into `out`. Changes nothing outside.
+
+        `targets` are the addresses of resources: only these are planned, with what they depend on; none: all are.
+        """
+        ...
+
+    def shown(self, root: Path, plan: PlannedChanges) -> Mapping[str, Any]:
+        """Return the document of a saved plan. Raises PermanentError when the file is gone or was changed."""
+        ...
+
+    def alone(self, root: Path, progress: Progress) -> AbstractContextManager[None]:
+        """Keep other threads of this process out of the root: a plan is stale once another one was applied."""
         ...
 
     def is_current(self, root: Path, plan: PlannedChanges) -> bool:

@@ -39,8 +39,24 @@ class ServiceState:
     """ARN of the newest service deployment, or empty."""
     registered_ports: Mapping[str, int] = field(default_factory=dict)
     """Target group's ARN -> the container's port that is registered there (AWS: LoadBalancer, containerPort)."""
+    environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict, compare=False, repr=False)
+    """Container name -> environment variables of the current task definition. Values may be secret: they are never
+    written down whole."""
+    health_checks: Mapping[str, str] = field(default_factory=dict)
+    """Container name -> command of its container health check, where the task definition has one."""
+    essential_checks: tuple[str, ...] = ()
+    """Names of the essential containers that have a container health check."""
+    aliases: tuple[str, ...] = ()
+    """Names that other tasks reach it by: client aliases of Service Connect."""
+    registries: tuple[str, ...] = ()
+    """ARNs of the Cloud Map services that its tasks register in."""
     events: tuple[ServiceEvent, ...] = field(default=(), compare=False)
     """What the host has told lately, newest first (AWS keeps the last 100)."""
+
+
+TaskStatus = Literal["pending", "running", "stopping", "stopped"]
+# unknown: no essential container has a health check, or one is not evaluated yet (AWS: Task, healthStatus).
+TaskHealth = Literal["unknown", "healthy", "unhealthy"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +68,8 @@ class ContainerState:
     digest: str
     exit_code: int | None = None
     reason: str = ""
-
-
-TaskStatus = Literal["pending", "running", "stopping", "stopped"]
+    health: TaskHealth = "unknown"
+    """What its own container health check says."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +86,8 @@ class TaskState:
     stop_code: str = ""
     stopped_reason: str = ""
     containers: tuple[ContainerState, ...] = ()
+    health: TaskHealth = "unknown"
+    """What its container health checks say."""
 
     def exit_code_of(self, container: str) -> int | None:
         """The container's exit code; None while it runs, or when it never ran."""
@@ -79,6 +96,10 @@ class TaskState:
     def digest_of(self, container: str) -> str:
         """The digest that the container runs; empty while it is not known."""
         return next((each.digest for each in self.containers if each.name == container), "")
+
+    def health_of(self, container: str) -> TaskHealth:
+        """What the container's own health check says."""
+        return next((each.health for each in self.containers if each.name == container), "unknown")
 
 
 DeploymentStatus = Literal[
@@ -125,10 +146,21 @@ class ServiceHost(Protocol):
         no such container in it)."""
         ...
 
+    def is_registered(self, task_definition: str) -> bool:
+        """Whether that revision can be deployed (AWS: TaskDefinition, status ACTIVE). Raises NotFoundError."""
+        ...
+
     def revise(self, service: str, images: Mapping[str, str]) -> str:
         """A new task definition revision: the service's current one with these images; returns its ARN.
 
         Raises InDoubtError when the outcome is unknown.
+        """
+        ...
+
+    def registered_names(self, registries: Sequence[str]) -> Sequence[str]:
+        """Return the names, such as `tempo.lgtm.local`, of Cloud Map services (ARNs).
+
+        Those that cannot be asked for are left out.
         """
         ...
 

@@ -51,6 +51,17 @@ class NoReply:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True, kw_only=True)
+class Login:
+    """Headers that log in to Grafana; none: nobody gave any.
+
+    `no_sources` says why data sources are not asked whose host has no name in Cloud Map; empty: all are asked.
+    """
+
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    no_sources: str = ""
+
+
 def url_fault(url: str) -> str:
     """Why nothing can be asked at that URL; empty where it can."""
     try:

@@ -1,4 +1,4 @@
-"""Whom does the change break: listener rules, files of the stack, and whoever cannot be seen?"""
+"""Whom the change breaks: listener rules, files of the stack, and whoever cannot be seen."""
 
 from collections.abc import Iterator
 
@@ -8,6 +8,7 @@ from lgtm_deploy.core.listener_rules import rule_findings
 from lgtm_deploy.core.ports import ServiceState, TargetGroup
 from lgtm_deploy.core.preflight.facts import Findings, ServiceFacts, Survey
 from lgtm_deploy.core.routes import Routes
+from lgtm_deploy.core.stack import Service
 
 
 def rules(survey: Survey) -> Findings:
@@ -65,7 +66,17 @@ def target_groups(survey: Survey) -> Findings:
     for facts in (*survey.services, *survey.coupled):
         if facts.state and facts.group:
             found += _groups_of(facts, facts.state, facts.group)
+        elif facts.state and not facts.service.target_group and facts.state.target_groups:
+            found += Findings(wrong=(_unnamed(facts.service, facts.state),))
     return found
+
+
+def _unnamed(service: Service, state: ServiceState) -> str:
+    names = ", ".join(arn.rpartition(":")[2].split("/")[1] for arn in state.target_groups)
+    return (
+        f"{service.ecs_service} registers its tasks in {names}, and {service.name} has no `target_group` in the stack "
+        "file: nobody would watch their health. Write `target_group`."
+    )
 
 
 def _groups_of(facts: ServiceFacts, state: ServiceState, group: TargetGroup) -> Findings:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from lgtm_deploy.core.consumers import Named
 from lgtm_deploy.core.ports import ListenerRule, Permission, ServiceState, TargetGroup
 from lgtm_deploy.core.stack import Service
+from lgtm_deploy.core.terraform_files import DeclaredService
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +59,30 @@ class ServiceFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class VariableUse:
+    """A URL in the running task definition of a service.
+
+    It is in an environment variable of a container, or in the command of its container health check (`variable` is
+    empty then).
+    """
+
+    consumer: str
+    ecs_service: str
+    container: str
+    variable: str
+    named: Named
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workflow:
+    """A line of a CI workflow that deploys ECS services; `services` are those of the plan that the file names."""
+
+    place: str
+    says: str
+    services: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Survey:
     """All of it. `services` and `coupled` are the plan's; `bystanders` are services in whose image a file names a path
     that is there only after the change, and that are not in the plan."""
@@ -69,6 +94,16 @@ class Survey:
     named: tuple[Named, ...] = ()
     owners: Mapping[str, str] = field(default_factory=dict)
     """File -> the service in whose image it ends."""
+    variables: tuple[VariableUse, ...] = ()
+    declared: tuple[DeclaredService, ...] = ()
+    """ECS services that the environment's Terraform roots declare."""
+    unreadable: tuple[str, ...] = ()
+    """Terraform files that are not read, or cannot be parsed, a sentence each."""
+    unlocked: Mapping[str, bool] = field(default_factory=dict)
+    """Folder of a Terraform root that has no dependency lock file and needs one -> whether the plan uses that root."""
+    workflows: tuple[Workflow, ...] = ()
+    unseen: tuple[str, ...] = ()
+    """Why task definitions of services outside the plan could not be looked at, a sentence each."""
     missing: tuple[str, ...] = ()
     shadow_obstacle: str = ""
     """Why there can be no shadow target groups; empty when there can, or when none are needed."""

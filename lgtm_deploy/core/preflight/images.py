@@ -17,11 +17,13 @@ def pinned_tag(facts: ServiceFacts) -> Findings:
     if not facts.state:
         return Findings()
     if service.container not in facts.state.images:
-        has = ", ".join(facts.state.images) or "none"
+        images = facts.state.images
+        own = [name for name, image in images.items() if _repository(image) == service.repository]
+        todo = f"Write `container: {own[0]}`" if len(own) == 1 else "Correct `container`"
         return Findings(
             wrong=(
                 f"The task definition of {service.name} has no container '{service.container}'. "
-                f"It has: {has}; correct `container` in the stack file.",
+                f"It has: {', '.join(images) or 'none'}. {todo} in the stack file.",
             )
         )
     if not service.pinned_tag or _names(facts.reference, service.repository, service.pinned_tag):
@@ -38,6 +40,11 @@ def pinned_tag(facts: ServiceFacts) -> Findings:
             "deployed by digest.",
         )
     )
+
+
+def _repository(reference: str) -> str:
+    """The repository of an image reference such as `registry/team/name:tag@sha256:...`."""
+    return reference.partition("@")[0].partition("/")[2].partition(":")[0]
 
 
 def way_back(facts: ServiceFacts) -> Findings:

@@ -1,6 +1,6 @@
 """What the caller needs to be allowed, and whether it is."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from lgtm_deploy.core.ports import Permission, ServiceState
 from lgtm_deploy.core.preflight.facts import Findings, ServiceFacts, Survey
@@ -15,22 +15,31 @@ _SHADOW_RULE = ("DeleteRule", "AddTags")
 
 
 def wanted(
-    services: Iterable[ServiceFacts], *, cluster: str, shadows: Mapping[str, str] | None = None, listener: str = ""
+    services: Iterable[ServiceFacts],
+    *,
+    cluster: str,
+    shadows: Mapping[str, str] | None = None,
+    listener: str = "",
+    replacing: Collection[str] = (),
 ) -> tuple[Permission, ...]:
     """The changing calls that a run makes for services that change, on the very resources.
 
     `shadows` are the names of their shadow target groups, where there are to be any, and `listener` is the ARN of the
-    one that gets the rules.
+    one that gets the rules. `replacing` are the Terraform roots that deregister a task definition which they replace.
 
     What Terraform needs beside the health check itself, such as its state, is left out; so are `iam:PassRole` and tags,
     which depend on the task definition.
     """
+    changing = [facts for facts in services if facts.state and facts.changes]
     found = [
         each
-        for facts in services
-        if facts.state and facts.changes
+        for facts in changing
+        if facts.state
         for each in (*_of(facts, facts.state, cluster), *_of_shadow(facts, (shadows or {}), listener))
     ]
+    if any(facts.service.task_definition in replacing for facts in changing):
+        # AWS: service authorization reference, ECS: it is checked on no resource.
+        found.append(Permission(action="ecs:DeregisterTaskDefinition"))
     if found:
         found.append(Permission(action=_LOGIN))
     return tuple(dict.fromkeys(found))

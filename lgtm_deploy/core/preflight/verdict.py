@@ -1,6 +1,6 @@
 """Everything that preflight has to say of a survey."""
 
-from lgtm_deploy.core.preflight import coupling
+from lgtm_deploy.core.preflight import coupling, storage, terraform, variables, workflows
 from lgtm_deploy.core.preflight.facts import Findings, Survey
 from lgtm_deploy.core.preflight.images import pinned_tag, way_back
 from lgtm_deploy.core.preflight.permissions import allowed
@@ -20,6 +20,17 @@ def findings(environment: Environment, survey: Survey) -> Findings:
         found += pinned_tag(facts) + way_back(facts) + watchable(facts)
     found += reachable(environment, survey.services, survey.shadow_obstacle)
     found += allowed(survey)
-    for judge in (coupling.target_groups, coupling.still_checked, coupling.rules, coupling.files, coupling.outside):
+    for judge in (
+        terraform.drift,
+        terraform.lock_files,
+        coupling.target_groups,
+        coupling.still_checked,
+        coupling.rules,
+        coupling.files,
+        variables.variables,
+        coupling.outside,
+        storage.written_before,
+        workflows.workflows,
+    ):
         found += judge(survey)
     return Findings(wrong=tuple(dict.fromkeys(found.wrong)), told=tuple(dict.fromkeys(found.told)))

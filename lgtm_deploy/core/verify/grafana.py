@@ -1,5 +1,6 @@
 """What is asked of Grafana."""
 
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, quote, urljoin, urlsplit
@@ -12,6 +13,9 @@ from lgtm_deploy.core.verify.troubles import counted, parsed, said, wrong_with
 NAME = "grafana"
 HEALTH = "/api/health"
 SOURCES = "/api/datasources"
+SOURCE_LIST = "data sources"
+SOURCE = "data source "
+NOT_ASKED = "not asked"
 _NO_LOGIN = "Set LGTM_DEPLOY_GRAFANA_TOKEN, or LGTM_DEPLOY_GRAFANA_USER and LGTM_DEPLOY_GRAFANA_PASSWORD."
 
 
@@ -89,6 +93,14 @@ def _provider(reply: Reply) -> str:
     return parts.netloc if parse_qs(parts.query).keys() & {"client_id", "SAMLRequest"} else ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A data source of Grafana, and the host that it asks; empty: it asks none."""
+
+    uid: str
+    host: str = ""
+
+
 def source_list(place: Place, login: dict[str, str]) -> Check:
     """Asks which data sources there are."""
     question = place.get(place.prefix + SOURCES, login)
@@ -107,23 +119,32 @@ def source_list(place: Place, login: dict[str, str]) -> Check:
             return Judgement(level="ok", got=counted(content, "data sources"))
         return wrong or Judgement(level="failed", got=said(reply), means="it is no list", todo="Check its version.")
 
-    return Check(service=place.service, name="data sources", question=question, judge=judge)
+    return Check(service=place.service, name=SOURCE_LIST, question=question, judge=judge)
 
 
-def source_checks(place: Place, login: dict[str, str], listed: Reply) -> list[Check]:
-    """One check for each data source that is listed."""
+def sources_in(listed: Reply) -> list[Source]:
+    """Return the data sources that are listed."""
     content = parsed(listed)
     known = content if isinstance(content, list) else []
-    uids = [each["uid"] for each in known if isinstance(each, dict) and isinstance(each.get("uid"), str)]
-    return [
-        Check(
-            service=place.service,
-            name=f"data source {uid}",
-            question=place.get(f"{place.prefix}{SOURCES}/uid/{quote(uid, safe='')}/health", login),
-            judge=_judge_source,
-        )
-        for uid in uids
-    ]
+    entries = [each for each in known if isinstance(each, dict) and isinstance(each.get("uid"), str)]
+    return [Source(uid=each["uid"], host=_host_of(str(each.get("url") or ""))) for each in entries]
+
+
+def _host_of(url: str) -> str:
+    try:
+        return urlsplit(url if "//" in url else f"//{url}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def source_check(place: Place, login: dict[str, str], source: Source) -> Check:
+    """Asks Grafana to ask that data source."""
+    return Check(
+        service=place.service,
+        name=f"{SOURCE}{source.uid}",
+        question=place.get(f"{place.prefix}{SOURCES}/uid/{quote(source.uid, safe='')}/health", login),
+        judge=_judge_source,
+    )
 
 
 def _judge_source(reply: Reply) -> Judgement:
@@ -147,4 +168,4 @@ def _judge_source(reply: Reply) -> Judgement:
 
 def unasked(place: Place, check: str, *, why: str = "it takes a login", todo: str = _NO_LOGIN) -> Finding:
     """That something was not asked, for want of a login or as `why` says."""
-    return Finding(service=place.service, check=check, level="not-configured", got="not asked", means=why, todo=todo)
+    return Finding(service=place.service, check=check, level="not-configured", got=NOT_ASKED, means=why, todo=todo)

@@ -8,19 +8,21 @@ from lgtm_deploy.core.ports import DeploymentState, ServiceState, Target, TaskSt
 from lgtm_deploy.core.verify.finding import Finding, Judgement, finding
 
 TARGETS = "targets"
+TASKS = "tasks"
 IMAGE = "image"
 _DIGEST = 19
 
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
-    """What AWS tells of a service. `path` is what the load balancer asks; `tagged` is the digest that the registry has
+    """What AWS tells of a service. `path` is what the load balancer asks; `targets` is None where no
+    load balancer has the service; `tagged` is the digest that the registry has
     under the tag of the task definition's image, empty where it names a digest or could not be asked."""
 
     service: str
     container: str
     path: str
-    targets: Sequence[Target]
+    targets: Sequence[Target] | None
     tasks: Sequence[TaskState]
     state: ServiceState
     deployment: DeploymentState | None = None
@@ -28,17 +30,21 @@ class Running:
 
 
 def running_findings(seen: Running) -> list[Finding]:
-    """Two checks: the targets, and the image that is behind them."""
-    asked = f"targets on {seen.path}"
+    """Two checks: the targets, or the tasks where there are none, and the image that runs."""
+    first = (
+        finding(seen.service, TARGETS, judge_targets(seen), asked=f"targets on {seen.path}")
+        if seen.targets is not None
+        else finding(seen.service, TASKS, judge_tasks(seen), asked="running tasks")
+    )
     return [
-        finding(seen.service, TARGETS, judge_targets(seen), asked=asked),
+        first,
         finding(seen.service, IMAGE, judge_image(seen), asked="digest of each task"),
     ]
 
 
 def judge_targets(seen: Running) -> Judgement:
     """Every target is healthy, and is a task that runs. One that leaves does not count."""
-    staying = [target for target in seen.targets if target.status not in ("draining", "unused")]
+    staying = [target for target in seen.targets or () if target.status not in ("draining", "unused")]
     healthy = [target for target in staying if target.status == "healthy"]
     counts = Counter(target.status for target in staying)
     got = ", ".join(f"{count} {status}" for status, count in sorted(counts.items())) or "no targets"
@@ -77,6 +83,22 @@ def judge_targets(seen: Running) -> Judgement:
             todo=f"See `lgtm-deploy wait {seen.service}`.",
         )
     return Judgement(level="ok", got=got)
+
+
+def judge_tasks(seen: Running) -> Judgement:
+    """As many tasks as desired run, and none is unhealthy by its container health checks."""
+    running = [task for task in seen.tasks if task.status == "running"]
+    sick = [task for task in running if task.health == "unhealthy"]
+    got = f"{len(running)}/{seen.state.desired} running" + (f", {len(sick)} unhealthy" if sick else "")
+    if running and not sick and len(running) >= seen.state.desired:
+        return Judgement(level="ok", got=got)
+    some = len(running) > len(sick)
+    return Judgement(
+        level="degraded" if some else "failed",
+        got=got,
+        means="not every task works by its container health check" if sick else "fewer tasks run than should",
+        todo=f"See `lgtm-deploy wait {seen.service}`, and the log of its tasks.",
+    )
 
 
 def judge_image(seen: Running) -> Judgement:

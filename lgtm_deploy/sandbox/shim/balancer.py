@@ -24,6 +24,9 @@ class Balancer:
         self._delete_group = alb._delete_tg
         self._forward = alb._forward_to_tg
         self._proxy = alb._proxy_http_target
+        self._parse_actions = alb._parse_actions
+        self._action_xml = alb._action_xml
+        self._execute_actions = alb._execute_actions
 
     def install(self) -> None:
         """Put the replacements into MiniStack."""
@@ -37,6 +40,9 @@ class Balancer:
         alb._ACTION_MAP.update(actions)
         alb._forward_to_tg = self.forward
         alb._proxy_http_target = self.proxy
+        alb._parse_actions = self.parse_actions
+        alb._action_xml = self.action_xml
+        alb._execute_actions = self.execute_actions
 
     def create_rule(self, parameters: dict[str, Any]) -> Any:
         """CreateRule: "a listener can't have multiple rules with the same priority" (AWS: CreateRule, Priority)."""
@@ -110,6 +116,50 @@ class Balancer:
             entry, group, method, raw_path or path, headers, body or None, query, raw_query
         )
 
+    def parse_actions(self, parameters: dict[str, Any], prefix: str = "DefaultActions") -> list[dict[str, Any]]:
+        """The actions of a request, with the target groups and weights of a forward."""
+        actions: list[dict[str, Any]] = self._parse_actions(parameters, prefix)
+        for number, action in enumerate(actions, 1):
+            config = _forward_config(parameters, f"{prefix}.member.{number}.ForwardConfig")
+            groups = config["TargetGroups"]
+            if groups:
+                action["ForwardConfig"] = config
+            if len(groups) == 1:
+                # AWS answers with both forms where there is one target group.
+                action["TargetGroupArn"] = groups[0]["TargetGroupArn"]
+        return actions
+
+    def action_xml(self, action: dict[str, Any]) -> str:
+        """An action as DescribeRules and DescribeListeners answer it."""
+        text: str = self._action_xml(action)
+        config = action.get("ForwardConfig")
+        if not config:
+            return text
+        groups = "".join(
+            f"<member><TargetGroupArn>{group['TargetGroupArn']}</TargetGroupArn><Weight>{group['Weight']}</Weight></member>"
+            for group in config["TargetGroups"]
+        )
+        sticky = "".join(f"<{name}>{value}</{name}>" for name, value in config["TargetGroupStickinessConfig"].items())
+        forward = (
+            f"<TargetGroups>{groups}</TargetGroups><TargetGroupStickinessConfig>{sticky}</TargetGroupStickinessConfig>"
+        )
+        return text.removesuffix("</member>") + f"<ForwardConfig>{forward}</ForwardConfig></member>"
+
+    async def execute_actions(self, actions: list[dict[str, Any]], *request: Any, **named: Any) -> Any:
+        """Carry out a rule's actions; a forward to several target groups takes one by weight.
+
+        AWS: load-balancer-listeners, "each target group weight is a value from 0 to 999".
+        """
+        chosen = []
+        for action in actions:
+            groups = (action.get("ForwardConfig") or {}).get("TargetGroups", [])
+            weights = [group["Weight"] for group in groups]
+            if any(weights):
+                group = random.choices(groups, weights)[0]  # noqa: S311 - spreading load is no secret
+                action = {**action, "TargetGroupArn": group["TargetGroupArn"]}  # noqa: PLW2901
+            chosen.append(action)
+        return await self._execute_actions(chosen, *request, **named)
+
     async def proxy(self, *request: Any, **named: Any) -> Any:
         """Pass a request to a target; a refused connection is 502 and a timeout 504, as AWS documents.
 
@@ -123,6 +173,18 @@ class Balancer:
     def _group(self, parameters: dict[str, Any]) -> tuple[str, dict[str, Any] | None]:
         arn = alb._p(parameters, "TargetGroupArn")
         return arn, group_of(arn) if arn.count(":") >= 5 else None  # noqa: PLR2004 - an ARN has six parts
+
+
+def _forward_config(parameters: dict[str, Any], prefix: str) -> dict[str, Any]:
+    groups: list[dict[str, Any]] = []
+    while arn := alb._p(parameters, f"{prefix}.TargetGroups.member.{len(groups) + 1}.TargetGroupArn"):
+        weight = alb._p(parameters, f"{prefix}.TargetGroups.member.{len(groups) + 1}.Weight")
+        groups.append({"TargetGroupArn": arn, "Weight": int(weight or 1)})
+    sticky = {"Enabled": alb._p(parameters, f"{prefix}.TargetGroupStickinessConfig.Enabled") or "false"}
+    seconds = alb._p(parameters, f"{prefix}.TargetGroupStickinessConfig.DurationSeconds")
+    if seconds:
+        sticky["DurationSeconds"] = seconds
+    return {"TargetGroups": groups, "TargetGroupStickinessConfig": sticky}
 
 
 def _no_group(arn: str) -> Any:

@@ -1,4 +1,4 @@
-"""How does the shim talk to the Docker engine for as long as it takes?"""
+"""The Docker engine, asked by the shim for as long as it takes."""
 
 from __future__ import annotations
 

@@ -109,6 +109,25 @@ class Registry:
             raise MissingImageError(f"failed to resolve ref {image}: {image}: not found")
         return digest
 
+    def is_awaited(self, image: str) -> bool:
+        """Say whether a missing image of ECR is still going to be pushed: the stack is being brought up."""
+        reference = ImageReference.parse(image)
+        return self.holds(reference) and reference.repository in self._settings.awaited
+
+    def is_made(self, image: str) -> bool:
+        """Say whether the engine still gets an image of another registry: the stack is being brought up."""
+        return image.removeprefix("docker.io/") in self._settings.awaited
+
+    def platforms(self, image: str, digest: str) -> set[str]:
+        """The platforms of an image in ECR, such as ``linux/amd64``; none where it does not say."""
+        repository = ImageReference.parse(image).repository
+        manifest = json.loads(ecr._resolve_manifest(repository, digest)[1])
+        described = [entry.get("platform") or {} for entry in manifest.get("manifests", [])]
+        if "config" in manifest:
+            configuration = ecr._layer_blobs.get(repository, {}).get(manifest["config"]["digest"])
+            described.append(json.loads(configuration) if configuration else {})
+        return {f"{each['os']}/{each['architecture']}" for each in described if each.get("os")}
+
     def pullable(self, image: str, digest: str) -> str:
         """The address the engine pulls an ECR image from: this gateway, by digest."""
         repository = ImageReference.parse(image).repository

@@ -75,6 +75,8 @@ class Releases:
         if target not in service["deployments"]:
             service["deployments"].append(target)
         deployment["status"], target["status"] = "ACTIVE", "PRIMARY"
+        # MiniStack writes a new desired count into the first one.
+        service["deployments"].sort(key=lambda each: each["status"] != "PRIMARY")
         target.update(desiredCount=service["desiredCount"], failedTasks=0, _failures=0, _not_before=0.0)
         service["taskDefinition"] = target["taskDefinition"]
         if entry:

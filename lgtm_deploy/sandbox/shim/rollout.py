@@ -41,11 +41,12 @@ class ServiceView:
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """What the scheduler does next."""
+    """What the scheduler does next; ``blocked`` where the deployment configuration lets it do nothing, ever."""
 
     start: int = 0
     stop: tuple[str, ...] = ()
     settled: bool = False
+    blocked: bool = False
 
 
 def decide(service: ServiceView) -> Decision:
@@ -70,8 +71,10 @@ def decide(service: ServiceView) -> Decision:
     if missing == 0:
         return Decision()
     room = max(1, service.desired * service.maximum_percent // 100) - len(alive)
-    stop = _make_room(service, alive, old, missing - room)
-    return Decision(start=max(0, min(missing, room)), stop=stop)
+    start, stop = max(0, min(missing, room)), _make_room(service, alive, old, missing - room)
+    # A new task that becomes healthy lets an old one go, and one that is stopping is about to leave.
+    waiting = healthy_new < len(new) or len(alive) < len(service.tasks)
+    return Decision(start=start, stop=stop, blocked=not (start or stop or waiting))
 
 
 def _surplus(new: Sequence[TaskView], count: int) -> tuple[str, ...]:

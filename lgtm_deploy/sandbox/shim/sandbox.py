@@ -9,10 +9,11 @@ from typing import Any
 from ministack import app as ministack_app
 from ministack.core import container_reaper
 
-from . import answers
+from . import answers, container_secrets, tags
 from .balancer import Balancer
 from .containers import Containers
 from .deployments import DeploymentHistory
+from .discovery import Discovery
 from .front_door import FrontDoor
 from .history_api import HistoryApi
 from .launch import Launcher
@@ -42,12 +43,16 @@ class Sandbox:
         registry = Registry(settings)
         logs = LogForwarder()
         stopper = Stopper(records, self._table, self._containers, logs)
-        keeper = ServiceKeeper(self._table, stopper, Releases(history))
-        self._scheduler = Scheduler(self._containers, self._table, stopper, keeper)
-        launcher = Launcher(settings, registry, records)
+        self._discovery = Discovery(settings.hosts)
+        keeper = ServiceKeeper(self._table, stopper, Releases(history), self._discovery)
+        self._scheduler = Scheduler(self._containers, self._table, stopper, keeper, self._discovery)
+        launcher = Launcher(settings, registry, records, self._containers, self._discovery)
         balancer, api = Balancer(self._table), ServiceApi(self._scheduler, history, stopper)
-        for room in (registry, balancer, logs, launcher, stopper, self._scheduler, HistoryApi(history), api):
+        rooms = (registry, balancer, logs, launcher, stopper, self._scheduler, HistoryApi(history), api)
+        for room in (*rooms, self._discovery):
             room.install()
+        tags.install()
+        container_secrets.install()
         label_containers(settings)
         answers.install()
         self._application = RequestRecorder(ministack_app.app, records)
@@ -88,6 +93,7 @@ class Sandbox:
         await asyncio.to_thread(self._scheduler.stop)
         self._table.stop()
         self._containers.stop()
+        self._discovery.close()
         if self._front_task is not None:
             await asyncio.wait([self._front_task], timeout=2)
         self._records.close()

@@ -11,6 +11,7 @@ from ministack.core.responses import request_scope
 from ministack.services import ecs
 
 from .containers import Containers
+from .discovery import Discovery
 from .services import ServiceKeeper
 from .stopping import Stopper, targets_of
 from .targets import TargetTable
@@ -27,9 +28,17 @@ Json = dict[str, Any]
 class Scheduler:
     """Replaces MiniStack's service reconciler with one loop that is the only one to change services."""
 
-    def __init__(self, containers: Containers, table: TargetTable, stopper: Stopper, keeper: ServiceKeeper) -> None:
+    def __init__(
+        self,
+        containers: Containers,
+        table: TargetTable,
+        stopper: Stopper,
+        keeper: ServiceKeeper,
+        discovery: Discovery,
+    ) -> None:
         """Work on MiniStack's own records; ``lock`` guards them and API calls take it too."""
         self.lock = threading.RLock()
+        self._discovery = discovery
         self._containers = containers
         self._table = table
         self._stopper = stopper
@@ -85,10 +94,11 @@ class Scheduler:
                     if service.get("status") in {"ACTIVE", "DRAINING"}:
                         with request_scope(account, region):
                             self._guarded(key, self._keeper.advance, service)
+                self._guarded("the hosts files", self._discovery.publish)
 
-    def _guarded(self, name: str, action: Any, subject: Json) -> None:
+    def _guarded(self, name: str, action: Any, *subject: Json) -> None:
         try:
-            action(subject)
+            action(*subject)
         except Exception:
             log.exception("The scheduler failed on %s", name)
 
@@ -107,15 +117,16 @@ class Scheduler:
 
     def _observe_containers(self, task: Json) -> None:
         definition = ecs._task_defs.get(ecs._resolve_td_key(task["taskDefinitionArn"])) or {}
-        definitions = definition.get("containerDefinitions", [])
+        definitions = {each["name"]: each for each in definition.get("containerDefinitions", [])}
         ended, verdicts = False, []
         for index, identifier in enumerate(task.get("_docker_ids") or []):
             state, entry = self._containers.state_of(identifier), task["containers"][index]
-            essential = definitions[index].get("essential", True)
+            container = definitions[entry["name"]]
+            essential = container.get("essential", True)
             if not state.running:
                 entry.update(lastStatus="STOPPED", exitCode=state.exit_code)
                 ended = ended or essential
-            if definitions[index].get("healthCheck"):
+            if container.get("healthCheck"):
                 entry["healthStatus"] = DOCKER_HEALTH.get(state.health or "", "UNKNOWN")
                 verdicts += [entry["healthStatus"]] if essential else []
         # AWS: Task.healthStatus, "the overall health of the task's essential containers".

@@ -8,6 +8,7 @@ from typing import Any
 from ministack.core.responses import error_response_json, json_response
 from ministack.services import ecs
 
+from .definitions import with_defaults
 from .deployments import DeploymentHistory, Json
 from .scheduler import Scheduler
 from .service_lookup import find_service
@@ -28,7 +29,7 @@ PLAIN_FIELDS = ("availabilityZoneRebalancing", "enableECSManagedTags", "propagat
 
 
 class ServiceApi:
-    """Replaces the actions of MiniStack's ECS that change services and stop tasks."""
+    """Replaces the actions of MiniStack's ECS that change services, register task definitions and stop tasks."""
 
     def __init__(self, scheduler: Scheduler, history: DeploymentHistory, stopper: Stopper) -> None:
         """Change services only under the scheduler's lock."""
@@ -36,14 +37,17 @@ class ServiceApi:
         self._history = history
         self._stopper = stopper
         self._plain = dict(ecs._ACTION_MAP)
+        self._task_definition_key = ecs._resolve_td_key
 
     def install(self) -> None:
         """Put the replacements into MiniStack, every action under the scheduler's lock."""
         ecs._ACTION_MAP.update(
             {
+                "RegisterTaskDefinition": self.register_task_definition,
                 "CreateService": self.create_service,
                 "UpdateService": self.update_service,
                 "DeleteService": self.delete_service,
+                "RunTask": self.run_task,
                 "StopTask": self.stop_task,
             }
         )
@@ -51,6 +55,7 @@ class ServiceApi:
             ecs._ACTION_MAP[action] = self._locked(handler)
         # AWS answers with milliseconds; MiniStack cuts them off.
         ecs._ts_to_epoch = epoch_seconds
+        ecs._resolve_td_key = self.task_definition_key
 
     def _locked(self, handler: Callable[[Json], Any]) -> Callable[[Json], Any]:
         def locked(request: Json) -> Any:
@@ -59,6 +64,10 @@ class ServiceApi:
 
         return locked
 
+    def register_task_definition(self, request: Json) -> Any:
+        """RegisterTaskDefinition: the answers hold what ECS adds."""
+        return self._plain["RegisterTaskDefinition"](with_defaults(request))
+
     def create_service(self, request: Json) -> Any:
         """CreateService: the first deployment is in progress until its tasks are healthy."""
         existing = find_service(request, request.get("serviceName", ""))
@@ -66,7 +75,7 @@ class ServiceApi:
             return error_response_json(
                 "InvalidParameterException", "Unable to Start a service that is still Draining.", 400
             )
-        refusal = _unattached(request)
+        refusal = _unattached(request) or _inactive(request, "ClientException")
         if refusal:
             return refusal
         answer = self._plain["CreateService"](request)
@@ -89,7 +98,7 @@ class ServiceApi:
         service = find_service(request, request.get("service", ""))
         if service and service["status"] != "ACTIVE":
             return error_response_json("ServiceNotActiveException", "Service was not ACTIVE.", 400)
-        refusal = _unattached(request)
+        refusal = _unattached(request) or _inactive(request, "ClientException")
         if refusal:
             return refusal
         before = ecs._primary_deployment(service) if service else None
@@ -122,6 +131,10 @@ class ServiceApi:
         service.update(status="DRAINING", desiredCount=0)
         return json_response({"service": ecs._sanitize(service)})
 
+    def run_task(self, request: Json) -> Any:
+        """RunTask: an INACTIVE revision starts no new task."""
+        return _inactive(request, "InvalidParameterException") or self._plain["RunTask"](request)
+
     def stop_task(self, request: Json) -> Any:
         """StopTask: the task drains and stops; its service starts another."""
         cluster = ecs._resolve_cluster_name(request.get("cluster", "default"))
@@ -130,6 +143,18 @@ class ServiceApi:
             return error_response_json("InvalidParameterException", "The referenced task was not found.", 400)
         self._stopper.begin(task, request.get("reason") or "Task stopped by user", "UserInitiated")
         return json_response({"task": ecs._sanitize(task)})
+
+    def task_definition_key(self, reference: str) -> str | None:
+        """MiniStack's key of a task definition; a bare family means its newest ACTIVE revision.
+
+        AWS: DescribeTaskDefinition, taskDefinition.
+        """
+        key: str | None = self._task_definition_key(reference)
+        if not key or reference.rpartition("/")[2].count(":"):
+            return key
+        family = key.partition(":")[0]
+        active = [d["revision"] for d in ecs._task_defs.values() if d["family"] == family and d["status"] == "ACTIVE"]
+        return f"{family}:{max(active)}" if active else family
 
     def _open(self, service: Json) -> None:
         primary = ecs._primary_deployment(service)
@@ -154,3 +179,15 @@ def _unattached(request: Json) -> Any:
                 400,
             )
     return None
+
+
+def _inactive(request: Json, code: str) -> Any:
+    """Refuse an INACTIVE revision by name; a service that runs one already may still be scaled.
+
+    AWS: deregister-task-definition-v2, "you can't use an INACTIVE task definition to run new tasks or create new
+    services, and you can't update an existing service to reference an INACTIVE task definition".
+    """
+    definition = ecs._task_defs.get(ecs._resolve_td_key(request.get("taskDefinition") or "")) or {}
+    if definition.get("status") != "INACTIVE":
+        return None
+    return error_response_json(code, "TaskDefinition is inactive", 400)

@@ -7,6 +7,7 @@ from typing import Any
 
 from ministack.services import ecs
 
+from .discovery import Discovery
 from .events import announce
 from .releases import Releases
 from .rollout import Phase, ServiceView, TaskView, decide, restart_delay
@@ -17,6 +18,11 @@ INCONSISTENT_AFTER = 5
 # Without any health check a task counts as healthy once it has outlived its start; the figure is this sandbox's.
 START_SURVIVED_SECONDS = 1.0
 FAILED_STOPS = {"EssentialContainerExited", "TaskFailedToStart"}
+# AWS: service-event-messages-list.
+BLOCKED = (
+    "was unable to stop or start tasks during a deployment because of the service deployment configuration. "
+    "Update the minimumHealthyPercent or maximumPercent value and try again."
+)
 
 Json = dict[str, Any]
 
@@ -24,8 +30,9 @@ Json = dict[str, Any]
 class ServiceKeeper:
     """Brings a service one step closer to what it should be."""
 
-    def __init__(self, table: TargetTable, stopper: Stopper, releases: Releases) -> None:
+    def __init__(self, table: TargetTable, stopper: Stopper, releases: Releases, discovery: Discovery) -> None:
         """Judge health by ``table``."""
+        self._discovery = discovery
         self._table = table
         self._stopper = stopper
         self._releases = releases
@@ -42,6 +49,7 @@ class ServiceKeeper:
             for task in live:
                 self._attend(service, task)
             self._roll(service, live)
+        self._discovery.follow(service, live)
         self._releases.refresh(service, live)
         ecs._recount_cluster(service["clusterArn"].rpartition("/")[2])
 
@@ -139,6 +147,10 @@ class ServiceKeeper:
             _start_tasks(service, primary, decision.start)
         if decision.settled:
             self._releases.settle(service, primary)
+        if decision.blocked and not primary.get("_blocked"):
+            announce(service, BLOCKED)
+        # AWS leaves a repeated event out until its cause is gone (service-event-messages).
+        primary["_blocked"] = decision.blocked
 
     def _view(self, service: Json, primary: Json, live: list[Json]) -> ServiceView:
         configuration = service.get("deploymentConfiguration") or {}

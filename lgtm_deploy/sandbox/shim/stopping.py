@@ -134,6 +134,6 @@ def targets_of(task: Json) -> list[Target]:
 
 def _stop_timeout(task: Json, index: int) -> int:
     definition = ecs._task_defs.get(ecs._resolve_td_key(task["taskDefinitionArn"])) or {}
-    containers = definition.get("containerDefinitions", [])
-    wanted = containers[index].get("stopTimeout") if index < len(containers) else None
-    return int(wanted or DEFAULT_STOP_TIMEOUT)
+    name = task["containers"][index]["name"]
+    wanted = [each.get("stopTimeout") for each in definition.get("containerDefinitions", []) if each["name"] == name]
+    return int(next(iter(wanted), None) or DEFAULT_STOP_TIMEOUT)

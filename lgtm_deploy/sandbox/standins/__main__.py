@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -25,6 +26,7 @@ from .standin import StandIn
 from .strict_yaml import ConfigError, load, shape_of
 
 IDENTITY = Path("/etc/standin.json")
+_UNRECORDED = {"grafana", "alloy"}
 # Blocked in every thread and waited for: a container's process 1 would not get them otherwise.
 STOPPING = {signal.SIGTERM, signal.SIGINT}
 
@@ -34,7 +36,7 @@ def main(arguments: list[str]) -> int:
     service, *rest = arguments
     version, factor = _identity(service)
     try:
-        given = flags.parse(rest, strict=service != "grafana")
+        given = flags.parse(rest, strict=service not in _UNRECORDED)
     except flags.FlagError as error:
         write(f"{error}")
         return 2
@@ -42,11 +44,9 @@ def main(arguments: list[str]) -> int:
         sys.stdout.write(f"{service}, version {version} (stand-in)\n")
         return 0
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
-    if service == "grafana":
-        from . import grafana  # noqa: PLC0415 - the others start without it
-
-        port, answer = grafana.start(version)
-        _open([(port, answer)])
+    if service in _UNRECORDED:
+        # The others start without it.
+        _open(importlib.import_module(f".{service}", __package__).start(version))
         return _wait(service, version, lambda: (0.0, 0))
     try:
         config = load(_source(given), shape_of(service, version)) if given.config_file else {}

@@ -22,6 +22,9 @@ class Program:
     uid: int = 10001
     roots: tuple[str, ...] = ()
     """Versions whose image runs as root."""
+    tools: tuple[str, ...] = ()
+    """Programs in the image beside the server, for container health checks; each is a function of `http_tools`."""
+    has_shell: bool = False
 
     def user(self, version: str) -> int:
         """Return the number of the user that a version's image runs as."""
@@ -29,7 +32,7 @@ class Program:
 
 
 def is_recorded(service: str, version: str) -> bool:
-    """Return whether the stand-in of a version answers from recordings. Grafana's never does."""
+    """Return whether the stand-in of a version answers from recordings. Grafana's and Alloy's never do."""
     return version in _recorded(service)
 
 
@@ -38,7 +41,8 @@ def _recorded(service: str) -> tuple[str, ...]:
     return tuple(sorted(found, key=lambda version: [int(part) for part in version.split(".")]))
 
 
-# Entry points and users: the vendors' Dockerfiles (cmd/<program>/Dockerfile; packaging/docker/run.sh for Grafana).
+# Entry points and users: the vendors' Dockerfiles (cmd/<program>/Dockerfile; packaging/docker/run.sh for Grafana;
+# Dockerfile for Alloy).
 PROGRAMS: Mapping[str, Program] = {
     "grafana": Program(
         entrypoint="/run.sh",
@@ -46,6 +50,16 @@ PROGRAMS: Mapping[str, Program] = {
         port=3000,
         directories=("/var/lib/grafana", "/etc/grafana"),
         versions=("11.6.0", "12.0.2", "12.1.0"),
+        # Alpine Linux: bash, curl and BusyBox (Dockerfile).
+        tools=("curl", "wget"),
+        has_shell=True,
+    ),
+    "alloy": Program(
+        entrypoint="/bin/alloy",
+        port=12345,
+        directories=("/etc/alloy", "/var/lib/alloy"),
+        versions=("v1.8.3", "v1.9.2", "v1.10.2"),
+        uid=0,
     ),
     "loki": Program(
         entrypoint="/usr/bin/loki",

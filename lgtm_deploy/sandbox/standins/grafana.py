@@ -82,7 +82,7 @@ class Annotations:
         )
 
 
-def start(version: str) -> tuple[int, Answer]:
+def start(version: str) -> list[tuple[int, Answer]]:
     """Start one Grafana; return its port and what answers there."""
     settings = _Settings()
     annotations, sources = Annotations(), _provisioned()
@@ -110,7 +110,7 @@ def start(version: str) -> tuple[int, Answer]:
                 return handler(replace(request, name=found[1] if found.groups() else ""))
         return _unknown(request)
 
-    return settings.port, answer
+    return [(settings.port, answer)]
 
 
 class _Settings:

@@ -13,21 +13,22 @@ from lgtm_deploy.core.stack import Service, Stack
 from lgtm_deploy.steps.build_image import build_request, tag_of
 from lgtm_deploy.steps.preflight.looks import Looked, looked
 from lgtm_deploy.steps.rollouts import running_digest
+from lgtm_deploy.steps.target_groups import group_of
 
 # A tag that no image has: asking for it tells whether the repository is there.
 _NO_TAG = "lgtm-deploy-preflight"
 _USUAL_PLATFORM = "linux/amd64"
 
 
-def look_at(stack: Stack, ports: Ports, service: Service, *, probed: bool) -> ServiceFacts:
-    """The service; `probed` says that its tasks are to be asked. Raises TransientError when AWS does not answer."""
+def look_at(stack: Stack, ports: Ports, service: Service, state: Looked[ServiceState], *, probed: bool) -> ServiceFacts:
+    """The service, whose `state` in ECS is known; `probed` says that its tasks are to be asked. Raises TransientError
+    when AWS does not answer."""
     with ThreadPoolExecutor(4) as pool:
-        group = pool.submit(looked, partial(ports.balancer.target_group, service.target_group))
-        state = looked(partial(ports.host.service, service.ecs_service))
+        group = pool.submit(looked, partial(group_of, ports.balancer, service))
         platform = state.value.platform if state.value else _USUAL_PLATFORM
         committed = pool.submit(_committed, stack, ports, service, platform)
         image = pool.submit(looked, partial(_running, ports, service, state.value))
-        asked = probed and state.value is not None
+        asked = probed and state.value is not None and bool(service.target_group)
         further = looked(partial(_further, ports, state.value, group.result().value))
         tasks = pool.submit(looked, partial(_tasks, ports, service) if asked else dict[str, bool])
         addresses = tasks.result().value or {}

@@ -1,17 +1,16 @@
 """The stack's own text files that may name a service: build contexts, and the environment's Terraform."""
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from lgtm_deploy.core.stack import Stack
+from lgtm_deploy.steps.terraform_files import root_files
+from lgtm_deploy.steps.text_files import text_of
 
-LARGEST = 1_000_000
 _SKIPPED_FOLDERS = frozenset({".git", ".terraform", ".lgtm-deploy", "node_modules", "__pycache__"})
 # Prose, and what Terraform writes itself.
 _SKIPPED_ENDINGS = (".md", ".rst", ".txt", ".lock.hcl", ".tfstate", ".tfstate.backup", ".tfplan", ".schema.json")
-_MODULE = re.compile(r"^\s*source\s*=\s*\"(?P<path>\.{1,2}/[^\"]*)\"", re.MULTILINE)
 
 
 def stack_files(stack: Stack) -> tuple[Mapping[str, str], Mapping[str, str]]:
@@ -27,11 +26,12 @@ def stack_files(stack: Stack) -> tuple[Mapping[str, str], Mapping[str, str]]:
             texts[path] = text
             owners[path] = service.name
     for root in stack.environment.terraform.values():
-        for folder in _with_modules(stack.directory / root.root):
-            texts.update({_relative(stack, file): text for file, text in _texts(folder, deep=False)})
+        for folder in root_files(stack.directory, root).modules:
+            found = _texts(stack.directory / folder, deep=False)
+            texts.update({_relative(stack, file): text for file, text in found})
         for file in (stack.directory / each for each in root.var_files):
-            if (found := _text(file)) is not None:
-                texts[_relative(stack, file)] = found
+            if (given := text_of(file)) is not None:
+                texts[_relative(stack, file)] = given
     return texts, owners
 
 
@@ -40,36 +40,8 @@ def _texts(folder: Path, *, deep: bool = True) -> Iterator[tuple[Path, str]]:
         folders[:] = sorted(set(folders) - _SKIPPED_FOLDERS) if deep else []
         for name in sorted(names):
             file = Path(at) / name
-            if not name.endswith(_SKIPPED_ENDINGS) and (text := _text(file)) is not None:
+            if not name.endswith(_SKIPPED_ENDINGS) and (text := text_of(file)) is not None:
                 yield file, text
-
-
-def _text(file: Path) -> str | None:
-    try:
-        if file.stat().st_size > LARGEST:
-            return None
-        content = file.read_bytes()
-    except OSError:
-        return None
-    if b"\0" in content:
-        return None
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
-
-
-def _with_modules(root: Path) -> Iterator[Path]:
-    """The root module and the local modules that it calls, however deep."""
-    todo, seen = [root.resolve()], set[Path]()
-    while todo:
-        folder = todo.pop()
-        if folder in seen or not folder.is_dir():
-            continue
-        seen.add(folder)
-        yield folder
-        for file in sorted(folder.glob("*.tf")):
-            todo += [(folder / found["path"]).resolve() for found in _MODULE.finditer(_text(file) or "")]
 
 
 def _relative(stack: Stack, file: Path) -> str:

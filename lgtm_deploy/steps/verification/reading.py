@@ -2,12 +2,14 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from ipaddress import ip_address
 from typing import Protocol
 
 from lgtm_deploy.core.errors import AccessError, NotFoundError, UsageError
-from lgtm_deploy.core.ports import Balancer, Clock, ListenerRule, Reply, RolloutView, ServiceHost, Tags, Web
+from lgtm_deploy.core.ports import Balancer, Clock, ListenerRule, Login, Reply, RolloutView, ServiceHost, Tags, Web
 from lgtm_deploy.core.ports.web import url_fault
 from lgtm_deploy.core.stack import Service, Stack
 from lgtm_deploy.core.verify import grafana, tenancy
@@ -18,6 +20,7 @@ from lgtm_deploy.core.verify.finding import Finding, Level, by_service, whole_ap
 from lgtm_deploy.core.verify.reads import kind_of, read_checks, unasked_tenancy
 from lgtm_deploy.core.verify.routes import Group, arrives_at, route_groups
 from lgtm_deploy.core.verify.running import Running, running_findings
+from lgtm_deploy.steps.target_groups import group_of
 from lgtm_deploy.steps.verification.asking import Asker, each
 
 # What `traces` of an environment says where Tempo's own tasks are to be asked.
@@ -58,14 +61,6 @@ class VerificationPorts(Protocol):
     def clock(self) -> Clock:
         """The time."""
         ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Login:
-    """Headers that log in to Grafana; none: nobody gave any. `no_sources` says why data sources are not asked."""
-
-    headers: Mapping[str, str] = field(default_factory=dict)
-    no_sources: str = ""
 
 
 class Verification:
@@ -117,6 +112,15 @@ class Verification:
         ahead = skew_finding(self.asker.skews)
         return [*findings, *([ahead] if ahead else [])]
 
+    def data_sources(self, services: Sequence[Service]) -> list[Finding]:
+        """Return what Grafana finds of each of its data sources. Raises NotFoundError (no load balancer)."""
+        return [
+            found
+            for service in services
+            if kind_of(service) == "grafana"
+            for found in self._data_sources(self.place(service))
+        ]
+
     def _works(self, service: Service) -> list[Work]:
         place = self.place(service)
         checks = read_checks(service, place, self.ports.clock.now().timestamp())
@@ -139,14 +143,31 @@ class Verification:
 
     def _data_sources(self, place: Place) -> list[Finding]:
         if not self.login.headers:
-            return [grafana.unasked(place, "data sources")]
-        if self.login.no_sources:
-            return [grafana.unasked(place, "data sources", why=self.login.no_sources, todo="")]
+            return [grafana.unasked(place, grafana.SOURCE_LIST)]
         login = dict(self.login.headers)
         listed, heard = self.asker.hear(grafana.source_list(place, login))
         if listed.level != "ok" or not isinstance(heard, Reply):
             return [listed]
-        return [listed, *each(self.asker.check, grafana.source_checks(place, login, heard))]
+        sources = grafana.sources_in(heard)
+        nameless = self._nameless(sources)
+        checks = [grafana.source_check(place, login, one) for one in sources if one not in nameless]
+        return [listed, *each(self.asker.check, checks), *(self._left_out(place, one) for one in nameless)]
+
+    def _nameless(self, sources: Sequence[grafana.Source]) -> list[grafana.Source]:
+        """The data sources whose hosts do not resolve, where only names of Cloud Map do."""
+        if not self.login.no_sources or not any(map(_needs_name, sources)):
+            return []
+        names: set[str] = set()
+        for service in self.stack.services.values():
+            with suppress(NotFoundError, AccessError):
+                host = self.ports.host
+                names.update(host.registered_names(host.service(service.ecs_service).registries))
+        return [one for one in sources if _needs_name(one) and one.host not in names]
+
+    def _left_out(self, place: Place, source: grafana.Source) -> Finding:
+        check = f"{grafana.SOURCE}{source.uid}"
+        found = grafana.unasked(place, check, why=self.login.no_sources, todo="")
+        return replace(found, asked=source.host)
 
     def _running(self, service: Service) -> list[Finding]:
         try:
@@ -163,14 +184,14 @@ class Verification:
     def _seen(self, service: Service) -> Running:
         ports = self.ports
         state = ports.host.service(service.ecs_service)
-        group = ports.balancer.target_group(service.target_group)
+        group = group_of(ports.balancer, service)
         image = state.images.get(service.container, "")
         tag = "" if "@" in image else image.rpartition(":")[2]
         return Running(
             service=service.name,
             container=service.container,
-            path=group.health_check.path,
-            targets=ports.balancer.targets(group.arn),
+            path=group.health_check.path if group else "",
+            targets=ports.balancer.targets(group.arn) if group else None,
             tasks=ports.rollouts.tasks(service.ecs_service),
             state=state,
             deployment=ports.rollouts.deployment(state.deployment) if state.deployment else None,
@@ -178,7 +199,7 @@ class Verification:
         )
 
     def _routes(self, service: Service, place: Place) -> list[Finding]:
-        if not (service.paths.moves or service.paths.keeps or service.paths.drops):
+        if not service.target_group or not (service.paths.moves or service.paths.keeps or service.paths.drops):
             return []
         rules: Sequence[ListenerRule]
         try:
@@ -197,3 +218,14 @@ class Verification:
     def _group(self, service: Service, group: Group) -> Finding:
         found = each(lambda check: self._check(service, check), group.checks)
         return summed_up(group.service, group.name, found, group.fine)
+
+
+def _needs_name(source: grafana.Source) -> bool:
+    """Whether it asks a host by a name that has to be resolved."""
+    if source.host in ("", "localhost"):
+        return False
+    try:
+        ip_address(source.host)
+    except ValueError:
+        return True
+    return False

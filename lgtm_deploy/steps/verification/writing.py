@@ -23,6 +23,7 @@ from lgtm_deploy.core.verify.round_trip import (
     judge_write,
     may_come,
 )
+from lgtm_deploy.steps.target_groups import group_of
 from lgtm_deploy.steps.verification.asking import each
 from lgtm_deploy.steps.verification.reading import DIRECT, Verification
 
@@ -108,7 +109,8 @@ class _Writing:
         """The address of a task that gets requests; spans have a port of their own."""
         balancer = self._verification.ports.balancer
         try:
-            targets = balancer.targets(balancer.target_group(self._service.target_group).arn)
+            group = group_of(balancer, self._service)
+            targets = balancer.targets(group.arn) if group else ()
         except (NotFoundError, AccessError):
             return ""
         address = next((target.address for target in targets if target.status == "healthy"), "")

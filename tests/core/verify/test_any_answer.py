@@ -42,7 +42,11 @@ def checks() -> list[Check]:
         found += read_checks(service, Place.of(service, "http://lb", "demo"), 1.7e9)
     place = Place(service="grafana", url="http://lb")
     listed = Reply(status=200, body='[{"uid":"loki"}]')
-    return [*found, grafana.source_list(place, {}), *grafana.source_checks(place, {}, listed)]
+    return [
+        *found,
+        grafana.source_list(place, {}),
+        *(grafana.source_check(place, {}, one) for one in grafana.sources_in(listed)),
+    ]
 
 
 CHECKS = checks()
@@ -78,6 +82,6 @@ def test_every_round_trip_has_a_verdict_for_every_answer(reply: Reply) -> None:
 
 @given(body=BODIES)
 def test_whatever_is_listed_makes_checks_or_none(body: str) -> None:
-    found = grafana.source_checks(PLACE, {}, Reply(status=200, body=body))
+    found = [grafana.source_check(PLACE, {}, one) for one in grafana.sources_in(Reply(status=200, body=body))]
 
     assert all(check.question.url.startswith("http://lb/tempo/api/datasources/uid/") for check in found)

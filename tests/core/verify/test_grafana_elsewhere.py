@@ -35,7 +35,7 @@ def test_everything_of_grafana_is_asked_below_its_sub_path(url: str) -> None:
     questions = [
         *(each.question for each in read_checks(service, place, 0)),
         grafana.source_list(place, {}).question,
-        *(each.question for each in grafana.source_checks(place, {}, listed)),
+        *(grafana.source_check(place, {}, one).question for one in grafana.sources_in(listed)),
         trip.write,
         trip.readings[0].question,
     ]

@@ -114,3 +114,21 @@ def test_a_task_definition_that_names_a_digest_counts_more_than_the_deployment()
 
     assert judge_image(seen(state=pinned, tagged="")).level == "failed"
     assert judge_image(seen(state=pinned, tagged="", tasks=(task(OLD),))).level == "ok"
+
+
+@pytest.mark.parametrize(
+    ("tasks", "level", "words"),
+    [
+        ((task(),), "ok", "1/1 running"),
+        ((), "failed", "0/1 running"),
+        ((replace(task(), health="unhealthy"),), "failed", "1 unhealthy"),
+        ((task(), replace(task(address=GONE), health="unhealthy")), "degraded", "2/1 running, 1 unhealthy"),
+    ],
+)
+def test_a_service_without_a_target_group_is_judged_by_its_tasks(
+    tasks: tuple[TaskState, ...], level: Level, words: str
+) -> None:
+    [first, _] = running_findings(seen(targets=None, tasks=tasks))
+
+    assert (first.check, first.level) == ("tasks", level)
+    assert words in first.got
