@@ -15,7 +15,7 @@ setup: ## install what is missing: Python packages, Docker Engine, Terraform
 demo: setup ## the main job on the local AWS: prefix-change, from 404 to 200; leaves the sandbox up for a look
 	@scripts/demo
 
-test: ## everything: check, then the tests on the local AWS, and beside them what takes long
+test: ## what CI runs: check, then the tests on the local AWS, and beside them a sample of the kill matrices
 	@$(MAKE) --no-print-directory --jobs 2 check warm
 	@$(MAKE) --no-print-directory replay
 	@$(MAKE) --no-print-directory timed
@@ -24,7 +24,7 @@ test: ## everything: check, then the tests on the local AWS, and beside them wha
 check: lint type imports ## no outside world: ruff, mypy, import-linter, unit and contract tests
 	pytest -q -n 3 -m "not sandbox and not e2e and not long"
 
-long: setup ## all states of a handover, prefix-change killed at every moment, stacks broken in every way
+long: setup ## all states of a handover, a sample of the moments to kill prefix-change at, stacks broken in every way
 	@# It takes what others leave of the machine.
 	nice -n 19 pytest -q -n 2 --timeout 1200 -m "long and not sandbox and not e2e"
 
@@ -58,9 +58,9 @@ night: setup ## the eight ways in which the change once failed, put to lgtm-depl
 torture: setup ## kill prefix-change on the local AWS, or let calls fail (ARGS="--mode faults --shard 1/4"); hours
 	@scripts/torture $(ARGS)
 
-acceptance: setup ## what CI has no time for: further shapes of examples/hardcoded-stack, and a user's stack as it is
-	@scripts/setup tests
-	pytest -q -m acceptance
+acceptance: warm ## what CI has no time for: the other shards of the kill matrices, further whole runs, both examples; about an hour
+	pytest -q -n 2 --timeout 1200 -m "acceptance and not sandbox and not e2e"
+	pytest -q -n 2 --dist loadfile --durations=15 -m "acceptance and (sandbox or e2e)"
 
 soak: setup ## verify a sound sandbox 200 times: is there ever a false alarm?
 	@scripts/soak

@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.conftest import Checkout
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.acceptance, pytest.mark.timeout(600)]
 
 # Of this run only: the arguments of every process of the machine are looked at.
 CANARY = f"canary-{uuid.uuid4().hex}"

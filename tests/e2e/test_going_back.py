@@ -12,7 +12,7 @@ from tests.e2e.conftest import Checkout
 from tests.e2e.facts import fewest_healthy, first, killed_by_checks
 from tests.e2e.night.world import World
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.acceptance, pytest.mark.timeout(600)]
 
 PLAN = Path(__file__).resolve().parents[2] / "plans" / "prefix-change.yaml"
 

@@ -9,7 +9,7 @@ import pytest
 from lgtm_deploy.config.plan_file import find
 from tests.e2e.conftest import Checkout
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.acceptance, pytest.mark.timeout(600)]
 
 
 def only_tempo(checkout: Checkout) -> None:

@@ -102,6 +102,7 @@ def test_from_outside_the_new_path_answers_without_a_gap_and_nothing_is_left(blo
     assert (again.exit_code, again.finished["verdict"]) == (0, "unchanged"), again.out + again.err
 
 
+@pytest.mark.acceptance
 def test_from_outside_a_new_image_that_crashes_goes_back_and_nothing_is_left(blocked: Checkout) -> None:
     checkout = with_setting(blocked, "shadow")
     # Tempo's new tasks are fine; Pyroscope's exit on a key that it does not know (N4 of the night).
@@ -157,6 +158,7 @@ def kill_while_it_waits(checkout: Checkout) -> Killed:
     return Killed(lines=lines, left=left(checkout.connection))
 
 
+@pytest.mark.acceptance
 def test_killed_and_resumed_from_outside_nothing_is_left(blocked: Checkout) -> None:
     checkout = with_setting(blocked, "shadow")
     began = time.time()
@@ -172,6 +174,7 @@ def test_killed_and_resumed_from_outside_nothing_is_left(blocked: Checkout) -> N
     assert_smooth(checkout, began)
 
 
+@pytest.mark.acceptance
 def test_chosen_where_it_is_not_needed_it_works_as_well(fresh: Checkout) -> None:
     checkout = with_setting(fresh, "shadow")
     began = time.time()

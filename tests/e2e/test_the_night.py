@@ -114,6 +114,7 @@ def strained(world: World, today: Checkout) -> Checkout:
     return today
 
 
+@pytest.mark.acceptance
 def test_n6_a_tag_that_the_task_definition_does_not_name_is_refused_with_both_tags(
     strained: Checkout, new_checkout: Callable[[], Checkout], keep: Keep
 ) -> None:
@@ -145,6 +146,7 @@ def strained_release(strained: Checkout) -> Release:
     return Release(cases.SLOW_START, strained)
 
 
+@pytest.mark.acceptance
 def test_n5_tasks_that_start_slowly_without_a_grace_period_are_held_until_they_are_ready(
     strained_release: Release, world: World, keep: Keep
 ) -> None:
@@ -156,6 +158,7 @@ def test_n5_tasks_that_start_slowly_without_a_grace_period_are_held_until_they_a
     assert world.grace_period("pyroscope") == 0
 
 
+@pytest.mark.acceptance
 def test_n6_without_a_pinned_tag_the_digest_that_was_pushed_is_what_runs(
     strained_release: Release, world: World
 ) -> None:
@@ -179,6 +182,7 @@ def documented_release(
     return Release(cases.IMAGES_FIRST, new_checkout())
 
 
+@pytest.mark.acceptance
 def test_n1_images_first_never_leaves_a_target_group_without_a_healthy_target(
     documented_release: Release, keep: Keep
 ) -> None:

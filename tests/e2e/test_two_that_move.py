@@ -18,7 +18,7 @@ from tests.e2e.conftest import EXAMPLE, Checkout, Said
 from tests.e2e.facts import fewest_healthy, first, killed_by_checks
 from tests.shim.cloud import compile_server
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.acceptance, pytest.mark.timeout(600)]
 
 MOVED = ("pyroscope", "portal")
 # Of the sandbox's services, in seconds.

@@ -84,6 +84,7 @@ def test_a_deployed_change_is_undone_without_a_gap(today: Checkout, start: Statu
     assert (again.exit_code, "there is nothing to undo" in again.err) == (0, True)
 
 
+@pytest.mark.acceptance
 def test_a_change_that_was_killed_while_terraform_ran_is_undone(today: Checkout, start: Status) -> None:
     apply = Apply(today)
     apply.until("StepObserved", "flip")
@@ -110,6 +111,7 @@ def child_of(parent: int, *words: str) -> int:
     pytest.fail(f"no process of {parent} is {' '.join(words)}")
 
 
+@pytest.mark.acceptance
 def test_a_terraform_that_outlives_its_killed_run_is_waited_for(today: Checkout, start: Status) -> None:
     apply = Apply(today)
     apply.until("StepObserved", "flip")

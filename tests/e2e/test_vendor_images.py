@@ -22,7 +22,7 @@ from lgtm_deploy.sandbox.settings import MIRROR_VARIABLE, provider_mirror
 from tests.conftest import EXAMPLE, Machine, silent
 from tests.sandbox.registry import Image, Registry, exported_image, serving
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.acceptance, pytest.mark.timeout(900)]
 
 FACTOR = 10.0
 

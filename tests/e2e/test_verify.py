@@ -78,13 +78,6 @@ def test_after_the_change_all_five_are_ok_and_what_is_written_is_read_back(chang
         assert findings[f"{name}: image"]["level"] == "ok"
 
 
-def test_writing_and_reading_takes_less_than_ten_seconds(change: Change) -> None:
-    """All but Tempo's search, which may take its idle period."""
-    search = change.after.findings["tempo: found by search"]["seconds"]
-
-    assert change.after.said.seconds - search < 10
-
-
 def test_no_request_fails_during_the_change_but_on_paths_that_move(change: Change) -> None:
     assert change.applied.exit_code == 0, change.applied.err
     assert change.applied.finished["event"] == "RunFinished"

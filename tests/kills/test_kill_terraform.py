@@ -12,6 +12,7 @@ import pytest
 
 from tests.kills.mortal import CHANGES, Moment, Terraformed, World
 from tests.kills.reference import every_moment, reference
+from tests.kills.shards import shards
 from tests.kills.test_kill_matrix import assert_goal
 from tests.kills.test_kill_rollback import assert_start
 
@@ -109,7 +110,7 @@ def test_killed_during_an_apply_it_is_undone(kind: Terraformed, tmp_path: Path) 
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("shard", range(SHARDS))
+@pytest.mark.parametrize("shard", shards(SHARDS, in_ci=1))
 @pytest.mark.parametrize("kind", KINDS)
 def test_killed_at_any_moment_it_is_gone_on_with_to_the_goal(kind: Terraformed, shard: int, tmp_path: Path) -> None:
     for index, moment in enumerate(every_moment(reference(terraformed=kind).passed)[shard::SHARDS]):
@@ -117,7 +118,7 @@ def test_killed_at_any_moment_it_is_gone_on_with_to_the_goal(kind: Terraformed, 
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("shard", range(SHARDS))
+@pytest.mark.parametrize("shard", shards(SHARDS, in_ci=1))
 @pytest.mark.parametrize("kind", KINDS)
 def test_killed_at_any_moment_on_the_way_there_it_is_undone(kind: Terraformed, shard: int, tmp_path: Path) -> None:
     for index, moment in enumerate(every_moment(reference(terraformed=kind).passed)[shard::SHARDS]):
@@ -125,7 +126,7 @@ def test_killed_at_any_moment_on_the_way_there_it_is_undone(kind: Terraformed, s
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("shard", range(SHARDS))
+@pytest.mark.parametrize("shard", shards(SHARDS, in_ci=1))
 @pytest.mark.parametrize("kind", KINDS)
 def test_killed_at_any_moment_on_the_way_back_it_is_undone(kind: Terraformed, shard: int, tmp_path: Path) -> None:
     for index, moment in enumerate(every_moment(reference(terraformed=kind).undone)[shard::SHARDS]):
