@@ -31,7 +31,6 @@ from lgtm_deploy.sandbox.home import HOME_VARIABLE, NAME_VARIABLE, home_for
 from lgtm_deploy.sandbox.lifecycle import down, reset, up
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "lgtm-stack"
-BASELINE = Path(__file__).resolve().parents[1] / "lgtm_deploy" / "sandbox" / "baselines" / "lgtm"
 FILE = "lgtm-deploy.yaml"
 NAME = "bench"
 # Seconds. With the sandbox's own grace period the script would wait for minutes before it fails.
@@ -107,7 +106,7 @@ def _checkout(*, after: bool) -> Iterator[Path]:
         folder = Path(scratch) / "stack"
         shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns(".lgtm-deploy", ".terraform"))
         if not after:
-            shutil.copytree(BASELINE, folder, dirs_exist_ok=True)
+            shutil.copytree(EXAMPLE / "start-state", folder, dirs_exist_ok=True)
             for name in SERVICES:
                 config = folder / f"dockerfiles/{name}/config/{name}-config.yaml"
                 config.write_text(config.read_text(encoding="utf-8") + "\n# released by script\n", encoding="utf-8")
