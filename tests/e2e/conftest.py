@@ -49,7 +49,7 @@ class Checkout:
     connection: Connection
     group: int | None = None
 
-    def run(self, *words: str, timeout: float = 480, **environment: str) -> Said:
+    def run(self, *words: str, timeout: float = 1200, **environment: str) -> Said:
         """Runs lgtm-deploy in the checkout."""
         began = time.monotonic()
         done = subprocess.run(
