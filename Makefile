@@ -58,7 +58,7 @@ night: setup ## the eight ways in which the change once failed, put to lgtm-depl
 torture: setup ## kill prefix-change on the local AWS, or let calls fail (ARGS="--mode faults --shard 1/4"); hours
 	@scripts/torture $(ARGS)
 
-acceptance: warm ## what CI has no time for: the other shards of the kill matrices, further whole runs, both examples; about an hour
+acceptance: warm ## what CI has no time for: the other shards of the kill matrices, and further whole runs
 	pytest -q -n 2 --timeout 1200 -m "acceptance and not sandbox and not e2e"
 	pytest -q -n 2 --dist loadfile --durations=15 -m "acceptance and (sandbox or e2e)"
 

@@ -1,7 +1,8 @@
 """`prefix-change`, killed wherever it can be killed, and gone on with: always the goal, and nothing done twice.
 
 A kill comes before or after a durable write, or before or after a change of the outside (it landed, and nobody was
-told). Every one of them is tried, every pair of writes, and 500 random histories.
+told). Every one of them is tried, every pair of writes, and 500 random histories. CI runs the first shards of each,
+`make acceptance` runs the others.
 """
 
 import random
