@@ -1,5 +1,6 @@
 """Working one step: looking, acting, trying again when it may help, and undoing."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any, TypeVar
@@ -23,6 +24,8 @@ from lgtm_deploy.core.values import typed
 from lgtm_deploy.engine.retrying import repeatedly
 from lgtm_deploy.engine.stop import Stop
 from lgtm_deploy.engine.waiting import poll
+
+_LOG = logging.getLogger(__name__)
 
 ValueT = TypeVar("ValueT")
 
@@ -85,9 +88,14 @@ class Attempts:
         try:
             return self._repeatedly(self._once)
         except DeployError as error:
+            self._log()
             return self._failure(error)
         except BaseException as error:  # a defect of a step, even SystemExit, must end the run in order, not hang it
+            self._log()
             return Failed(reason=_defect(error), acted=self._acted)
+
+    def _log(self) -> None:
+        _LOG.debug("%s failed", type(self._work.step).__name__, exc_info=True)
 
     def _failure(self, error: DeployError) -> Outcome:
         if isinstance(error, ExpiredCredentialsError):
@@ -146,8 +154,10 @@ class Attempts:
         except ExpiredCredentialsError as error:
             raise DeadlineError(f"{error.message} The way back waits for that.", resolution=error.resolution) from error
         except DeployError as error:
+            self._log()
             return Shut(reason=str(error))
         except BaseException as error:  # the other steps must still be compensated
+            self._log()
             return Shut(reason=_defect(error))
 
     def _repeatedly(self, once: Callable[[], ValueT]) -> ValueT:

@@ -66,7 +66,7 @@ def tabled(text: str) -> str:
 
 def short(text: object) -> str:
     """The text, cleaned, with hashes and tags cut to 12 digits and ARNs to the resource they name."""
-    return _ARN.sub(r"\1", _TAG.sub(r"\1…", _HASH.sub(r"\1", clean(text))))
+    return _ARN.sub(r"\1", _TAG.sub(r"\1", _HASH.sub(r"\1", clean(text))))
 
 
 def fitted(text: str, width: int) -> str:

@@ -90,7 +90,7 @@ class PushImage(Action[Inputs, Seen, Outputs]):
         more = service.pinned_tag or release.tag
         also = f" and :{more}" if more else ""
         return Change(
-            summary=f"push {service.repository}:{inputs.tag[:12]}{also}",
+            summary=f"push {service.repository}:{inputs.tag}{also}",
             details=(f"runs now: {seen.running}", f"will run: {service.repository}:{release.tag or inputs.tag}"),
         )
 

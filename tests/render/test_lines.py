@@ -143,7 +143,7 @@ def test_a_step_that_is_left_as_is_is_not_called_restored() -> None:
     ]
 
     assert plain(happened)[-2:] == [
-        "00:15:20 push[tempo] left as is: lgtm-tempo:0123456789ab… remains in ECR, unused",
+        "00:15:20 push[tempo] left as is: lgtm-tempo:0123456789ab remains in ECR, unused",
         "00:15:20 rollback finished: everything else is back as it was found",
     ]
 

@@ -264,7 +264,7 @@ def test_what_a_rollback_left_as_is_is_named(shown: str) -> None:
 
     lines = plain(timeline(records(happened), 100) if shown == "timeline" else last_view(run, at(21), 100))
 
-    assert "left as is: push[tempo]: lgtm-tempo:0123456789ab… remains in ECR, unused" in lines
+    assert "left as is: push[tempo]: lgtm-tempo:0123456789ab remains in ECR, unused" in lines
     [row] = [each for each in lines if "push[tempo]" in each and "left as is:" not in each]
     assert re.search(r"left as is\b", row)
 
