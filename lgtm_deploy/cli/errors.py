@@ -7,12 +7,15 @@ from lgtm_deploy.core.errors import DeployError
 
 
 def tell_error(error: DeployError, code: int, *, as_json: bool) -> int:
-    """Write one line on standard error, with `as_json` also an object on standard output; return the exit code."""
+    """Write one line on standard error, with `as_json` also an object on standard output; return the exit code.
+
+    Where a run's last event has said it already, there is no object.
+    """
     import logging
 
     logging.getLogger(__name__).debug("exit %d", code, exc_info=error)
     sys.stderr.write(f"Error: {error}\n")
-    if as_json:
+    if as_json and not getattr(error, "has_event", False):
         tell_json(error.message, code, error.resolution)
     return code
 

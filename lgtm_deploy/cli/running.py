@@ -297,4 +297,5 @@ def _tell_locked(screen: Screen, world: Ports, run: str, error: LockHeldError) -
         at=world.clock.now(), verdict="locked", exit_code=EXIT_CODES["locked"], seconds=0.0, reason=str(error)
     )
     if screen.for_programs:
+        error.has_event = True
         screen(Run(id=run), Record(seq=1, run=run, fence=0, event=verdict))
