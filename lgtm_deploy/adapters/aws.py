@@ -1,5 +1,6 @@
 """How AWS is reached, and what its errors mean."""
 
+import logging
 import ssl
 import threading
 import time
@@ -40,6 +41,8 @@ from lgtm_deploy.core.errors import (
     TransientError,
 )
 from lgtm_deploy.core.permit import Permit
+
+_LOG = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT = 5
 READ_TIMEOUT = 15
@@ -171,6 +174,7 @@ class Aws:
         except BotoCoreError as error:
             raise translate(error, f"Cannot use AWS {service}", changing=False) from error
         client.meta.events.register(f"after-call.{service}", self._forget_expired)
+        client.meta.events.register(f"after-call.{service}", _log_call)
         if changing:
             # The last event before bytes leave (botocore.endpoint): looking for credentials is over by then.
             client.meta.events.register("before-send", self._ask_permit)
@@ -204,6 +208,13 @@ class Aws:
             with self._lock:
                 self._session = None
                 self._clients.clear()
+
+
+def _log_call(parsed: Mapping[str, Any], model: Any, **_: Any) -> None:
+    """Log the call and its end, without what was sent: that may be secret."""
+    metadata = parsed.get("ResponseMetadata", {})
+    end = parsed.get("Error", {}).get("Code") or metadata.get("HTTPStatusCode", "")
+    _LOG.debug("%s %s: %s", model.service_model.service_name, model.name, end)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import logging
 import os
 import queue
 import signal
@@ -15,6 +16,8 @@ from typing import IO
 
 from lgtm_deploy.core.errors import DeadlineError, MissingToolError
 from lgtm_deploy.core.ports import Progress
+
+_LOG = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.1
 GRACE_SECONDS = 8.0
@@ -95,6 +98,8 @@ def run(command: Command, progress: Progress) -> Finished:
             _kill_group(child)
         for reader in readers:
             reader.join(timeout=1)
+    # Arguments may be secret.
+    _LOG.debug("%s in %s: exit %s", command.arguments[0], command.directory, child.returncode)
     return Finished(exit_code=child.returncode, output=tuple(output), errors=tuple(errors))
 
 

@@ -1,5 +1,6 @@
 """All verbs, and the options that come before them."""
 
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -27,6 +28,7 @@ from lgtm_deploy.cli import (
     verify,
     wait,
 )
+from lgtm_deploy.cli.errors import tell_error, tell_json
 from lgtm_deploy.cli.settings import Settings
 from lgtm_deploy.core.errors import DeployError
 
@@ -68,14 +70,19 @@ def options(
         typer.Option(envvar="LGTM_DEPLOY_OUTPUT", help="live on a terminal, plain elsewhere, or json."),
     ] = None,
     verbose: Annotated[
-        bool, typer.Option("--verbose", envvar="LGTM_DEPLOY_VERBOSE", help="Say more, tracebacks of defects included.")
+        bool, typer.Option("--verbose", envvar="LGTM_DEPLOY_VERBOSE", help="Print tracebacks and debug lines.")
     ] = False,
     version: Annotated[  # noqa: ARG001 - its callback tells it
         bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Show the version and end.")
     ] = False,
 ) -> None:
     """Options for every verb; `--env` and `--output` may also come after it."""
-    fitting = Output.LIVE if sys.stdout.isatty() else Output.PLAIN
+    if verbose:
+        from lgtm_deploy.cli import debug
+
+        debug.start()
+    # Debug lines would tear a live table.
+    fitting = Output.LIVE if sys.stdout.isatty() and not verbose else Output.PLAIN
     context.obj = Settings(stack=stack, environment=env, output=(output or fitting).value, verbose=verbose)
 
 
@@ -92,16 +99,34 @@ _ANYWHERE = ("--env", "--output", "--stack", "--verbose")
 def run(arguments: list[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     words = _general_first(list(sys.argv[1:] if arguments is None else arguments))
+    as_json = _wants_json(words)
     try:
         app(words, prog_name="lgtm-deploy")
     except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 1
+        code = end.code if isinstance(end.code, int) else 1
+        # An error of usage, which typer has written on standard error.
+        message = getattr(end.__context__, "format_message", None)
+        if as_json and message is not None:
+            tell_json(message(), code)
+        return code
     except DeployError as error:
         from lgtm_deploy.cli.exits import exit_code
 
-        sys.stderr.write(f"Error: {error}\n")
-        return exit_code(error)
+        return tell_error(error, exit_code(error), as_json=as_json)
+    finally:
+        if debug := sys.modules.get("lgtm_deploy.cli.debug"):
+            debug.stop()
     return 0
+
+
+def _wants_json(words: list[str]) -> bool:
+    """Return whether `--output json` is asked for; errors of usage come before options are read."""
+    chosen = os.environ.get("LGTM_DEPLOY_OUTPUT", "")
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        name, equals, value = word.partition("=")
+        if name == "--output":
+            chosen = value if equals else following
+    return chosen == Output.JSON.value
 
 
 def _general_first(words: list[str]) -> list[str]:

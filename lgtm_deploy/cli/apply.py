@@ -28,7 +28,8 @@ def apply(
         int, typer.Option(min=1, max=100, envvar="LGTM_DEPLOY_PARALLELISM", help="So many steps at once at the most.")
     ] = 10,
     timeout: Annotated[
-        float, typer.Option(min=0, envvar="LGTM_DEPLOY_TIMEOUT", help="Seconds for the whole run; 0: the plan's own.")
+        float,
+        typer.Option(min=0, envvar="LGTM_DEPLOY_APPLY_TIMEOUT", help="Seconds for the whole run; 0: the plan's own."),
     ] = 0,
     anew: Annotated[
         bool,

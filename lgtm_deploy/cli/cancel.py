@@ -21,7 +21,7 @@ def cancel(
     run: Annotated[str, typer.Argument(help="The run's id, the beginning of it, or `last`.")],
     *,
     timeout: Annotated[
-        float, typer.Option(min=0, envvar="LGTM_DEPLOY_TIMEOUT", help="Seconds to wait until the run has ended.")
+        float, typer.Option(min=0, envvar="LGTM_DEPLOY_CANCEL_TIMEOUT", help="Seconds to wait until the run has ended.")
     ] = 300,
 ) -> None:
     """Stop a run at its next safe point, wherever it runs, and wait until it has ended."""

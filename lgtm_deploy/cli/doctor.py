@@ -1,8 +1,8 @@
 """doctor: is everything there that a run needs?"""
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from lgtm_deploy.core.stack import Service, Stack
 
 _BROKEN = 1
+# A line, and the facts in it.
+_Said = tuple[str, Mapping[str, object]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +24,8 @@ class _Line:
     check: str
     ok: bool
     said: str
+    facts: Mapping[str, object] = field(default_factory=dict)
+    """The numbers and names in it, for programs."""
 
 
 def doctor(context: typer.Context) -> None:
@@ -61,23 +65,25 @@ def _examined(settings: Settings) -> Iterator[_Line]:
     yield _said("lock", partial(_lock, stack))
 
 
-def _said(check: str, look: Callable[[], str]) -> _Line:
+def _said(check: str, look: Callable[[], _Said]) -> _Line:
     from lgtm_deploy.core.errors import DeployError
 
     try:
-        return _Line(check=check, ok=True, said=look())
+        said, facts = look()
+        return _Line(check=check, ok=True, said=said, facts=facts)
     except DeployError as error:
         return _Line(check=check, ok=False, said=str(error))
 
 
-def _engine() -> str:
+def _engine() -> _Said:
     from lgtm_deploy.adapters.docker import connect, has_buildx
 
     version = connect().version()["Version"]
-    return f"engine {version}, {'BuildKit' if has_buildx() else 'classic builder'}"
+    builder = "BuildKit" if has_buildx() else "classic builder"
+    return f"engine {version}, {builder}", {"version": version, "builder": builder}
 
 
-def _terraform() -> str:
+def _terraform() -> _Said:
     import shutil
 
     from lgtm_deploy.core.errors import MissingToolError
@@ -85,33 +91,40 @@ def _terraform() -> str:
     found = shutil.which("terraform") or shutil.which("tofu")
     if not found:
         raise MissingToolError("not installed.", resolution="Put `terraform` (1.5 or later) or `tofu` on the PATH.")
-    return found
+    return found, {"program": found}
 
 
-def _account(stack: "Stack", seen: "Sights") -> str:
+def _account(stack: "Stack", seen: "Sights") -> _Said:
     from lgtm_deploy.cli.wiring import guard_account
 
     guard_account(stack, seen.caller)
-    return f"{stack.environment.account} in {stack.environment.region}"
+    account, region = stack.environment.account, stack.environment.region
+    return f"{account} in {region}", {"account": account, "region": region}
 
 
-def _service(seen: "Sights", service: "Service") -> str:
+def _service(seen: "Sights", service: "Service") -> _Said:
     from lgtm_deploy.steps.target_groups import group_of
 
     state = seen.host.service(service.ecs_service)
     group = group_of(seen.balancer, service)
+    tasks = {"running": state.running, "desired": state.desired}
     if group is None:
-        return f"{state.running}/{state.desired} tasks, no target group"
+        return f"{state.running}/{state.desired} tasks, no target group", tasks
     healthy = sum(target.status == "healthy" for target in seen.balancer.targets(group.arn))
-    return f"{state.running}/{state.desired} tasks, {healthy} healthy on {group.health_check.path}"
+    path = group.health_check.path
+    said = f"{state.running}/{state.desired} tasks, {healthy} healthy on {path}"
+    return said, {**tasks, "healthy": healthy, "path": path}
 
 
-def _lock(stack: "Stack") -> str:
+def _lock(stack: "Stack") -> _Said:
     from lgtm_deploy.adapters.clock import SystemClock
     from lgtm_deploy.cli.memory import lock
 
     held = lock(stack, SystemClock()).holder(stack.environment.name)
-    return f"held by run {held.run} (since {held.since:%Y-%m-%d %H:%M} UTC, {held.holder})" if held else "free"
+    if held is None:
+        return "free", {"held": False}
+    said = f"held by run {held.run} (since {held.since:%Y-%m-%d %H:%M} UTC, {held.holder})"
+    return said, {"held": True, "run": held.run}
 
 
 def register(app: typer.Typer) -> None:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from lgtm_deploy.cli.settings import settings_of
+
 
 class Format(StrEnum):
     """How it is drawn."""
@@ -16,17 +18,19 @@ class Format(StrEnum):
 
 
 def graph(
+    context: typer.Context,
     plan: Annotated[str, typer.Argument(help="A plan's name or file.")],
     format_: Annotated[
-        Format, typer.Option("--format", envvar="LGTM_DEPLOY_FORMAT", help="How it is drawn.")
-    ] = Format.ASCII,
+        Format | None, typer.Option("--format", envvar="LGTM_DEPLOY_GRAPH_FORMAT", help="How it is drawn; else ascii.")
+    ] = None,
 ) -> None:
     """Draw a plan's steps and their order."""
     from lgtm_deploy.cli.loading import load_plan
     from lgtm_deploy.core.graph import expand
     from lgtm_deploy.render.graph import DRAWINGS
 
-    for line in DRAWINGS[format_.value](expand(load_plan(plan, None))):
+    form = format_ or (Format.JSON if settings_of(context).output == "json" else Format.ASCII)
+    for line in DRAWINGS[form.value](expand(load_plan(plan, None))):
         typer.echo(line)
 
 

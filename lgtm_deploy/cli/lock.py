@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from lgtm_deploy.cli.settings import Settings, settings_of
+from lgtm_deploy.cli.settings import Settings, group_of_verbs, settings_of
 
-app = typer.Typer(help="Who may change the environment.", no_args_is_help=True)
+app = typer.Typer(help="Who may change the environment.", callback=group_of_verbs, invoke_without_command=True)
 
 
 @app.command()
@@ -56,6 +56,10 @@ def unlock(
     settings: Settings = replace(settings_of(context), environment=environment)
     stack = wiring.settled(loading.load_stack(settings))
     held = memory.lock(stack, SystemClock()).break_(environment, run, wiring.caller_name())
+    if settings.output == "json":
+        told = {"environment": environment, "held": False, "run": held.run, "holder": held.holder}
+        typer.echo(json.dumps(told))
+        return
     typer.echo(f"{environment} is free; run {held.run} ({held.holder}) held it.")
     typer.echo(f"If it had begun to change anything, go on with: lgtm-deploy resume {held.run} --env {environment}")
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from lgtm_deploy.cli.errors import tell_error
 from lgtm_deploy.cli.settings import settings_of
 
 _CHANGES = 2
@@ -47,8 +48,7 @@ def plan(
     except DeployError as error:
         if not detailed_exitcode:
             raise
-        sys.stderr.write(f"Error: {error}\n")
-        raise typer.Exit(_ERROR) from error
+        raise typer.Exit(tell_error(error, _ERROR, as_json=settings.output == "json")) from error
     if settings.output == "json":
         # Fields that say nothing in this environment are left out.
         typer.echo(json.dumps({name: value for name, value in asdict(seen).items() if value is not None}))

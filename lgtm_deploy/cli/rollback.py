@@ -1,5 +1,6 @@
 """rollback: bring back what a run has found, whether it is finished or half-done."""
 
+import json
 import sys
 from typing import Annotated
 
@@ -31,6 +32,8 @@ def rollback(
     nothing = nothing_to_undo(begun)
     if nothing and begun.verdict:
         typer.echo(nothing, err=True)
+        if settings.output == "json":
+            typer.echo(json.dumps({"run": begun.id, "verdict": begun.verdict, "reason": nothing}))
         return
     stack = loading.load_stack(settings.in_environment(begun.environment))
     plan = loading.begun_plan(begun, stack)

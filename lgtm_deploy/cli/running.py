@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from lgtm_deploy.adapters.command import run_hook
-from lgtm_deploy.cli import memory, wiring
+from lgtm_deploy.cli import debug, memory, wiring
 from lgtm_deploy.cli.saved import SavedPlan, save
 from lgtm_deploy.cli.screen import Screen
 from lgtm_deploy.cli.settings import Settings
@@ -110,6 +110,7 @@ def _run(settings: Settings, subject: "_Subject", wanted: Wanted, run: Run) -> R
     workspace = wiring.Workspace(stack, run.id)
     world = wiring.ports(stack, seen, workspace.path)
     masks = wiring.masks(stack, subject.plan, wanted.variables)
+    debug.redact(masks)
     screen = Screen(settings, world.clock)
     stop = Stop()
     ledger: Ledger | None = None
@@ -207,6 +208,7 @@ def foresee_plan(
     world = wiring.ports(stack, seen, workspace.path)
     wanted = Wanted(variables=variables, parallelism=10, seconds=plan.timeout, ask=False, roll_back=False)
     masks = wiring.masks(stack, plan, variables)
+    debug.redact(masks)
     stop = Stop()
     screen = Screen(settings, world.clock)
     listeners: list[Listener] = [] if screen.for_programs else [screen]
@@ -295,4 +297,5 @@ def _tell_locked(screen: Screen, world: Ports, run: str, error: LockHeldError) -
         at=world.clock.now(), verdict="locked", exit_code=EXIT_CODES["locked"], seconds=0.0, reason=str(error)
     )
     if screen.for_programs:
+        error.has_event = True
         screen(Run(id=run), Record(seq=1, run=run, fence=0, event=verdict))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lgtm_deploy.cli.loading import stack_directory
-from lgtm_deploy.cli.settings import Settings, settings_of
+from lgtm_deploy.cli.settings import Settings, group_of_verbs, settings_of
 from lgtm_deploy.sandbox.image_choice import (
     FACTOR_VARIABLE,
     IMAGES_VARIABLE,
@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     from lgtm_deploy.core.stack import Stack
     from lgtm_deploy.sandbox.connection import Connection
 
-app = typer.Typer(help="The local AWS with the stack in it: up, down, status, reset.", no_args_is_help=True)
+app = typer.Typer(
+    help="The local AWS with the stack in it: up, down, status, reset.",
+    callback=group_of_verbs,
+    invoke_without_command=True,
+)
 
 Name = Annotated[str, typer.Option(envvar="LGTM_DEPLOY_SANDBOX", help="Several can run side by side.")]
 
@@ -63,6 +67,25 @@ def _tell_images(connection: "Connection") -> None:
     typer.echo(f"  chosen          {connection.choice.reason}")
     if connection.choice.of(Source.STANDIN):
         typer.echo(f"  factor          {connection.choice.factor:g} (the delays of stand-ins are divided by it)")
+
+
+def _tell_json(settings: Settings, name: str) -> None:
+    """Write whether it is up, where, and on which base images, as one JSON object."""
+    import json
+
+    from lgtm_deploy.sandbox.home import home_for
+    from lgtm_deploy.sandbox.lifecycle import status as look
+
+    seen = look(home_for(stack_directory(settings)), name)
+    found: dict[str, object] = {"name": name, "up": seen.is_up, "folder": str(seen.folder)}
+    if (connection := seen.connection) is not None:
+        found |= {"endpoint": connection.endpoint, "load_balancer_url": connection.load_balancer_url}
+        found |= {"environment": connection.stack_environment}
+        found |= {"engine_answers": seen.engine_answers}
+        found |= {"docker_host": connection.docker_host, "records": str(connection.records)}
+        found |= {"base_images": connection.base_images(), "base_images_reason": connection.choice.reason}
+        found |= {"factor": connection.choice.factor}
+    typer.echo(json.dumps(found))
 
 
 def path_that_answers(connection: "Connection", stack: "Stack") -> str:
@@ -110,8 +133,12 @@ def up(
     """Bring the stack up as it runs today, in a local AWS."""
     from lgtm_deploy.sandbox.lifecycle import up as bring_up
 
-    stack = _stack(settings_of(context))
+    settings = settings_of(context)
+    stack = _stack(settings)
     connection = bring_up(stack, name, _tell, fresh=fresh, wanted=Wanted(images=images, factor=factor))
+    if settings.output == "json":
+        _tell_json(settings, name)
+        return
     typer.echo(f"The sandbox '{name}' is up.")
     _tell_images(connection)
     typer.echo(f"  services        {_called(name)} status --env {stack.environment.name}")
@@ -126,7 +153,11 @@ def down(context: typer.Context, *, name: Name = "default") -> None:
     from lgtm_deploy.sandbox.home import home_for
     from lgtm_deploy.sandbox.lifecycle import down as take_down
 
-    take_down(home_for(stack_directory(settings_of(context))), name, _tell)
+    settings = settings_of(context)
+    take_down(home_for(stack_directory(settings)), name, _tell)
+    if settings.output == "json":
+        _tell_json(settings, name)
+        return
     typer.echo(f"The sandbox '{name}' is down.")
 
 
@@ -135,32 +166,26 @@ def reset(context: typer.Context, *, name: Name = "default") -> None:
     """Take it back to what runs today."""
     from lgtm_deploy.sandbox.lifecycle import reset as take_back
 
-    take_back(_stack(settings_of(context)), name, _tell)
+    settings = settings_of(context)
+    take_back(_stack(settings), name, _tell)
+    if settings.output == "json":
+        _tell_json(settings, name)
+        return
     typer.echo(f"The sandbox '{name}' is as it runs today.")
 
 
 @app.command()
 def status(context: typer.Context, *, name: Name = "default") -> None:
     """Show whether it is up, where, and on which base images."""
-    import json
-
     from lgtm_deploy.sandbox.home import home_for
     from lgtm_deploy.sandbox.lifecycle import status as look
 
     settings = settings_of(context)
+    if settings.output == "json":
+        _tell_json(settings, name)
+        return
     seen = look(home_for(stack_directory(settings)), name)
     connection = seen.connection
-    if settings.output == "json":
-        found: dict[str, object] = {"name": name, "up": seen.is_up, "folder": str(seen.folder)}
-        if connection is not None:
-            found |= {"endpoint": connection.endpoint, "load_balancer_url": connection.load_balancer_url}
-            found |= {"environment": connection.stack_environment}
-            found |= {"engine_answers": seen.engine_answers}
-            found |= {"docker_host": connection.docker_host, "records": str(connection.records)}
-            found |= {"base_images": connection.base_images(), "base_images_reason": connection.choice.reason}
-            found |= {"factor": connection.choice.factor}
-        typer.echo(json.dumps(found))
-        return
     if connection is None:
         typer.echo(f"The sandbox '{name}' is not up. Start it with `{_called(name)} sandbox up`.")
         return

@@ -1,6 +1,7 @@
 """status: what runs, and how the load balancer finds it."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -13,15 +14,38 @@ if TYPE_CHECKING:
     from lgtm_deploy.core.stack import Service
 
 
+_HEADER = ("service", "revision", "digest", "tasks", "targets", "path", "deployment")
+# So much of a digest tells two of them apart.
+_DIGEST = 19
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Row:
+    """A service. What is not known is None; `error` is why nothing is."""
+
     service: str
-    revision: str
-    digest: str
-    tasks: str
-    targets: str
-    path: str
-    deployment: str
+    revision: str | None = None
+    digest: str | None = None
+    tasks: Mapping[str, int] | None = None
+    targets: Mapping[str, int] | None = None
+    path: str | None = None
+    deployment: str | None = None
+    error: str | None = None
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The row of the table."""
+        tasks = f"{self.tasks['running']}/{self.tasks['desired']}" if self.tasks else "-"
+        targets = "-" if self.targets is None else ", ".join(f"{count} {name}" for name, count in self.targets.items())
+        return (
+            self.service,
+            self.revision or "-",
+            (self.digest or "-")[:_DIGEST],
+            tasks,
+            targets or "none",
+            self.path or "-",
+            self.error or self.deployment or "-",
+        )
 
 
 def status(context: typer.Context) -> None:
@@ -40,19 +64,10 @@ def status(context: typer.Context) -> None:
         services = [asdict(row) for row in rows]
         typer.echo(json.dumps({"environment": stack.environment.name, "url": address, "services": services}))
         return
-    header = _Row(
-        service="service",
-        revision="revision",
-        digest="digest",
-        tasks="tasks",
-        targets="targets",
-        path="path",
-        deployment="deployment",
-    )
-    table = [list(asdict(row).values()) for row in (header, *rows)]
-    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-    for row in table:
-        typer.echo("  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip())
+    table = [_HEADER, *(row.cells for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for cells in table:
+        typer.echo("  ".join(f"{text:<{width}}" for text, width in zip(cells, widths, strict=True)).rstrip())
 
 
 def _row(seen: "Sights", service: "Service") -> _Row:
@@ -67,19 +82,17 @@ def _row(seen: "Sights", service: "Service") -> _Row:
     except AccessError:
         raise
     except PermanentError as error:
-        return _Row(
-            service=service.name, revision="-", digest="-", tasks="-", targets="-", path="-", deployment=str(error)
-        )
+        return _Row(service=service.name, error=str(error))
     deployment = seen.rollouts.deployment(state.deployment) if state.deployment else None
     states = Counter(target.status for target in (seen.balancer.targets(group.arn) if group else ()))
     return _Row(
         service=service.name,
         revision=state.task_definition.rpartition("/")[2],
-        digest=(deployment.digests.get(service.container, "") if deployment else "")[:19] or "-",
-        tasks=f"{state.running}/{state.desired}",
-        targets=", ".join(f"{count} {name}" for name, count in sorted(states.items())) or "none",
-        path=group.health_check.path if group else "-",
-        deployment=deployment.status.lower() if deployment else "-",
+        digest=deployment.digests.get(service.container) if deployment else None,
+        tasks={"running": state.running, "desired": state.desired},
+        targets=dict(sorted(states.items())),
+        path=group.health_check.path if group else None,
+        deployment=deployment.status.lower() if deployment else None,
     )
 
 

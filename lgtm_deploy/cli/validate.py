@@ -1,5 +1,6 @@
 """validate: are the files right? No outside call is made."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,10 @@ def validate(
     from lgtm_deploy.core.graph import expand
 
     settings = settings_of(context)
+
+    def tell(line: str, **facts: object) -> None:
+        typer.echo(json.dumps(facts) if settings.output == "json" else line)
+
     stack = None
     try:
         file = stack_file(settings)
@@ -31,12 +36,15 @@ def validate(
         names = [settings.environment] if settings.environment else stacks.environments(file)
         for name in names:
             stack = stacks.load(file, name)
-            typer.echo(f"{file}: environment {name} is valid ({len(stack.services)} services)")
+            count = len(stack.services)
+            line = f"{file}: environment {name} is valid ({count} services)"
+            tell(line, file=str(file), environment=name, valid=True, services=count)
     for plan in plans or sorted(plan_file.available(Path.cwd())):
         # A bundled plan that nobody named need not fit this stack.
         fits = stack if plans or plan_file.find(plan, Path.cwd()).parent == Path.cwd() / "plans" else None
         graph = expand(load_plan(plan, fits))
-        typer.echo(f"{plan_file.find(plan, Path.cwd())}: valid ({len(graph.nodes)} steps)")
+        found = str(plan_file.find(plan, Path.cwd()))
+        tell(f"{found}: valid ({len(graph.nodes)} steps)", file=found, valid=True, steps=len(graph.nodes))
 
 
 def register(app: typer.Typer) -> None:

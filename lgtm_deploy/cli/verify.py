@@ -29,7 +29,8 @@ def verify(
         typer.Option("--write", envvar="LGTM_DEPLOY_WRITE", help="Also write a record to each, and read it back."),
     ] = False,
     form: Annotated[
-        Format | None, typer.Option("--format", envvar="LGTM_DEPLOY_FORMAT", help="table, markdown, junit or json.")
+        Format | None,
+        typer.Option("--format", envvar="LGTM_DEPLOY_VERIFY_FORMAT", help="table, markdown, junit or json."),
     ] = None,
     timeout: Annotated[
         float,

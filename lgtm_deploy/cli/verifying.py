@@ -1,13 +1,16 @@
 """The world of a verification: its ports, Grafana's login, and what AWS can be asked."""
 
+import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from lgtm_deploy.cli import wiring
+from lgtm_deploy.cli import debug, wiring
 from lgtm_deploy.core.errors import AccessError, MissingToolError, UsageError
+from lgtm_deploy.core.masks import Masks
 from lgtm_deploy.core.ports import Balancer, Clock, RolloutView, ServiceHost, Tags, Web
+from lgtm_deploy.core.request_headers import RequestHeaders
 from lgtm_deploy.core.stack import Service, Stack
 from lgtm_deploy.core.verify.finding import Finding
 from lgtm_deploy.steps.verification import Verification
@@ -36,6 +39,7 @@ def verification(stack: Stack, *, seconds: float = 10.0) -> Verification:
     from lgtm_deploy.adapters.ecr import EcrTags
     from lgtm_deploy.adapters.web import HttpWeb
 
+    debug.redact(Masks(headers=RequestHeaders.of(stack, os.environ).secrets))
     is_sandbox = stack.environment.endpoint == wiring.SANDBOX
     stack = wiring.settled(stack)
     seen = wiring.sights(stack)

@@ -15,7 +15,7 @@ def wait(
     services: Annotated[list[str], typer.Argument(help="Services of the stack file.")],
     *,
     timeout: Annotated[
-        float, typer.Option(min=0, envvar="LGTM_DEPLOY_TIMEOUT", help="Seconds to wait at the most.")
+        float, typer.Option(min=0, envvar="LGTM_DEPLOY_WAIT_TIMEOUT", help="Seconds to wait at the most.")
     ] = 900,
 ) -> None:
     """Wait until each service's newest deployment has settled, and say why when it does not."""

@@ -73,7 +73,9 @@ class UsageError(RefusedError):
 
 
 class LockHeldError(DeployError):
-    """Another run holds the environment."""
+    """Another run holds the environment. `has_event`: its run's last event, on standard output, says so already."""
+
+    has_event = False
 
 
 class LockLostError(LockHeldError):

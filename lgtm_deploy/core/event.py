@@ -205,6 +205,14 @@ class StepCompensated(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class StepLeftAsIs(Event):
+    """What the step restores is back, and something of its change stays: `remains` names it."""
+
+    seconds: float
+    remains: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class CompensationFailed(Event):
     """What the step had changed is not back; `reason` lists what differs."""
 
@@ -232,9 +240,10 @@ class AvailabilityMeasured(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RollbackFinished(Event):
-    """Compensation ended; `differs` lists what is not as it was found."""
+    """Compensation ended; `differs` lists what is not as it was found, `left` what steps have left as is."""
 
     differs: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -277,6 +286,7 @@ EVENTS: Mapping[str, type[Event]] = {
         StepSkipped,
         RollbackStarted,
         StepCompensated,
+        StepLeftAsIs,
         CompensationFailed,
         HookFinished,
         RollbackFinished,

@@ -19,10 +19,12 @@ class Open(Generic[OutputsT]):
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting:
-    """Not yet; `reason` says what is missing. `poll_seconds` is how soon another look is worth it."""
+    """Not yet; `reason` says what is missing. `poll_seconds` is how soon another look is worth it. `resolution` is what
+    the reader can do when it never comes."""
 
     reason: str
     poll_seconds: float = 1.0
+    resolution: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,4 +35,12 @@ class Shut:
     kind: FailureKind = "failed"
 
 
+@dataclass(frozen=True, kw_only=True)
+class LeftAsIs:
+    """All that a step restores is restored, and something of its change stays: `remains` names it."""
+
+    remains: str = ""
+
+
 Gate = Open[OutputsT] | Waiting | Shut
+Restoration = Gate[None] | LeftAsIs

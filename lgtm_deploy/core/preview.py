@@ -32,6 +32,8 @@ class Preview:
     """What would change it all, where that is not the plan."""
     lines: tuple[PreviewLine, ...] = ()
     unchanged: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+    """What the undoing of a run would leave as is, a line each."""
     findings: tuple[Finding, ...] = ()
     base_images: Mapping[str, str] | None = None
     """The origin of each service's base image in a sandbox; None elsewhere."""

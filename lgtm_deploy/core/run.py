@@ -19,8 +19,11 @@ StepStatus = Literal[
     "in-doubt",
     "skipped",
     "compensated",
+    "left-as-is",
     "not-compensated",
 ]
+UNDONE: frozenset[StepStatus] = frozenset({"compensated", "left-as-is", "not-compensated"})
+"""How undoing a step can have ended."""
 
 
 DataT = TypeVar("DataT")
@@ -47,7 +50,10 @@ class StepRun:
     outputs: Mapping[str, Any] = field(default_factory=dict)
     promised: Mapping[str, Any] | None = None
     """What it gave before it was prepared again: others work with that already."""
+    remains: str = ""
+    """What its undoing has left in the environment."""
     acted: bool = False
+    """Whether it may have changed something that is still to be undone."""
     kind: Literal[FailureKind, ""] = ""
     reason: str = ""
     """How and why it failed; empty while it has not. Both stay when the step is compensated."""
@@ -279,6 +285,13 @@ def _(happened: events.RollbackStarted, run: Run) -> Run:
 @_after.register
 def _(happened: events.StepCompensated, run: Run) -> Run:
     return _with_step(run, happened, status="compensated", acted=False)
+
+
+@_after.register
+def _(happened: events.StepLeftAsIs, run: Run) -> Run:
+    return _with_step(
+        run, happened, status="left-as-is", acted=False, message=happened.remains, remains=happened.remains
+    )
 
 
 @_after.register

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar, Generic, TypeVar
 
-from lgtm_deploy.core.gate import Gate, Open
+from lgtm_deploy.core.gate import Gate, LeftAsIs, Restoration
 from lgtm_deploy.core.ports import Ports, Progress
 from lgtm_deploy.core.stack import Stack
 
@@ -128,18 +128,19 @@ class Action(ABC, Generic[InputsT, SeenT, OutputsT]):
     def compensate(self, inputs: InputsT, seen: SeenT, progress: Progress) -> None:
         """Restores what was seen, from what was journaled alone. Safe to repeat; not asked for what is back already."""
 
-    def restored(self, inputs: InputsT, seen: SeenT) -> Gate[None]:  # noqa: ARG002
-        """Is what was seen back? Asked before compensation, and after it until the answer is Open or Shut.
+    def restored(self, inputs: InputsT, seen: SeenT) -> Restoration:  # noqa: ARG002
+        """Return whether what was seen is back. Asked before compensation, and after it until it is not Waiting.
 
-        A step that changes something which must come back overrides this and `compensate` together.
+        A step that changes something which must come back overrides this and `compensate` together. One that does not
+        is left as is: its change stays, and the run says so.
         """
-        return Open(outputs=None)
+        return LeftAsIs()
 
     def retreat(self, inputs: InputsT, seen: SeenT, progress: Progress) -> None:
         """The first half of its undoing, where it is undone in two: by itself all of it."""
         self.compensate(inputs, seen, progress)
 
-    def retreated(self, inputs: InputsT, seen: SeenT) -> Gate[None]:
+    def retreated(self, inputs: InputsT, seen: SeenT) -> Restoration:
         """Is what was seen back so far that what comes after the first half may be undone?"""
         return self.restored(inputs, seen)
 

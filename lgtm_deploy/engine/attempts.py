@@ -1,5 +1,6 @@
 """Working one step: looking, acting, trying again when it may help, and undoing."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any, TypeVar
@@ -14,7 +15,7 @@ from lgtm_deploy.core.errors import (
     RefusedError,
     TransientError,
 )
-from lgtm_deploy.core.gate import Open, Shut
+from lgtm_deploy.core.gate import LeftAsIs, Open, Shut, Waiting
 from lgtm_deploy.core.outcome import Failed, InDoubt, Outcome, Succeeded, Unchanged
 from lgtm_deploy.core.plan import RetryPolicy
 from lgtm_deploy.core.ports import Clock
@@ -24,7 +25,12 @@ from lgtm_deploy.engine.retrying import repeatedly
 from lgtm_deploy.engine.stop import Stop
 from lgtm_deploy.engine.waiting import poll
 
+_LOG = logging.getLogger(__name__)
+
 ValueT = TypeVar("ValueT")
+
+Restored = Open[Any] | LeftAsIs | Shut
+"""How undoing a step ends."""
 
 # So long an answer that says that something is not back may be wrong, in seconds.
 _SURE_SECONDS = 5.0
@@ -82,9 +88,14 @@ class Attempts:
         try:
             return self._repeatedly(self._once)
         except DeployError as error:
+            self._log()
             return self._failure(error)
         except BaseException as error:  # a defect of a step, even SystemExit, must end the run in order, not hang it
+            self._log()
             return Failed(reason=_defect(error), acted=self._acted)
+
+    def _log(self) -> None:
+        _LOG.debug("%s failed", type(self._work.step).__name__, exc_info=True)
 
     def _failure(self, error: DeployError) -> Outcome:
         if isinstance(error, ExpiredCredentialsError):
@@ -102,51 +113,52 @@ class Attempts:
                 return Failed(reason=str(error), kind="refused", acted=self._acted)
         return Failed(reason=str(error), acted=self._acted)
 
-    def undone(self, seen: Mapping[str, Any], *, retreat: bool = False) -> str:
-        """Compensates the step from what it had seen and waits until that is back, or has retreated; returns what is
-        not, or nothing.
+    def undone(self, seen: Mapping[str, Any], *, retreat: bool = False) -> Restored:
+        """Compensate the step from what it had seen and wait until that is back, or has retreated; Shut says what is
+        not.
 
         Raises LockLostError, InterruptedRunError when someone insists on stopping, and DeadlineError when credentials
         have expired: nobody knows yet whether the rest can be put back, and this run may not find out, or not now.
         """
         step, inputs = self._work.step, self._work.inputs
         if not isinstance(step, Action):
-            return ""
+            return Open(outputs=None)
 
-        def undo() -> Open[Any] | Shut:
+        def undo() -> Restored:
             before = typed(step.sees, seen)
-            if not self._repeatedly(lambda: isinstance(step.restored(inputs, before), Open)):
+            if not self._repeatedly(lambda: _is_back(step, inputs, before)):
                 self._repeatedly(lambda: self._compensate(step, before, retreat=retreat))
             deadline = self._clock.monotonic() + self._work.timeout
             back = step.retreated if retreat else step.restored
             return self._poll(lambda: back(inputs, before), deadline=deadline)
 
-        return self._wrong(undo)
+        return self._ended(undo)
 
-    def read_back(self, seen: Mapping[str, Any]) -> str:
-        """Looks once more, after everything is undone, whether what the step had seen is still back; returns what is
-        not, or nothing. Raises what `undone` raises."""
+    def read_back(self, seen: Mapping[str, Any]) -> Restored:
+        """Look once more, after everything is undone, whether what the step had seen is still back. Raises what
+        `undone` raises."""
         step, inputs = self._work.step, self._work.inputs
         if not isinstance(step, Action):
-            return ""
+            return Open(outputs=None)
         before = typed(step.sees, seen)
         # One answer may be out of date: AWS tells of changes a little later here and there.
         deadline = self._clock.monotonic() + min(self._work.timeout, _SURE_SECONDS)
-        return self._wrong(lambda: self._poll(lambda: step.restored(inputs, before), deadline=deadline))
+        return self._ended(lambda: self._poll(lambda: step.restored(inputs, before), deadline=deadline))
 
-    def _wrong(self, back: Callable[[], Open[Any] | Shut]) -> str:
-        """Why that ended otherwise than open; nothing when it did."""
+    def _ended(self, restore: Callable[[], Restored]) -> Restored:
+        """Return how that ended; an error is Shut with what it says."""
         try:
-            end = back()
+            return restore()
         except (LockLostError, InterruptedRunError):
             raise
         except ExpiredCredentialsError as error:
             raise DeadlineError(f"{error.message} The way back waits for that.", resolution=error.resolution) from error
         except DeployError as error:
-            return str(error)
+            self._log()
+            return Shut(reason=str(error))
         except BaseException as error:  # the other steps must still be compensated
-            return _defect(error)
-        return end.reason if isinstance(end, Shut) else ""
+            self._log()
+            return Shut(reason=_defect(error))
 
     def _repeatedly(self, once: Callable[[], ValueT]) -> ValueT:
         return repeatedly(once, self._work.retry, self._stop, self._retried)
@@ -159,12 +171,12 @@ class Attempts:
         step, inputs = self._work.step, self._work.inputs
         if isinstance(step, Action):
             return self._act(step)
-        gate = self._poll(lambda: step.judge(inputs, step.look(inputs)), deadline=self._deadline)
+        gate: Open[Any] | Shut = self._poll(lambda: step.judge(inputs, step.look(inputs)), deadline=self._deadline)
         if isinstance(gate, Open):
             return Succeeded(outputs=plain(gate.outputs), since=gate.since)
         return Failed(reason=gate.reason, kind=gate.kind)
 
-    def _poll(self, look: Callable[[], Any], *, deadline: float) -> Open[Any] | Shut:
+    def _poll(self, look: Callable[[], ValueT | Waiting], *, deadline: float) -> ValueT | Shut:
         return poll(
             look,
             deadline=deadline,
@@ -205,7 +217,7 @@ class Attempts:
             undo(self._work.inputs, before, self._progress(step))
         except InDoubtError as error:
             # A rollback goes on: look whether it is back after all, and otherwise send it again, which does no harm.
-            if not isinstance(step.restored(self._work.inputs, before), Open):
+            if not _is_back(step, self._work.inputs, before):
                 raise TransientError(error.message) from error
 
     def _progress(self, step: Action[Any, Any, Any]) -> Callable[[str], None]:
@@ -242,6 +254,11 @@ class Attempts:
         if self._late:
             raise DeadlineError(f"{self._too_late}; what was sent has had no effect") from error
         raise TransientError(f"{error.message} It had no effect.") from error
+
+
+def _is_back(step: Action[Any, Any, Any], inputs: Any, before: Any) -> bool:
+    """Return whether there is nothing (more) to compensate."""
+    return isinstance(step.restored(inputs, before), Open | LeftAsIs)
 
 
 def _defect(error: BaseException) -> str:

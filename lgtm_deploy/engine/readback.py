@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from lgtm_deploy.core import event as events
 from lgtm_deploy.core.event import Event
-from lgtm_deploy.core.run import StepRun
+from lgtm_deploy.core.gate import Shut
+from lgtm_deploy.core.run import UNDONE, StepRun
 from lgtm_deploy.core.step import Action
 from lgtm_deploy.core.values import typed
 from lgtm_deploy.engine.drive import Drive
@@ -28,8 +29,8 @@ def read_back(job: Job) -> None:
 
         def look(voice: Voice) -> Found:
             began = job.clock.monotonic()
-            wrong = job.attempts(job.graph.nodes[name], known.inputs, stop, voice).read_back(known.seen or {})
-            return wrong, round(job.clock.monotonic() - began, 3)
+            end = job.attempts(job.graph.nodes[name], known.inputs, stop, voice).read_back(known.seen or {})
+            return end.reason if isinstance(end, Shut) else "", round(job.clock.monotonic() - began, 3)
 
         return None, look
 
@@ -54,10 +55,10 @@ def recorded_first(job: Job) -> dict[str, StepRun]:
         step, known = job.steps[node.id], job.run.steps[node.id]
         if not isinstance(step, Action) or known.seen is None or type(step).restored is Action.restored:
             continue
-        if known.status not in ("compensated", "not-compensated"):
+        if known.status not in UNDONE:
             continue
         thing = step.thing(typed(step.takes, known.inputs))
-        if thing not in known_things and known.status == "compensated":
+        if thing not in known_things and known.status != "not-compensated":
             found[node.id] = known
         if thing:
             known_things.add(thing)

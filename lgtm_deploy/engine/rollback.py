@@ -2,16 +2,18 @@
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from lgtm_deploy.core import event as events
 from lgtm_deploy.core.errors import DeadlineError, DeployError, InterruptedRunError
 from lgtm_deploy.core.event import Event, Verdict
+from lgtm_deploy.core.gate import LeftAsIs, Open, Shut
 from lgtm_deploy.core.graph import Graph
-from lgtm_deploy.core.run import Run
+from lgtm_deploy.core.run import UNDONE, Run
 from lgtm_deploy.core.step import Action
 from lgtm_deploy.core.values import typed
 from lgtm_deploy.core.verdict import Conclusion, went_back
+from lgtm_deploy.engine.attempts import Restored
 from lgtm_deploy.engine.closing import HookRunner, run_hooks
 from lgtm_deploy.engine.drive import Drive
 from lgtm_deploy.engine.executor import Job
@@ -26,10 +28,10 @@ _RETREAT = " (retreat)"
 
 @dataclass(frozen=True, kw_only=True)
 class Undone:
-    """How undoing a step ended: `wrong` says what is not back, `later` why that is not known yet."""
+    """How undoing a step ended; `later` says why that is not known yet."""
 
     seconds: float
-    wrong: str = ""
+    end: Restored = field(default_factory=lambda: Open(outputs=None))
     later: DeployError | None = None
 
 
@@ -49,9 +51,11 @@ def roll_back(job: Job, reason: str, hook: HookRunner) -> Conclusion:
         read_back(job)
     except _Later as error:
         return _to_go_on(reason, error)
-    differs = tuple(f"{step.id}: {step.message}" for step in job.run.steps.values() if step.status == "not-compensated")
+    steps = job.run.steps.values()
+    differs = tuple(f"{step.id}: {step.message}" for step in steps if step.status == "not-compensated")
     differs += tuple(f"{step}: was left out of the rollback" for step in way.left())
-    job.ledger.write(events.RollbackFinished(at=job.clock.now(), differs=differs))
+    left = tuple(f"{step.id}: {step.remains}" for step in steps if step.status == "left-as-is")
+    job.ledger.write(events.RollbackFinished(at=job.clock.now(), differs=differs, left=left))
     return went_back(job.run)
 
 
@@ -135,7 +139,7 @@ class _WayBack:
     def left(self) -> list[str]:
         """Steps that nobody has tried to undo: none, unless they wait for each other."""
         steps = self._job.run.steps
-        return [step for step in self._acted if steps[step].status not in ("compensated", "not-compensated")]
+        return [step for step in self._acted if steps[step].status not in UNDONE]
 
     def start(self, name: str) -> tuple[None, Callable[[Voice], Undone]]:
         """The job that undoes it."""
@@ -145,12 +149,12 @@ class _WayBack:
         if stranded:
             why = self._stranded[stranded[0]]
             wrong = why if stranded[0] == identifier else f"left as it is: {stranded[0]} could not go back"
-            return None, lambda _: Undone(wrong=wrong, seconds=0.0)
+            return None, lambda _: Undone(end=Shut(reason=wrong), seconds=0.0)
         return None, lambda voice: self._undo(identifier, voice, retreat=name != identifier)
 
     def end(self, name: str, undone: Undone) -> tuple[Event, bool]:
         """What is written down of it."""
-        wrong, seconds = undone.wrong, undone.seconds
+        wrong, seconds = undone.end.reason if isinstance(undone.end, Shut) else "", undone.seconds
         at, identifier = self._job.clock.now(), _step_of(name)
         if undone.later:
             self._later.append(undone.later)
@@ -164,6 +168,9 @@ class _WayBack:
             return events.StepProgressed(at=at, step=identifier, message=message), True
         if wrong:
             return events.CompensationFailed(at=at, step=identifier, seconds=seconds, reason=wrong), True
+        if isinstance(undone.end, LeftAsIs):
+            remains = undone.end.remains or f"not undone: {self._acted[identifier].change}"
+            return events.StepLeftAsIs(at=at, step=identifier, seconds=seconds, remains=remains), True
         return events.StepCompensated(at=at, step=identifier, seconds=seconds), True
 
     def _follows(self, identifier: str) -> bool:
@@ -174,12 +181,12 @@ class _WayBack:
         began = self._job.clock.monotonic()
         step = self._job.run.steps[identifier]
         attempts = self._job.attempts(self._job.graph.nodes[identifier], step.inputs, self._stop, voice)
-        wrong, later = "", None  # type: str, DeployError | None
+        undone = Undone(seconds=0.0)
         try:
-            wrong = attempts.undone(step.seen or {}, retreat=retreat)
+            undone = replace(undone, end=attempts.undone(step.seen or {}, retreat=retreat))
         except _Later as error:
-            later = error
-        return Undone(wrong=wrong, later=later, seconds=round(self._job.clock.monotonic() - began, 3))
+            undone = replace(undone, later=error)
+        return replace(undone, seconds=round(self._job.clock.monotonic() - began, 3))
 
 
 def _retreat(step: str) -> str:

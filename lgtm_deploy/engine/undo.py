@@ -1,14 +1,15 @@
 """Undoing a run because somebody asks for it: finished or half-done, back to the state that it found."""
 
 from functools import partial
+from typing import Any
 
 from lgtm_deploy.core import event as events
 from lgtm_deploy.core.errors import DeployError, InterruptedRunError, RefusedError
-from lgtm_deploy.core.gate import Open
+from lgtm_deploy.core.gate import LeftAsIs, Open, Restoration, Shut
 from lgtm_deploy.core.graph import Node
 from lgtm_deploy.core.preview import Preview, PreviewLine
 from lgtm_deploy.core.run import Run, StepRun
-from lgtm_deploy.core.step import Action, Step
+from lgtm_deploy.core.step import Action
 from lgtm_deploy.core.values import typed
 from lgtm_deploy.engine.closing import HookRunner, finish, lock_taken, run_hooks, skip_rest
 from lgtm_deploy.engine.conduct import Decisions
@@ -59,38 +60,35 @@ def way_back(job: Job) -> Preview:
     """What undoing the run would bring back, in about that order. What is back already is among its `unchanged`."""
     lines: list[PreviewLine] = []
     back: list[str] = []
+    left: list[str] = []
     for known in sorted(job.run.steps.values(), key=lambda step: (bool(step.order), -step.order)):
         step = job.steps.get(known.id)
-        if not known.acted or known.seen is None or not _comes_back(step):
+        if not known.acted or known.seen is None or not isinstance(step, Action):
             continue
         now = _now(job.graph.nodes[known.id], step, known, job.stop)
-        if now:
-            lines.append(PreviewLine(step=known.id, change=f"undo: {known.change}", details=(now,)))
-        else:
+        if isinstance(now, Open):
             back.append(known.id)
+        elif isinstance(now, LeftAsIs):
+            left.append(f"{known.id}: {now.remains or known.change}")
+        else:
+            lines.append(PreviewLine(step=known.id, change=f"undo: {known.change}", details=(now.reason,)))
     return Preview(
         plan=job.plan.name,
         environment=job.environment,
         heading=f"Undoing run {job.run.id} ({job.plan.name} on {job.environment})",
         lines=tuple(lines),
         unchanged=tuple(back),
+        left=tuple(left),
     )
 
 
-def _comes_back(step: Step | None) -> bool:
-    return isinstance(step, Action) and type(step).compensate is not Action.compensate
-
-
-def _now(node: Node, step: Step | None, known: StepRun, stop: Stop) -> str:
-    """How what the step had changed is now, and how it was; empty when it is as it was."""
-    if not isinstance(step, Action):
-        return ""
+def _now(node: Node, step: Action[Any, Any, Any], known: StepRun, stop: Stop) -> Restoration:
+    """Return how what the step had changed is now."""
     try:
         look = partial(step.restored, typed(step.takes, known.inputs), typed(step.sees, known.seen or {}))
-        gate = repeatedly(look, node.spec.retry, stop)
+        return repeatedly(look, node.spec.retry, stop)
     except DeployError as error:
-        return f"{node.id} cannot look: {error}"
-    return "" if isinstance(gate, Open) else gate.reason
+        return Shut(reason=f"{node.id} cannot look: {error}")
 
 
 def _refuse_superseded(job: Job) -> None:

@@ -1,10 +1,12 @@
 """Polling a gate until it opens, shuts or runs out of time."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TypeVar
 
 from lgtm_deploy.core.errors import TransientError
-from lgtm_deploy.core.gate import Gate, Open, Shut, Waiting
+from lgtm_deploy.core.gate import Shut, Waiting
+
+EndT = TypeVar("EndT")
 
 # So many looks in a row may fail in a way that can pass: reads already have the SDK's own adaptive retries behind them.
 PATIENCE = 5
@@ -12,14 +14,14 @@ _SHORTEST = 0.05
 
 
 def poll(
-    look: Callable[[], Gate[Any]],
+    look: Callable[[], EndT | Waiting],
     *,
     deadline: float,
     seconds: float,
     monotonic: Callable[[], float],
     pause: Callable[[float], None],
     tell: Callable[[str], None],
-) -> Open[Any] | Shut:
+) -> EndT | Shut:
     """Looks until the gate is open or shut; past its deadline it is shut, with what it last waited for.
 
     The deadline is on the `monotonic` clock; `seconds` is how long that was in the beginning. `pause` sleeps and may
@@ -38,7 +40,8 @@ def poll(
         if not isinstance(gate, Waiting):
             return gate
         if monotonic() >= deadline:
-            return Shut(reason=f"after {seconds:g} s still: {gate.reason}", kind="timed-out")
+            reason = f"after {seconds:g} s still: {gate.reason}"
+            return Shut(reason=f"{reason}. {gate.resolution}" if gate.resolution else reason, kind="timed-out")
         tell(gate.reason)
         pause(min(_to_the_beat(gate.poll_seconds, monotonic()), max(deadline - monotonic(), _SHORTEST)))
 

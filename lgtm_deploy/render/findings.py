@@ -7,7 +7,7 @@ from typing import TextIO
 from xml.etree import ElementTree as Xml
 
 from lgtm_deploy.core.verify.finding import Finding, Level, by_service, worst
-from lgtm_deploy.render.text import clean, encodable, fitted
+from lgtm_deploy.render.text import clean, encodable, fitted, short
 
 _SIGN: Mapping[Level, str] = {"ok": "✓", "degraded": "!", "failed": "✗", "not-configured": "-"}
 _GOT = 60
@@ -25,7 +25,7 @@ def table(findings: Sequence[Finding], environment: str, url: str) -> str:
     rows = [("service", "check", "verdict", "asked", "came back")]
     for each in findings:
         verdict = f"{_SIGN[each.level]} {each.level}"
-        rows.append((each.service, each.check, verdict, each.asked, fitted(clean(each.got), _GOT)))
+        rows.append((each.service, each.check, verdict, each.asked, fitted(short(each.got), _GOT)))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         lines.append("  ".join(f"{clean(cell):<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -85,7 +85,7 @@ def as_json(findings: Sequence[Finding], environment: str, url: str) -> str:
 
 def _case(suite: Xml.Element, each: Finding) -> None:
     case = Xml.SubElement(suite, "testcase", classname=each.service, name=each.check, time=f"{each.seconds:.3f}")
-    said = clean(f"{each.asked}: {each.got}")
+    said = short(f"{each.asked}: {each.got}")
     if each.level == "failed":
         failure = Xml.SubElement(case, "failure", message=said, type=each.level)
         failure.text = _advice(each)
@@ -110,7 +110,7 @@ def _reasons(findings: Sequence[Finding]) -> Iterator[str]:
         first = found[0]
         yield f"{_SIGN[level]} {clean(service)} {level}: {names}"
         if level != "not-configured":
-            yield f"    {clean(first.asked)}: {clean(first.got)}" if first.asked else f"    {clean(first.got)}"
+            yield f"    {clean(first.asked)}: {short(first.got)}" if first.asked else f"    {short(first.got)}"
         yield from (f"    {sign}{clean(text)}" for sign, text in (("", means), ("-> ", todo)) if text)
     if told:
         yield ""
@@ -123,7 +123,7 @@ def _verdicts(findings: Sequence[Finding]) -> str:
 
 
 def _cell(text: str) -> str:
-    return clean(text).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+    return short(text).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
 
 
 _FORMS: Mapping[str, Callable[[Sequence[Finding], str, str], str]] = {

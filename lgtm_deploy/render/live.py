@@ -15,7 +15,15 @@ from lgtm_deploy.core.ports import Clock
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.render.rows import rows
 from lgtm_deploy.render.sheet import cell, columns, folded, line, terminal, within
-from lgtm_deploy.render.text import availability_lines, clean, difference_lines, stopwatch, verdict_line, verdict_style
+from lgtm_deploy.render.text import (
+    availability_lines,
+    clean,
+    difference_lines,
+    left_lines,
+    stopwatch,
+    verdict_line,
+    verdict_style,
+)
 
 # What is said below the table while something goes wrong, in lines.
 _MOST_TROUBLE = 4
@@ -125,6 +133,7 @@ def last_view(run: Run, now: datetime, width: int) -> list[Text]:
         line(cell(_headline(run, run.finished or now), width, "bold")),
         *rows(run, run.finished or now, width, _MOST_ROWS_AT_THE_END),
         *(each for told in availability_lines(run.availability) for each in folded(told, width)),
+        *(each for left in left_lines(run) for each in folded(left, width, "yellow")),
         *(each for difference in difference_lines(run) for each in folded(difference, width, "red")),
         *(folded(verdict_line(run), width, verdict_style(run)) if run.verdict else ()),
     ]

@@ -172,6 +172,11 @@ def _(event: events.StepCompensated, run: Run) -> list[str]:  # noqa: ARG001
 
 
 @_lines.register
+def _(event: events.StepLeftAsIs, run: Run) -> list[str]:  # noqa: ARG001
+    return [f"{clean(event.step)} left as is: {short(event.remains)}"]
+
+
+@_lines.register
 def _(event: events.CompensationFailed, run: Run) -> list[str]:  # noqa: ARG001
     return [f"{clean(event.step)} NOT RESTORED after {duration(event.seconds)}: {clean(event.reason)}"]
 
@@ -185,7 +190,8 @@ def _(event: events.HookFinished, run: Run) -> list[str]:  # noqa: ARG001
 @_lines.register
 def _(event: events.RollbackFinished, run: Run) -> list[str]:
     if not event.differs:
-        return ["rollback finished: everything is back as it was found"]
+        what = "everything else" if event.left else "everything"
+        return [f"rollback finished: {what} is back as it was found"]
     return ["ROLLBACK INCOMPLETE", *difference_lines(run)]
 
 

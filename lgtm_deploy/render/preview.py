@@ -39,6 +39,7 @@ def _lines(preview: Preview, width: int) -> Iterator[Text]:
             yield from _told(told, width)
     if not preview.changes:
         yield line(cell(f"{where}: nothing to change.", width, "bold"))
+        yield from _left(preview, width)
         return
     yield line(cell(f"{where} would change:", width, "bold"))
     names = max(cell_len(clean(each.step)) for each in preview.lines)
@@ -54,6 +55,12 @@ def _lines(preview: Preview, width: int) -> Iterator[Text]:
     if preview.unchanged:
         unchanged = ", ".join(clean(step) for step in preview.unchanged)
         yield from folded(f"Nothing to do for: {unchanged}", width, "dim")
+    yield from _left(preview, width)
+
+
+def _left(preview: Preview, width: int) -> Iterator[Text]:
+    for left in preview.left:
+        yield from folded(f"Left as is: {short(left)}", width, "yellow")
 
 
 def _told(told: str, width: int) -> Iterator[Text]:

@@ -17,6 +17,8 @@ _COMMANDS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\
 _BLANKS = re.compile(r"\s+")
 _GAPS = re.compile(r"( {2,})")
 _HIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff\ud800-\udfff]")
+# A tag of 32 hex digits, which an image has that this tool pushed.
+_TAG = re.compile(r"(:[0-9a-f]{12})[0-9a-f]{20}\b")
 _HASH = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
 _ARN = re.compile(r"\barn:[\w-]+:[\w-]+:[\w-]*:\d*:[\w-]+/([\w.:/-]+)")
 
@@ -42,6 +44,7 @@ STATES: Mapping[StepStatus, State] = {
     "in-doubt": State(symbol="?", word="in doubt", style="bold yellow"),
     "skipped": State(symbol="-", word="skipped", style="dim"),
     "compensated": State(symbol="↶", word="restored", style="yellow"),
+    "left-as-is": State(symbol="↶", word="left as is", style="yellow"),
     "not-compensated": State(symbol="✗", word="not restored", style="bold red"),
 }
 STOPPED = State(symbol="-", word="stopped", style="yellow")
@@ -62,8 +65,8 @@ def tabled(text: str) -> str:
 
 
 def short(text: object) -> str:
-    """The text, cleaned, with hashes cut to 12 digits and ARNs to the resource they name."""
-    return _ARN.sub(r"\1", _HASH.sub(r"\1", clean(text)))
+    """The text, cleaned, with hashes and tags cut to 12 digits and ARNs to the resource they name."""
+    return _ARN.sub(r"\1", _TAG.sub(r"\1", _HASH.sub(r"\1", clean(text))))
 
 
 def fitted(text: str, width: int) -> str:
@@ -137,6 +140,12 @@ def difference_lines(run: Run) -> Iterator[str]:
         for step in run.steps.values():
             if step.acted:
                 yield f"changed: {clean(step.id)} {short(step.change)}".rstrip()
+
+
+def left_lines(run: Run) -> list[str]:
+    """Return what a rollback has left as is, a line for each step."""
+    left = (step for step in run.steps.values() if step.status == "left-as-is")
+    return [f"left as is: {clean(step.id)}: {short(step.remains)}" for step in left]
 
 
 def availability_lines(services: Mapping[str, Any]) -> list[str]:

@@ -20,6 +20,7 @@ from lgtm_deploy.render.text import (
     clean,
     difference_lines,
     duration,
+    left_lines,
     stopwatch,
     verdict_line,
     verdict_style,
@@ -54,6 +55,7 @@ def timeline(records: Sequence[Record], width: int) -> list[Text]:
         line(),
         *_failures(run, records, width),
         *(each for told in availability_lines(run.availability) for each in folded(told, width)),
+        *(each for left in left_lines(run) for each in folded(left, width, "yellow")),
         *(each for difference in difference_lines(run) for each in folded(difference, width, "red")),
         *folded(verdict_line(run), width, verdict_style(run)),
     ]

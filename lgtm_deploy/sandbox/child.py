@@ -15,8 +15,11 @@ from pathlib import Path
 
 from lgtm_deploy.core.ports import Progress
 from lgtm_deploy.sandbox.files import write_text
+from lgtm_deploy.sandbox.progress_limit import ProgressLimit
 
 POLL_SECONDS = 0.05
+# So many times as long a process that is busy is waited for.
+_BUSY = 10
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 # Standard output is a pipe of ours until the record is written: it ends with that, or with the shell.
@@ -25,6 +28,8 @@ _RECORD_THEN_RUN = f'cat {_BOOT} /proc/$$/stat > "$0.new" && mv "$0.new" "$0" &&
 _DETACH = '/bin/sh -c "$RECORD_THEN_RUN" "$@" 2>>"$LOG" &'
 _START_TIME_FIELD = 19
 _STATE_FIELD = 0
+# User and system time, its own and that of children that it waited for (proc(5)).
+_TIME_FIELDS = (11, 12, 13, 14)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +47,15 @@ class Child:
             return False
         return fields[_START_TIME_FIELD] == self.started and fields[_STATE_FIELD] not in "ZX"
 
+    @property
+    def work_seconds(self) -> int:
+        """The processor time that it has used so far, in whole seconds: it grows while the process gets on."""
+        try:
+            fields = _fields(Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8"))
+        except OSError:
+            return 0
+        return sum(int(fields[each]) for each in _TIME_FIELDS) // os.sysconf("SC_CLK_TCK")
+
     def signal(self, number: signal.Signals) -> None:
         """Sends a signal, to that very process or to nobody."""
         if self.runs():
@@ -49,7 +63,7 @@ class Child:
                 os.kill(self.pid, number)
 
     def stop(self, grace_seconds: float, progress: Progress) -> bool:
-        """SIGTERM, and SIGKILL after the grace; says whether it left by itself."""
+        """Send SIGTERM, and SIGKILL once it has done nothing for that long; return whether it left by itself."""
         self.signal(signal.SIGTERM)
         gentle = self.wait_gone(grace_seconds, progress)
         if not gentle:
@@ -62,10 +76,11 @@ class Child:
         self.wait_gone(5, progress)
 
     def wait_gone(self, seconds: float, progress: Progress) -> bool:
-        """Waits at most so long for it to end, and says whether it did."""
-        deadline = time.monotonic() + seconds
+        """Wait until it ends, or has used no processor time for so long; return whether it ended."""
+        limit = ProgressLimit(seconds, longest=seconds * _BUSY)
         while self.runs():
-            if time.monotonic() > deadline:
+            limit.observe([self.work_seconds])
+            if limit.has_passed:
                 return False
             progress("")
             time.sleep(POLL_SECONDS)
@@ -88,6 +103,13 @@ def start(command: Sequence[str], *, record: Path, log: Path, environment: Mappi
         start_new_session=True,
         check=True,
     )
+
+
+def signs_of_work(record: Path, log: Path) -> set[tuple[str, int]]:
+    """Return what shows that the recorded process gets on: its processor time, and the size of its log."""
+    running = recorded(record)
+    size = log.stat().st_size if log.exists() else 0
+    return {("log", size), ("seconds", running.work_seconds if running else 0)}
 
 
 def recorded(record: Path) -> Child | None:

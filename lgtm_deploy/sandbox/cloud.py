@@ -13,8 +13,9 @@ from lgtm_deploy.sandbox import child
 from lgtm_deploy.sandbox.engine import Engine
 from lgtm_deploy.sandbox.home import PACKAGE, Home, Place
 from lgtm_deploy.sandbox.ports import LOOPBACK, SandboxPorts
+from lgtm_deploy.sandbox.progress_limit import ProgressLimit
 
-# A process that has ended is not waited for: this is for a machine that is busy.
+# The longest pause in which a process that runs does nothing. One that has ended is not waited for.
 START_SECONDS = 180.0
 SAVE_SECONDS = 60.0
 _HEALTH = "/_ministack/health"
@@ -50,10 +51,11 @@ def start_cloud(home: Home, place: Place, settings: CloudSettings, progress: Pro
         environment=_environment(home, place, settings),
         directory=place.path,
     )
-    begun = time.monotonic()
+    limit = ProgressLimit(START_SECONDS)
     while not is_healthy(settings.ports.gateway):
         progress("")
-        if time.monotonic() - begun > START_SECONDS or child.recorded(place.process) is None:
+        limit.observe(child.signs_of_work(place.process, place.log))
+        if limit.has_passed or child.recorded(place.process) is None:
             kill_cloud(place, progress)
             raise PermanentError(
                 f"The local AWS did not start: {child.last_lines(place.log, 3)}", resolution=f"See {place.log}."

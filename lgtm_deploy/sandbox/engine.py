@@ -19,13 +19,14 @@ from lgtm_deploy.sandbox import bridge, child
 from lgtm_deploy.sandbox.files import locked, read_json, write_json
 from lgtm_deploy.sandbox.home import Home
 from lgtm_deploy.sandbox.leftovers import end_leftovers
+from lgtm_deploy.sandbox.progress_limit import ProgressLimit
 
 if TYPE_CHECKING:
     import docker
 
 MIRROR_VARIABLE = "LGTM_DEPLOY_SANDBOX_REGISTRY_MIRROR"
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
-# An engine whose process has ended is not waited for: this is for a machine that is busy.
+# The longest pause in which an engine that runs does nothing. One whose process has ended is not waited for.
 START_SECONDS = 180.0
 RELOAD_SECONDS = 10.0
 STOP_SECONDS = 20.0
@@ -241,10 +242,11 @@ def _environment() -> dict[str, str]:
 
 
 def _await(home: Home, address: str, progress: Progress) -> Engine:
-    begun = time.monotonic()
+    limit = ProgressLimit(START_SECONDS)
     while not answers(address):
         progress("")
-        if time.monotonic() - begun > START_SECONDS or _running(home) is None:
+        limit.observe(child.signs_of_work(_record(home), home.engine / "log"))
+        if limit.has_passed or _running(home) is None:
             said = child.last_lines(home.engine / "log", 3)
             stop_engine(home, progress)
             raise MissingToolError(

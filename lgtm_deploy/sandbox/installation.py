@@ -8,16 +8,21 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from lgtm_deploy.core.errors import MissingToolError
 from lgtm_deploy.core.ports import Progress
 from lgtm_deploy.sandbox.files import locked
 from lgtm_deploy.sandbox.home import PACKAGE, Home
+from lgtm_deploy.sandbox.progress_limit import ProgressLimit
 
 REQUIREMENTS = PACKAGE / "ministack.txt"
-INSTALL_SECONDS = 600
+# The longest pause in which an installer writes nothing.
+INSTALL_SECONDS = 600.0
+_POLL_SECONDS = 1.0
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
@@ -40,7 +45,7 @@ def ensure_ministack(home: Home, progress: Progress) -> Path:
             progress("installing MiniStack")
             shutil.rmtree(folder, ignore_errors=True)
             for command in _commands(folder, python):
-                _run(command)
+                _run(command, folder, progress)
             complete.touch()
     return python
 
@@ -65,25 +70,41 @@ def _uv() -> str | None:
     return str(beside) if beside.exists() else shutil.which("uv")
 
 
-def _run(command: Sequence[str]) -> None:
+def _run(command: Sequence[str], folder: Path, progress: Progress) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
     if _CERTIFICATES.is_file():
         # uv brings its own; behind a proxy only the system's will do.
         environment.setdefault("SSL_CERT_FILE", str(_CERTIFICATES))
-    try:
-        done = subprocess.run(
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=INSTALL_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise _failed(str(error)) from error
-    if done.returncode != 0:
-        raise _failed(" ".join((done.stderr or done.stdout).split())[-400:])
+    limit = ProgressLimit(INSTALL_SECONDS)
+    with tempfile.TemporaryFile() as said:
+        try:
+            running = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
+        except OSError as error:
+            raise _failed(str(error)) from error
+        with running:
+            try:
+                while not _has_ended(running):
+                    progress("")
+                    limit.observe([_size(folder)])
+                    if limit.has_passed:
+                        raise _failed(f"it wrote nothing for {INSTALL_SECONDS:g} s")
+            finally:
+                running.kill()
+        said.seek(0)
+        if running.returncode != 0:
+            raise _failed(" ".join(said.read().decode("utf-8", "replace").split())[-400:])
+
+
+def _has_ended(running: subprocess.Popen[bytes]) -> bool:
+    """Wait a moment for its end, and return whether it has come."""
+    with suppress(subprocess.TimeoutExpired):
+        running.wait(timeout=_POLL_SECONDS)
+    return running.returncode is not None
+
+
+def _size(folder: Path) -> int:
+    """Return how many files and folders are in it."""
+    return sum(len(folders) + len(files) for _, folders, files in os.walk(folder))
 
 
 def _failed(said: str) -> MissingToolError:

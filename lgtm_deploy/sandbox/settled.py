@@ -13,10 +13,11 @@ from lgtm_deploy.core.ports import Progress
 from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.sandbox.clients import client
 from lgtm_deploy.sandbox.connection import Connection
+from lgtm_deploy.sandbox.progress_limit import ProgressLimit
 from lgtm_deploy.sandbox.start_failure import start_failures
 
-# The longest time in which no service has to come further. A real Pyroscope needs 47 s to get ready, and more on a
-# busy machine; a service that starts again and again comes no further either.
+# The longest pause in which no service comes further. A real Pyroscope needs 47 s to get ready, and more on a busy
+# machine.
 STALL_SECONDS = 300.0
 POLL_SECONDS = 0.25
 # Asking why a service is not up yet takes several calls.
@@ -37,37 +38,22 @@ class Stage(IntEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """The stage of a service, and what it waits for."""
+    """The stage of a service, what it waits for, and `signs`: what AWS says of its tasks, targets and deployments."""
 
     stage: Stage
     waiting: str = ""
-
-
-class Advance:
-    """Tells whether services still come further. `limit` is the longest pause, in seconds."""
-
-    def __init__(self, limit: float) -> None:
-        self._limit = limit
-        self._best = -1
-        self._since = 0.0
-
-    def has_stalled(self, standings: Sequence[Standing], now: float) -> bool:
-        """Return whether nothing has come further for too long. A stage that was reached before does not count."""
-        reached = sum(each.stage for each in standings)
-        if reached > self._best:
-            self._best, self._since = reached, now
-        return now - self._since > self._limit
+    signs: tuple[str, ...] = ()
 
 
 def wait_settled(stack: Stack, connection: Connection, progress: Progress) -> None:
     """Return when all of the stack's services run.
 
-    Raise PermanentError, with the reason and the file of the container's log, when a service cannot come up, or when
-    none comes further for five minutes.
+    Raise PermanentError, with the reason and the file of the container's log, when a service cannot come up, when none
+    comes further for five minutes, or after an hour.
     """
     ecs, elb = client(connection, "ecs"), client(connection, "elbv2")
     failures = start_failures(stack, connection)
-    advance, said, examined = Advance(STALL_SECONDS), "", time.monotonic()
+    limit, said, examined = ProgressLimit(STALL_SECONDS), "", time.monotonic()
     while True:
         found = _services(ecs, stack.environment.cluster, [each.ecs_service for each in stack.services.values()])
         standings = {
@@ -77,7 +63,8 @@ def wait_settled(stack: Stack, connection: Connection, progress: Progress) -> No
         if not late:
             return
         now = time.monotonic()
-        stalled = advance.has_stalled(list(standings.values()), now)
+        limit.observe(signs_of(standings))
+        stalled = limit.has_passed
         if stalled or now - examined > _EXAMINE_SECONDS:
             examined = now
             if why := [each for name in late if (each := failures.of(name, is_final=stalled))]:
@@ -93,6 +80,11 @@ def wait_settled(stack: Stack, connection: Connection, progress: Progress) -> No
         time.sleep(POLL_SECONDS)
 
 
+def signs_of(standings: Mapping[str, Standing]) -> set[tuple[str, ...]]:
+    """Return all that shows how far the services have come."""
+    return {(name, sign) for name, each in standings.items() for sign in (each.stage.name, *each.signs)}
+
+
 def _services(ecs: Any, cluster: str, names: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
     found: dict[str, Mapping[str, Any]] = {}
     for first in range(0, len(names), _DESCRIBE_LIMIT):
@@ -105,20 +97,24 @@ def _standing(name: str, service: Mapping[str, Any] | None, elb: Any) -> Standin
     if service is None:
         return Standing(stage=Stage.MISSING, waiting=f"{name} (no such service)")
     desired = int(service["desiredCount"])
+    signs = [f"{service['pendingCount']} pending, {service['runningCount']} running"]
+    signs += [f"rollout {each.get('rolloutState', '')}" for each in service["deployments"]]
     if int(service["runningCount"]) != desired:
         event = next((f": {each['message']}" for each in service.get("events", [])), "")
         waiting = f"{name} ({service['runningCount']}/{desired} tasks running{event})"
-        return Standing(stage=Stage.STARTING, waiting=waiting)
+        return Standing(stage=Stage.STARTING, waiting=waiting, signs=tuple(signs))
     for each in service.get("loadBalancers", []):
         answer = elb.describe_target_health(TargetGroupArn=each["targetGroupArn"])["TargetHealthDescriptions"]
         states = sorted(target["TargetHealth"]["State"] for target in answer)
+        signs += [f"{state} {states.count(state)}" for state in states]
+        signs += [target["TargetHealth"].get("Description", "") for target in answer]
         if states.count("healthy") != desired:
             _wake(each["targetGroupArn"], answer, elb)
             waiting = f"{name} (targets: {', '.join(states) or 'none'}{_complaint(answer)})"
-            return Standing(stage=Stage.RUNNING, waiting=waiting)
+            return Standing(stage=Stage.RUNNING, waiting=waiting, signs=tuple(signs))
     if {each.get("rolloutState", "COMPLETED") for each in service["deployments"]} != {"COMPLETED"}:
-        return Standing(stage=Stage.HEALTHY, waiting=f"{name} (its deployment is not complete)")
-    return Standing(stage=Stage.SETTLED)
+        return Standing(stage=Stage.HEALTHY, waiting=f"{name} (its deployment is not complete)", signs=tuple(signs))
+    return Standing(stage=Stage.SETTLED, signs=tuple(signs))
 
 
 def _complaint(targets: Sequence[Mapping[str, Any]]) -> str:

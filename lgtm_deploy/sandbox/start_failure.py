@@ -77,7 +77,8 @@ class StartFailures:
         shut = None if seen.deployment.status.startswith("ROLLBACK") else failure(seen, digest="")
         if shut is not None and shut.kind == "failed":
             return shut.reason.rstrip(".")
-        if (ended := len(_ends(seen))) >= _ENDS_ENOUGH:
+        # A task that a load balancer stopped may only have been slow: the wait itself ends when nothing comes further.
+        if (ended := sum(each.stop_code in _OF_ITSELF for each in _ends(seen))) >= _ENDS_ENOUGH:
             return f"{seen.service}: {last_end(seen)}; it ended {ended} times"
         return f"{seen.service} is not up: {last_end(seen) or 'its task runs and is not healthy'}" if is_final else ""
 

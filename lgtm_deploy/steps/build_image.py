@@ -71,7 +71,7 @@ class BuildImage(Action[Inputs, Seen, Outputs]):
         if seen.digest:
             return Nothing(outputs=Outputs(image="", tag=seen.tag))
         service = self.stack.service(inputs.service)
-        return Change(summary=f"build {service.repository}:{seen.tag[:12]} from {service.context}")
+        return Change(summary=f"build {service.repository}:{seen.tag} from {service.context}")
 
     def apply(self, inputs: Inputs, seen: Seen, progress: Progress) -> Outputs:
         """Raises PermanentError with the instruction that failed."""

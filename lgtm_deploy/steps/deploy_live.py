@@ -23,7 +23,7 @@ class LiveTaskDefinitions(TaskDefinitions):
         if seen.deployment and there and (seen.begun or not seen.ended):
             return Nothing(outputs=Outputs(deployment=seen.deployment, task_definition=seen.task_definition))
         return Change(
-            summary=f"deploy {inputs.service} {inputs.digest[:19]}",
+            summary=f"deploy {inputs.service} {inputs.digest}",
             details=(f"runs now: {seen.image}", f"will run: {inputs.reference}"),
         )
 

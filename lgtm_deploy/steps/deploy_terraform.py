@@ -66,7 +66,7 @@ class TerraformTaskDefinitions(TaskDefinitions):
         if is_applied and is_there and seen.deployment and is_good:
             return Nothing(outputs=Outputs(deployment=seen.deployment, task_definition=seen.task_definition))
         return Change(
-            summary=f"deploy {inputs.service} {inputs.digest[:19]} by Terraform root '{release.root}'",
+            summary=f"deploy {inputs.service} {inputs.digest} by Terraform root '{release.root}'",
             details=(f"runs now: {seen.image}", f"will run: {inputs.reference}", *release.lines),
         )
 

@@ -105,7 +105,7 @@ class ProbeImage(Action[Inputs, Seen, Outputs]):
         if skipped:
             contract = Contract(old_path=seen.path, new_path=service.health.path, skipped=skipped)
             return Nothing(outputs=Outputs(contract=contract, told=(f"{service.name} is not tried out: {skipped}",)))
-        return Change(summary=f"try out {service.repository}:{inputs.tag[:12]} beside the image that runs")
+        return Change(summary=f"try out {service.repository}:{inputs.tag} beside the image that runs")
 
     def apply(self, inputs: Inputs, seen: Seen, progress: Progress) -> Outputs:
         """Raises RefusedError with what is wrong with the new image."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from lgtm_deploy.core.gate import Gate, Open, Waiting
 from lgtm_deploy.core.ports import Progress
 from lgtm_deploy.core.shadow import shadow_name
 from lgtm_deploy.core.step import Action, Change, Nothing, Proposal
@@ -29,9 +30,9 @@ class Outputs:
 
 
 class RemoveShadow(Action[Inputs, Seen, Outputs]):
-    """Removes it with its rule and its registrations. There is nothing to undo: nobody needs it in a rollback."""
+    """Removes the group with its rule and its registrations. A rollback leaves it removed, as the run found it."""
 
-    # What it changes is nobody's loss: a run that ends half-way does not list it among what it has left behind.
+    # It also goes when a run ends without a rollback.
     temporary: ClassVar[bool] = True
     takes = Inputs
     sees = Seen
@@ -52,3 +53,14 @@ class RemoveShadow(Action[Inputs, Seen, Outputs]):
         """Raises TransientError while its rule is not gone everywhere."""
         self.ports.shadow.remove(shadow_name(self.stack, inputs.service))
         return Outputs()
+
+    def compensate(self, inputs: Inputs, seen: Seen, progress: Progress) -> None:
+        """Remove it: a removal whose answer was lost may have had no effect."""
+        self.ports.shadow.remove(shadow_name(self.stack, inputs.service))
+
+    def restored(self, inputs: Inputs, seen: Seen) -> Gate[None]:
+        """Return Open when it is gone: the run itself had made it."""
+        name = shadow_name(self.stack, inputs.service)
+        if self.ports.shadow.find(name) is None:
+            return Open(outputs=None)
+        return Waiting(reason=f"shadow target group {name} is still there")

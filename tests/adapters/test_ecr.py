@@ -193,9 +193,15 @@ def test_a_tag_that_stays_is_not_given_to_another_image() -> None:
         registry.tag("lgtm-tempo", DIGEST, "2.9.0-1")
 
 
+def test_a_tag_that_names_another_image_is_moved_by_the_manifest() -> None:
+    with tagging("", names=OTHER) as registry:
+        registry.tag("lgtm-tempo", DIGEST, "2.9.0-1")
+
+
 @contextmanager
-def tagging(code: str) -> Iterator[EcrRegistry]:
-    """A registry that is asked for the image's manifest, and answers PutImage; with that error code if there is one."""
+def tagging(code: str, *, names: str = "") -> Iterator[EcrRegistry]:
+    """A registry that is asked for the image's manifest, and answers PutImage; with that error code if there is one.
+    The tag `names` a digest already."""
     aws = Aws(region="eu-west-1", endpoint_url="http://aws.example")
     asked = {
         "repositoryName": "lgtm-tempo", "imageManifest": "{}", "imageTag": "2.9.0-1", "imageDigest": DIGEST,
@@ -203,7 +209,10 @@ def tagging(code: str) -> Iterator[EcrRegistry]:
     }  # fmt: skip
     image = {"imageManifest": "{}", "imageManifestMediaType": asked["imageManifestMediaType"]}
     with Stubber(aws.reader("ecr")) as reads, Stubber(aws.writer("ecr")) as writes:
-        reads.add_client_error("describe_images", "ImageNotFoundException", http_status_code=400)
+        if names:
+            reads.add_response("describe_images", {"imageDetails": [{"imageDigest": names}]})
+        else:
+            reads.add_client_error("describe_images", "ImageNotFoundException", http_status_code=400)
         reads.add_response("batch_get_image", {"images": [image]})
         if code:
             writes.add_client_error("put_image", code, http_status_code=400, expected_params=asked)

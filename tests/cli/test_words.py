@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -112,37 +113,75 @@ def test_options_can_come_from_the_environment(
     assert "environment test is valid" in capsys.readouterr().out
 
 
-def options() -> Iterator[tuple[str, str, object, bool]]:
-    """Every option of every verb: verb, name, environment variable, and whether it takes no value."""
-    todo = [("", typer.main.get_command(app))]
+def options() -> Iterator[tuple[str, Any]]:
+    """Every option of every verb: the verb, and the option."""
+    todo: list[tuple[str, Any]] = [("", typer.main.get_command(app))]
     while todo:
         verb, command = todo.pop()
         for option in command.params:
             if option.param_type_name == "option" and option.name not in ("help", "version"):
-                yield verb, option.opts[0], option.envvar, getattr(option, "is_flag", False)
+                yield verb, option
         todo.extend(getattr(command, "commands", {}).items())
+
+
+def meaning(option: Any) -> tuple[str, ...]:
+    """The type of an option, its choices or limits, its default, and how often it may be given."""
+    names = ("min", "max", "default", "is_flag", "multiple", "nargs")
+    return (str(option.type_descriptor.annotation), *(f"{name}={getattr(option, name, None)!r}" for name in names))
 
 
 def test_every_option_has_its_mirror_in_the_environment() -> None:
     found = list(options())
 
     assert len(found) > 15
-    for verb, name, mirror, _ in found:
+    for verb, option in found:
+        name = option.opts[0]
         # A sandbox's name is one for all verbs that meet it.
         expected = "SANDBOX" if name == "--name" else name.removeprefix("--").upper().replace("-", "_")
         # An option that means something else than another verb's of that name has a mirror of its own.
         own = f"{verb.upper()}_{expected}"
         # Tests start sandboxes by no command line: their mirrors have the sandbox in their names.
         mirrors = (f"LGTM_DEPLOY_{expected}", f"LGTM_DEPLOY_{own}", f"LGTM_DEPLOY_SANDBOX_{expected}")
-        assert mirror in mirrors, f"{verb} {name}"
+        assert option.envvar in mirrors, f"{verb} {name}"
 
 
 def test_a_mirror_means_the_same_to_all_verbs() -> None:
-    flags: dict[object, set[bool]] = {}
-    for _, _, mirror, takes_no_value in options():
-        flags.setdefault(mirror, set()).add(takes_no_value)
+    meanings: dict[str, dict[tuple[str, ...], list[str]]] = {}
+    for verb, option in options():
+        meanings.setdefault(option.envvar, {}).setdefault(meaning(option), []).append(verb)
 
-    assert [mirror for mirror, kinds in flags.items() if len(kinds) > 1] == []
+    assert {mirror: found for mirror, found in meanings.items() if len(found) > 1} == {}
+
+
+@pytest.mark.parametrize(
+    ("words", "old", "new"),
+    [
+        (["graph", "prefix-change"], "FORMAT", "GRAPH_FORMAT"),
+        (["verify"], "FORMAT", "VERIFY_FORMAT"),
+        (["apply", "prefix-change"], "TIMEOUT", "APPLY_TIMEOUT"),
+        (["cancel", "last"], "TIMEOUT", "CANCEL_TIMEOUT"),
+        (["wait", "tempo"], "TIMEOUT", "WAIT_TIMEOUT"),
+    ],
+)
+def test_an_old_name_of_a_variable_is_an_error_that_names_the_new_one(
+    words: list[str], old: str, new: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(f"LGTM_DEPLOY_{old}", "junit")
+
+    assert run(words) == 2
+    assert capsys.readouterr().err == (
+        f"Error: LGTM_DEPLOY_{old} is not read any more. Set LGTM_DEPLOY_{new} instead, and unset LGTM_DEPLOY_{old}.\n"
+    )
+
+
+def test_an_old_name_is_no_matter_to_a_verb_that_never_read_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LGTM_DEPLOY_TIMEOUT", "60")
+
+    assert run(["graph", "prefix-change"]) == 0
+    assert run(["apply", "--help"]) == 0
+    assert "LGTM_DEPLOY_APPLY_TIMEOUT" in capsys.readouterr().out
 
 
 def test_plans_are_listed_with_what_they_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

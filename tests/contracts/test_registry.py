@@ -87,6 +87,28 @@ def test_another_image_takes_a_tag_that_moves(world: World) -> None:
     assert world.registry.digest_of(repository, "v1") == second
 
 
+def test_a_tag_that_moves_goes_back_to_an_image_that_has_no_tag_any_more(world: World) -> None:
+    repository = world.repository(immutable=False)
+    first = push(world, built(world), repository, "v1")
+    push(world, built(world), repository, "v1")
+
+    for _ in range(2):
+        world.registry.tag(repository, first, "v1")
+
+    assert world.registry.digest_of(repository, "v1") == first
+    assert world.registry.tags_of(repository, first) == ("v1",)
+
+
+def test_a_tag_that_stays_is_not_given_to_another_image_of_the_registry(world: World) -> None:
+    repository = world.repository(immutable=True)
+    first = push(world, built(world), repository, "v1")
+    second = push(world, built(world), repository, "v2")
+
+    with pytest.raises(AlreadyExistsError, match="v1"):
+        world.registry.tag(repository, second, "v1")
+    assert world.registry.digest_of(repository, "v1") == first
+
+
 def test_an_image_of_the_registry_is_in_the_engine_while_it_is_needed(world: World) -> None:
     digest = world.digest(GOOD)
 

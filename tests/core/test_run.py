@@ -136,6 +136,14 @@ def test_a_rollback_is_known_from_its_start_to_what_differs() -> None:
     assert not ended.folded([done]).rolling_back
 
 
+def test_a_step_that_is_left_as_is_has_nothing_more_to_undo() -> None:
+    left = a(events.StepLeftAsIs, seconds=1.0, remains="tempo:v1 remains")
+    run = after(BEGUN, SEEN, SUCCEEDED, events.RollbackStarted(at=at(4), reason="b failed"), left)
+
+    step = run.steps["a"]
+    assert (step.status, step.acted, step.remains) == ("left-as-is", False, "tempo:v1 remains")
+
+
 def test_the_end_has_a_verdict_and_hooks_are_kept() -> None:
     hook = events.HookFinished(at=at(7), hook="failed: say", exit_code=1, seconds=0.1)
     end = events.RunFinished(at=at(8), verdict="rolled-back", exit_code=1, seconds=8.0, reason="a: it broke")

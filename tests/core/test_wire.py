@@ -10,7 +10,17 @@ from typing import Any
 import pytest
 
 from lgtm_deploy.core.errors import JournalError
-from lgtm_deploy.core.event import EVENTS, SCHEMA, Event, LockTaken, Record, RunStarted, StepStarted, StepSucceeded
+from lgtm_deploy.core.event import (
+    EVENTS,
+    SCHEMA,
+    Event,
+    LockTaken,
+    Record,
+    RollbackFinished,
+    RunStarted,
+    StepStarted,
+    StepSucceeded,
+)
 from lgtm_deploy.core.wire import decode, encode
 
 AT = datetime(2026, 1, 16, 0, 15, 4, 123000, tzinfo=UTC)
@@ -113,6 +123,14 @@ def test_an_unknown_event_is_refused_and_says_so() -> None:
 
 def test_an_unknown_field_is_passed_over() -> None:
     assert decode(changed(mood="fine")) == record(StepStarted(at=AT, step="a"))
+
+
+def test_the_end_of_a_rollback_is_read_from_a_journal_that_names_nothing_left() -> None:
+    line = encode(record(RollbackFinished(at=AT, differs=("a: stuck",))))
+    older = json.loads(line)
+    del older["left"]
+
+    assert decode(json.dumps(older)).event == RollbackFinished(at=AT, differs=("a: stuck",))
 
 
 @pytest.mark.parametrize("line", ["", "{", "[]", "null", "7", "{}", changed(at="yesterday"), changed(schema="x")])

@@ -87,7 +87,7 @@ class Checkout:
         found = [each for each in self.records(since) if each["kind"] == "request"]
         return [each for each in found if (each["action"] in actions if actions else each["mutating"])]
 
-    def status(self) -> dict[str, dict[str, str]]:
+    def status(self) -> dict[str, dict[str, Any]]:
         """What `status` says, by service."""
         said = self.run("status", "--env", "sandbox", "--output", "json")
         assert said.exit_code == 0, said.err

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -11,8 +11,7 @@ from tests.e2e.facts import fewest_healthy
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
-
-Crash = tuple[Checkout, dict[str, dict[str, str]], float, Said]
+Crash = tuple[Checkout, dict[str, dict[str, Any]], float, Said]
 
 
 @pytest.fixture(scope="module")
@@ -46,17 +45,13 @@ def test_the_old_image_and_the_old_path_are_back(
     for service in ("tempo", "pyroscope"):
         assert after[service]["digest"] == before[service]["digest"]
         assert after[service]["path"] == before[service]["path"]
-        assert after[service]["targets"] == "1 healthy"
+        assert after[service]["targets"] == {"healthy": 1}
 
 
-def test_it_is_shown_within_a_minute_and_nobody_lost_a_target(
+def test_nobody_lost_a_target(
     crash: Crash,
 ) -> None:
-    checkout, _, began, said = crash
-    times = {(each["event"], each.get("step")): each["at"] for each in said.events}
-    deployed = times["StepStarted", "deploy[pyroscope]"]
-    seconds = (datetime.fromisoformat(said.finished["at"]) - datetime.fromisoformat(deployed)).total_seconds()
-    assert seconds < 60
+    checkout, _, began, _ = crash
     fewest = fewest_healthy(checkout.records(), began, time.time())
     assert min(fewest.values()) >= 1, fewest
     assert checkout.requests(began, "ModifyTargetGroup") == []

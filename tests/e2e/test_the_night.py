@@ -21,8 +21,6 @@ from tests.e2e.night.world import World
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
-# The script's waiter took ten minutes to say nothing. Alone it takes a quarter of this; other tests run beside it.
-SECONDS_TO_VERDICT = 120.0
 # Seconds from the first question until a real Pyroscope 2.0.4 is ready: longer than four checks, 5 s apart.
 SLOW_START = 47
 
@@ -56,7 +54,6 @@ def assert_refused(seen: Seen, case: Case) -> None:
     missing = [name for name in case.names if name not in seen.reason]
     assert missing == [], seen.reason
     assert seen.mutating == 0
-    assert seen.seconds < SECONDS_TO_VERDICT
 
 
 def test_n1_a_plan_that_moves_the_health_check_before_the_new_images_run_is_refused(

@@ -144,7 +144,6 @@ def test_a_run_is_cancelled_from_another_terminal_and_undone(today: Checkout, st
     assert (said.exit_code, apply.end()) == (0, 130), said.out + said.err
     assert last["verdict"] == "interrupted"
     assert last["reason"].startswith("cancelled by ")
-    assert said.seconds < 30
     assert f"lgtm-deploy rollback {apply.run}" in said.out
     back = today.run("rollback", apply.run, "--env", "sandbox", "--yes", "--output", "json")
     assert back.exit_code == 0, back.out + back.err

@@ -1,5 +1,6 @@
 """When a step is tried again, when it is looked at first, and when it is not."""
 
+import logging
 from dataclasses import replace
 
 import pytest
@@ -260,3 +261,14 @@ def test_a_look_that_fails_in_passing_is_forgiven() -> None:
 
     assert act(stage).verdict == "unchanged"
     assert watch.looks == 2
+
+
+@pytest.mark.parametrize("error", [PermanentError("It broke."), ValueError("a defect")])
+def test_why_a_step_failed_is_logged_with_its_traceback(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, logger="lgtm_deploy")
+    world = World()
+    act(Stage({"a": []}, Toy(world, "a", before=fails(error)), world=world))
+
+    [record] = [each for each in caplog.records if each.message == "Toy failed"]
+    assert record.exc_info is not None
+    assert record.exc_info[1] is error

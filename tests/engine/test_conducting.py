@@ -1,7 +1,6 @@
 """One run from its first event to its verdict: what comes before anything acts, the question, and the hooks."""
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -19,6 +18,7 @@ from lgtm_deploy.core.event import HookFinished, RunFinished, RunStarted, StepSk
 from lgtm_deploy.core.plan import Hooks
 from lgtm_deploy.core.preview import Preview, PreviewLine
 from lgtm_deploy.engine.conduct import Decisions, foresee
+from lgtm_deploy.fakes import FakeClock
 from tests.engine.acting import HookLog, act, act_if
 from tests.engine.toys import Inputs, LocalToy, Seen, Stage, Toy, Watch, World, fails, for_ever
 
@@ -216,16 +216,16 @@ def test_a_hook_that_fails_is_told_and_changes_nothing() -> None:
 
 
 def test_the_last_event_has_verdict_exit_code_and_time() -> None:
-    stage = Stage({"a": []})
+    world, clock = World(), FakeClock()
+    stage = Stage({"a": []}, Toy(world, "a", before=lambda *_: clock.advance(7)), world=world)
+    stage.job = replace(stage.job, clock=clock)
 
-    began = time.monotonic()
     run = act(stage)
-    seconds = time.monotonic() - began
 
     last = stage.events[-1]
     assert isinstance(last, RunFinished)
     assert (last.verdict, last.exit_code, last.reason) == ("deployed", 0, "")
-    assert last.seconds == run.seconds <= round(seconds, 3)
+    assert last.seconds == run.seconds == 7.0
 
 
 class Shaky(Toy):

@@ -134,6 +134,20 @@ def test_a_run_that_was_interrupted_says_what_it_changed_and_how_to_go_on() -> N
     )
 
 
+def test_a_step_that_is_left_as_is_is_not_called_restored() -> None:
+    remains = f"lgtm-tempo:{'0123456789abcdef' * 2} remains in ECR, unused"
+    happened = [
+        *bad()[:-2],
+        events.StepLeftAsIs(at=at(20), step="push[tempo]", seconds=0.1, remains=remains),
+        events.RollbackFinished(at=at(20), left=(f"push[tempo]: {remains}",)),
+    ]
+
+    assert plain(happened)[-2:] == [
+        "00:15:20 push[tempo] left as is: lgtm-tempo:0123456789ab remains in ECR, unused",
+        "00:15:20 rollback finished: everything else is back as it was found",
+    ]
+
+
 def test_a_rollback_that_failed_lists_what_differs() -> None:
     differs = ("deploy[tempo]: lgtm-tempo:12 runs, it was lgtm-tempo:11",)
     end = events.RunFinished(at=at(9), verdict="rollback-failed", exit_code=3, seconds=9.0, reason="not back")

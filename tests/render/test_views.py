@@ -255,6 +255,30 @@ def test_a_timeline_of_a_failure_tells_the_reasons_and_the_rollback() -> None:
     assert said.count(REASON) == 1
 
 
+@pytest.mark.parametrize("shown", ["timeline", "last view"])
+def test_what_a_rollback_left_as_is_is_named(shown: str) -> None:
+    remains = f"lgtm-tempo:{'0123456789abcdef' * 2} remains in ECR, unused"
+    left = events.StepLeftAsIs(at=at(20), step="push[tempo]", seconds=0.1, remains=remains)
+    happened = [*bad()[:-2], left, *bad()[-2:]]
+    run = Run(id="7f3a91c2").folded(happened)
+
+    lines = plain(timeline(records(happened), 100) if shown == "timeline" else last_view(run, at(21), 100))
+
+    assert "left as is: push[tempo]: lgtm-tempo:0123456789ab remains in ECR, unused" in lines
+    [row] = [each for each in lines if "push[tempo]" in each and "left as is:" not in each]
+    assert re.search(r"left as is\b", row)
+
+
+def test_the_preview_of_an_undoing_names_what_would_be_left_as_is() -> None:
+    out = io.StringIO()
+    print_preview(Preview(plan="p", environment="prod", left=("push[tempo]: lgtm-tempo:v1 remains in ECR",)), out)
+
+    assert out.getvalue().splitlines() == [
+        "p on prod: nothing to change.",
+        "Left as is: push[tempo]: lgtm-tempo:v1 remains in ECR",
+    ]
+
+
 def test_a_timeline_of_an_undone_run_tells_of_no_failure() -> None:
     undone: list[Event] = [
         *good(),

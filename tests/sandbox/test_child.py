@@ -96,3 +96,18 @@ def test_a_program_that_ends_at_once_leaves_its_last_words(record: Path, tmp_pat
     while "cannot" not in child.last_lines(tmp_path / "log"):
         pass
     assert child.last_lines(tmp_path / "log", 1) == "cannot start"
+
+
+def test_a_process_that_works_shows_it(record: Path, tmp_path: Path) -> None:
+    idle = start(record, tmp_path, "sleep", "60")
+    assert child.signs_of_work(record, tmp_path / "log") == {("log", 0), ("seconds", 0)}
+    idle.kill(silent)
+    busy = start(record, tmp_path, "python3", "-uc", "print('up')\nwhile True: pass")
+
+    while busy.work_seconds < 1:
+        pass
+
+    signs = dict(child.signs_of_work(record, tmp_path / "log"))
+    busy.kill(silent)
+    assert signs["log"] == len("up\n")
+    assert signs["seconds"] >= 1

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from lgtm_deploy.core.stack import Environment, Health, Service, Stack
-from lgtm_deploy.fakes import Contract, FakeCloud, fake_ports, lay
-from lgtm_deploy.sandbox.settled import Advance, Stage, Standing
+from lgtm_deploy.fakes import Contract, FakeClock, FakeCloud, fake_ports, lay
+from lgtm_deploy.sandbox.progress_limit import ProgressLimit
+from lgtm_deploy.sandbox.settled import Stage, Standing, signs_of
 from lgtm_deploy.sandbox.start_failure import StartFailures
 
 TEMPO = Service(
@@ -22,27 +23,42 @@ TEMPO = Service(
 CAUSE = 'level=error msg="error running Tempo" err="field ingestor not found in type app.Config"'
 
 
-def standings(*stages: Stage) -> list[Standing]:
-    return [Standing(stage=stage) for stage in stages]
+class Wait:
+    """A wait for two services, on a clock that stands still."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.limit = ProgressLimit(300, longest=3600, monotonic=self.clock.monotonic)
+
+    def goes_on_after(self, seconds: float, stage: Stage, *signs: str) -> bool:
+        self.clock.advance(seconds)
+        tempo = Standing(stage=stage, signs=signs)
+        self.limit.observe(signs_of({"tempo": tempo, "loki": Standing(stage=Stage.RUNNING)}))
+        return not self.limit.has_passed
 
 
 def test_services_that_come_further_are_waited_for_however_long_it_takes() -> None:
-    advance = Advance(300)
-    for minute, stage in enumerate(Stage):
-        assert not advance.has_stalled(standings(stage, Stage.RUNNING), minute * 299.0)
+    wait = Wait()
+    assert all(wait.goes_on_after(299, stage) for stage in Stage)
+
+
+def test_what_aws_says_of_tasks_and_targets_is_progress_within_a_stage() -> None:
+    wait = Wait()
+    signs = ["1 pending, 0 running", "0 pending, 1 running", "initial 1", "codes: [503]", "codes: [404]"]
+    assert all(wait.goes_on_after(299, Stage.STARTING, sign) for sign in signs)
 
 
 def test_services_that_come_no_further_are_given_up() -> None:
-    advance = Advance(300)
-    assert not advance.has_stalled(standings(Stage.RUNNING), 0.0)
-    assert not advance.has_stalled(standings(Stage.RUNNING), 300.0)
-    assert advance.has_stalled(standings(Stage.RUNNING), 301.0)
+    wait = Wait()
+    assert wait.goes_on_after(0, Stage.RUNNING, "codes: [503]")
+    assert wait.goes_on_after(300, Stage.RUNNING, "codes: [503]")
+    assert not wait.goes_on_after(1, Stage.RUNNING, "codes: [503]")
 
 
 def test_a_service_that_starts_again_and_again_comes_no_further() -> None:
-    advance = Advance(300)
-    found = [advance.has_stalled(standings(Stage(1 + each % 2)), each * 40.0) for each in range(10)]
-    assert found == [False] * 9 + [True]
+    wait = Wait()
+    found = [wait.goes_on_after(40, Stage(1 + each % 2), f"{each % 2} running") for each in range(10)]
+    assert found == [True] * 9 + [False]
 
 
 @pytest.fixture
@@ -114,3 +130,15 @@ def test_the_first_end_of_a_task_is_told_at_once_and_once(
     assert told.endswith(f". Its log: {tmp_path / 'logs' / 'tempo.log'}")
     assert failures.of("tempo", is_final=False) == ""
     assert failures.first_end("tempo") == ""
+
+
+def test_a_slow_task_that_its_load_balancer_stopped_is_given_another_chance(
+    cloud: FakeCloud, failures: StartFailures
+) -> None:
+    deploy(cloud, Contract(answers={"/ready": "ready"}, ready_seconds=100_000))
+    cloud.advance(240)
+    service = cloud.services[TEMPO.ecs_service]
+    assert sum("health checks" in task.reason for task in service.tasks) >= 2
+
+    assert failures.of("tempo", is_final=False) == ""
+    assert "health checks" in failures.of("tempo", is_final=True)

@@ -3,6 +3,7 @@
 import re
 
 from lgtm_deploy.core.preflight.facts import Findings, RunningImage, ServiceFacts
+from lgtm_deploy.core.retag import retag_command
 
 # A version and something of one's own behind it: a date, a build number, a commit.
 _OWN_TAG = re.compile(r"^(?P<version>v?\d+\.\d+(?:\.\d+)?)[-_.+](?:\d{3,}\S*|[0-9a-f]{7,40}|(?:build|b|r)[-._]?\d+)$")
@@ -94,24 +95,15 @@ def _untagged(facts: ServiceFacts, image: RunningImage) -> Findings:
     service = facts.service
     lost = "has no tag" if not image.tags else f"has no tag but {service.pinned_tag}, which moves"
     said = f"{service.name} runs {image.digest[:_SHORT]}, which {lost} in {service.repository}"
+    tag = f"rollback-{image.digest.partition(':')[2][:12]}"
     if not image.expires:
         return Findings(told=(f"{said}; no lifecycle rule removes it",))
     return Findings(
         wrong=(
             f"{said}, and a lifecycle rule removes untagged images: a rollback may not find it. Give it a tag: "
-            f"{_tag_command(service.repository, image.digest)}",
+            f"{retag_command(service.repository, image.digest, tag)}",
         )
     )
-
-
-def _tag_command(repository: str, digest: str) -> str:
-    """AWS: ECR user guide, "Retagging an image"."""
-    manifest = (
-        f"aws ecr batch-get-image --repository-name {repository} --image-ids imageDigest={digest} "
-        "--query 'images[].imageManifest' --output text"
-    )
-    tag = f"rollback-{digest.partition(':')[2][:12]}"
-    return f'aws ecr put-image --repository-name {repository} --image-tag {tag} --image-manifest "$({manifest})"'
 
 
 def _names_by_digest(reference: str, repository: str) -> bool:

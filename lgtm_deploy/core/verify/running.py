@@ -10,7 +10,6 @@ from lgtm_deploy.core.verify.finding import Finding, Judgement, finding
 TARGETS = "targets"
 TASKS = "tasks"
 IMAGE = "image"
-_DIGEST = 19
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,18 +120,18 @@ def judge_image(seen: Running) -> Judgement:
     if wrong := sorted(found - {wanted}):
         return Judgement(
             level="failed",
-            got=f"{wrong[0][:_DIGEST]} runs, {wanted[:_DIGEST]} is deployed",
+            got=f"{wrong[0]} runs, {wanted} is deployed",
             means="a task runs another image than the one that was deployed",
             todo=f"See `lgtm-deploy wait {seen.service}`: a deployment may be under way, or have been rolled back.",
         )
     if seen.tagged and seen.tagged != wanted:
         return Judgement(
             level="degraded",
-            got=f"{wanted[:_DIGEST]} runs, its tag names {seen.tagged[:_DIGEST]}",
+            got=f"{wanted} runs, its tag names {seen.tagged}",
             means="the tag was moved after the deployment: the next task may be another image",
             todo="Deploy by digest (`lgtm-deploy apply`), or start a new deployment.",
         )
-    return Judgement(level="ok", got=f"{wanted[:_DIGEST]}")
+    return Judgement(level="ok", got=wanted)
 
 
 def _is_address(text: str) -> bool:
