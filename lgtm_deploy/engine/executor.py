@@ -16,11 +16,10 @@ from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.step import Effect, Step
 from lgtm_deploy.core.values import typed
 from lgtm_deploy.engine.attempts import Attempts, Telling, Work
-from lgtm_deploy.engine.drive import Drive
 from lgtm_deploy.engine.gates import DONE, doubtful
 from lgtm_deploy.engine.ledger import Ledger
+from lgtm_deploy.engine.scheduler import EventRecorder, Scheduler
 from lgtm_deploy.engine.stop import Stop
-from lgtm_deploy.engine.voice import Voice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +84,7 @@ class Job:
             output=output,
         )
 
-    def attempts(self, node: Node, inputs: Mapping[str, Any], stop: Stop, voice: Voice) -> Attempts:
+    def attempts(self, node: Node, inputs: Mapping[str, Any], stop: Stop, recorder: EventRecorder) -> Attempts:
         """What works the node in a worker's thread."""
         known = self.run.steps[node.id]
         step = self.steps[node.id]
@@ -97,7 +96,9 @@ class Job:
             acted=known.acted,
             seen=known.seen,
         )
-        return Attempts(work, clock=self.clock, stop=stop, tell=_telling(node.id, self.clock, voice), guard=self.guard)
+        return Attempts(
+            work, clock=self.clock, stop=stop, tell=_telling(node.id, self.clock, recorder), guard=self.guard
+        )
 
     def outdate(self, why: Mapping[str, str], *, again: bool = False) -> None:
         """Has these steps run again, in this order of writing; `again`: to give the same. Raises JournalError."""
@@ -119,12 +120,12 @@ def execute(job: Job, within: Callable[[Node], bool] = lambda _: True, *, go_on:
     if again := doubtful(job.graph, job.run, job.steps):
         job.outdate(again)
 
-    def start(identifier: str) -> tuple[Event, Callable[[Voice], "_Ending"]]:
+    def start(identifier: str) -> tuple[Event, Callable[[EventRecorder], "_Ending"]]:
         node = job.graph.nodes[identifier]
         inputs = resolve(dict(node.spec.with_), job.scope(node))
         return (
             events.StepStarted(at=job.clock.now(), step=identifier, inputs=inputs),
-            lambda voice: _work(job, node, inputs, halt, voice),
+            lambda recorder: _work(job, node, inputs, halt, recorder),
         )
 
     def end(identifier: str, ending: _Ending) -> tuple[Event, bool]:
@@ -143,12 +144,12 @@ def execute(job: Job, within: Callable[[Node], bool] = lambda _: True, *, go_on:
         for node in job.graph.nodes.values()
         if job.run.steps[node.id].status not in DONE and within(node)
     }
-    Drive(
+    Scheduler(
         ledger=job.ledger,
         parallelism=job.parallelism,
         start=start,
         end=end,
-        light=lambda name: job.steps[name].effect is not Effect.REMOTE,
+        waits=lambda name: job.steps[name].effect is Effect.REMOTE,
         may_start=lambda: not halt.asked,
         tick=tick,
         abandon=lambda: halt.ask("the run cannot be written down any more"),
@@ -163,14 +164,14 @@ class _Ending:
     seconds: float
 
 
-def _work(job: Job, node: Node, inputs: Mapping[str, Any], halt: Stop, voice: Voice) -> _Ending:
+def _work(job: Job, node: Node, inputs: Mapping[str, Any], halt: Stop, recorder: EventRecorder) -> _Ending:
     began = job.clock.monotonic()
-    attempts = job.attempts(node, inputs, halt, voice)
+    attempts = job.attempts(node, inputs, halt, recorder)
     outcome = attempts.outcome()
     return _Ending(outcome=outcome, attempt=attempts.attempt, seconds=round(job.clock.monotonic() - began, 3))
 
 
-def _telling(step: str, clock: Clock, voice: Voice) -> Telling:
+def _telling(step: str, clock: Clock, recorder: EventRecorder) -> Telling:
     last = ""
 
     def progressed(message: str) -> None:
@@ -178,13 +179,13 @@ def _telling(step: str, clock: Clock, voice: Voice) -> Telling:
         if message != last:
             last = message
             facts = message.facts if isinstance(message, Noted) else None
-            voice.say(events.StepProgressed(at=clock.now(), step=step, message=str(message), facts=facts))
+            recorder.record(events.StepProgressed(at=clock.now(), step=step, message=str(message), facts=facts))
 
     def observed(seen: Mapping[str, Any], change: str) -> None:
-        voice.swear(events.StepObserved(at=clock.now(), step=step, seen=seen, change=change))
+        recorder.record_durably(events.StepObserved(at=clock.now(), step=step, seen=seen, change=change))
 
     def retried(attempt: int, reason: str, delay: float) -> None:
-        voice.say(events.StepRetried(at=clock.now(), step=step, attempt=attempt, reason=reason, delay=delay))
+        recorder.record(events.StepRetried(at=clock.now(), step=step, attempt=attempt, reason=reason, delay=delay))
 
     return Telling(progressed=progressed, observed=observed, retried=retried)
 

@@ -7,9 +7,8 @@ from lgtm_deploy.core.event import Event
 from lgtm_deploy.core.run import StepRun
 from lgtm_deploy.core.step import Action
 from lgtm_deploy.core.values import typed
-from lgtm_deploy.engine.drive import Drive
 from lgtm_deploy.engine.executor import Job
-from lgtm_deploy.engine.voice import Voice
+from lgtm_deploy.engine.scheduler import EventRecorder, Scheduler
 
 Found = tuple[str, float]
 
@@ -23,12 +22,12 @@ def read_back(job: Job) -> None:
     looked = recorded_first(job)
     stop = job.stop.firm()
 
-    def start(name: str) -> tuple[None, Callable[[Voice], Found]]:
+    def start(name: str) -> tuple[None, Callable[[EventRecorder], Found]]:
         known = looked[name]
 
-        def look(voice: Voice) -> Found:
+        def look(recorder: EventRecorder) -> Found:
             began = job.clock.monotonic()
-            wrong = job.attempts(job.graph.nodes[name], known.inputs, stop, voice).read_back(known.seen or {})
+            wrong = job.attempts(job.graph.nodes[name], known.inputs, stop, recorder).read_back(known.seen or {})
             return wrong, round(job.clock.monotonic() - began, 3)
 
         return None, look
@@ -42,7 +41,7 @@ def read_back(job: Job) -> None:
         return events.StepProgressed(at=at, step=name, message="is as it was found"), True
 
     order: dict[str, tuple[str, ...]] = dict.fromkeys(looked, ())
-    Drive(ledger=job.ledger, parallelism=job.parallelism, start=start, end=end).run(order)
+    Scheduler(ledger=job.ledger, parallelism=job.parallelism, start=start, end=end).run(order)
 
 
 def recorded_first(job: Job) -> dict[str, StepRun]:

@@ -13,11 +13,10 @@ from lgtm_deploy.core.step import Action
 from lgtm_deploy.core.values import typed
 from lgtm_deploy.core.verdict import Conclusion, went_back
 from lgtm_deploy.engine.closing import HookRunner, run_hooks
-from lgtm_deploy.engine.drive import Drive
 from lgtm_deploy.engine.executor import Job
 from lgtm_deploy.engine.quiescence import quiesce
 from lgtm_deploy.engine.readback import read_back
-from lgtm_deploy.engine.voice import Voice
+from lgtm_deploy.engine.scheduler import EventRecorder, Scheduler
 
 _Later = (InterruptedRunError, DeadlineError)
 # Marks the first half of a step's undoing among the jobs of a rollback.
@@ -104,7 +103,7 @@ class _WayBack:
 
     def go(self) -> None:
         """Undoes all of it. Raises InterruptedRunError and DeadlineError when the rest has to be undone later."""
-        Drive(
+        Scheduler(
             ledger=self._job.ledger,
             parallelism=self._job.parallelism,
             start=self.start,
@@ -137,7 +136,7 @@ class _WayBack:
         steps = self._job.run.steps
         return [step for step in self._acted if steps[step].status not in ("compensated", "not-compensated")]
 
-    def start(self, name: str) -> tuple[None, Callable[[Voice], Undone]]:
+    def start(self, name: str) -> tuple[None, Callable[[EventRecorder], Undone]]:
         """The job that undoes it."""
         identifier = _step_of(name)
         kept = {identifier} | {step for step, checks in self._retreats.items() if identifier in checks}
@@ -146,7 +145,7 @@ class _WayBack:
             why = self._stranded[stranded[0]]
             wrong = why if stranded[0] == identifier else f"left as it is: {stranded[0]} could not go back"
             return None, lambda _: Undone(wrong=wrong, seconds=0.0)
-        return None, lambda voice: self._undo(identifier, voice, retreat=name != identifier)
+        return None, lambda recorder: self._undo(identifier, recorder, retreat=name != identifier)
 
     def end(self, name: str, undone: Undone) -> tuple[Event, bool]:
         """What is written down of it."""
@@ -170,10 +169,10 @@ class _WayBack:
         step = self._job.steps[identifier]
         return isinstance(step, Action) and step.follows_retreat(typed(step.takes, self._acted[identifier].inputs))
 
-    def _undo(self, identifier: str, voice: Voice, *, retreat: bool) -> Undone:
+    def _undo(self, identifier: str, recorder: EventRecorder, *, retreat: bool) -> Undone:
         began = self._job.clock.monotonic()
         step = self._job.run.steps[identifier]
-        attempts = self._job.attempts(self._job.graph.nodes[identifier], step.inputs, self._stop, voice)
+        attempts = self._job.attempts(self._job.graph.nodes[identifier], step.inputs, self._stop, recorder)
         wrong, later = "", None  # type: str, DeployError | None
         try:
             wrong = attempts.undone(step.seen or {}, retreat=retreat)

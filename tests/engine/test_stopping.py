@@ -30,10 +30,9 @@ from lgtm_deploy.core.event import (
 from lgtm_deploy.core.gate import Gate
 from lgtm_deploy.core.ports import Noted
 from lgtm_deploy.core.run import Run
-from lgtm_deploy.engine.drive import Drive
 from lgtm_deploy.engine.ledger import Ledger
+from lgtm_deploy.engine.scheduler import EventRecorder, Scheduler
 from lgtm_deploy.engine.stop import Stop
-from lgtm_deploy.engine.voice import Voice
 from lgtm_deploy.fakes.clock import FakeClock
 from tests.engine.acting import act, resumed
 from tests.engine.toys import LocalToy, Outputs, Stage, Toy, Watch, WatchedJournal, World, fails, for_ever, in_a_row
@@ -369,17 +368,17 @@ def test_a_crash_of_a_worker_is_raised_when_all_workers_have_ended() -> None:
     world = World()
     heard: list[str] = []
 
-    def crash(_voice: Voice) -> None:
+    def crash(_recorder: EventRecorder) -> None:
         raise ZeroDivisionError
 
-    def swear(voice: Voice) -> None:
+    def swear(recorder: EventRecorder) -> None:
         try:
             while True:
-                voice.swear(StepProgressed(at=AT, step="b", message="still there"))
+                recorder.record_durably(StepProgressed(at=AT, step="b", message="still there"))
         except JournalError as error:
             heard.append(str(error))
 
-    drive: Drive[None] = Drive(
+    scheduler: Scheduler[None] = Scheduler(
         ledger=Ledger(Run(id="7f3a"), WatchedJournal(world), 1),
         parallelism=2,
         start=lambda name: (None, crash if name == "a" else swear),
@@ -388,7 +387,7 @@ def test_a_crash_of_a_worker_is_raised_when_all_workers_have_ended() -> None:
     )
 
     with pytest.raises(ZeroDivisionError):
-        drive.run({"b": (), "a": ()})
+        scheduler.run({"b": (), "a": ()})
 
     assert heard == ["abandoned", "The run's journal can no longer be written."]
     assert threads() == []

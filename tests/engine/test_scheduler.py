@@ -9,13 +9,12 @@ import pytest
 
 from lgtm_deploy.core.event import Event, Record, StepProgressed
 from lgtm_deploy.core.run import Run
-from lgtm_deploy.engine.drive import Drive
 from lgtm_deploy.engine.ledger import Ledger
-from lgtm_deploy.engine.voice import Voice
+from lgtm_deploy.engine.scheduler import EventRecorder, Scheduler
 from tests.engine.toys import WatchedJournal, World, wait_until
 
 AT = datetime(2026, 1, 16, tzinfo=UTC)
-Body = Callable[[Voice], None]
+Body = Callable[[EventRecorder], None]
 
 
 def said(step: str, message: str = "there") -> Event:
@@ -38,13 +37,13 @@ class Hooked(WatchedJournal):
         return [f"{record.event.step} {record.event.message}" for record in self.records("7f3a")]
 
 
-def drive(journal: WatchedJournal, parallelism: int = 4, light: str = "", **bodies: Body) -> Drive[None]:
-    return Drive(
+def drive(journal: WatchedJournal, parallelism: int = 4, light: str = "", **bodies: Body) -> Scheduler[None]:
+    return Scheduler(
         ledger=Ledger(Run(id="7f3a"), journal, 1),
         parallelism=parallelism,
         start=lambda name: (said(name, "begins"), bodies[name]),
         end=lambda name, _: (said(name, "ends"), True),
-        light=lambda name: name in light,
+        waits=lambda name: name not in light,
     )
 
 
@@ -54,14 +53,14 @@ def test_who_swears_does_not_write_for_those_who_go_on_talking() -> None:
     appends: list[int] = []
     journal = Hooked(lambda _: time.sleep(0.01))
 
-    def talk(voice: Voice) -> None:
+    def talk(recorder: EventRecorder) -> None:
         while not sworn.is_set():
-            voice.say(said("a"))
+            recorder.record(said("a"))
             time.sleep(0.001)
 
-    def swear(voice: Voice) -> None:
+    def swear(recorder: EventRecorder) -> None:
         before = journal.appends
-        voice.swear(said("b", "sworn"))
+        recorder.record_durably(said("b", "sworn"))
         appends.append(journal.appends - before)
         sworn.set()
 
@@ -79,7 +78,7 @@ def test_what_changes_nothing_begins_while_a_worker_writes_though_all_other_thre
         if any(event.step == "a" and event.message == "ends" for event in events):
             wait_until(begun.is_set)
 
-    def wait(_voice: Voice) -> None:
+    def wait(_recorder: EventRecorder) -> None:
         wait_until(begun.is_set)
 
     journal = Hooked(stuck)
@@ -99,13 +98,13 @@ def test_what_was_said_before_somebody_crashed_is_written_down() -> None:
             writing.set()
             wait_until(crashed.is_set)
 
-    def swear(voice: Voice) -> None:
-        voice.swear(said("a", "sworn"))
+    def swear(recorder: EventRecorder) -> None:
+        recorder.record_durably(said("a", "sworn"))
 
-    def end(_voice: Voice) -> None:
+    def end(_recorder: EventRecorder) -> None:
         wait_until(writing.is_set)
 
-    def crash(_voice: Voice) -> None:
+    def crash(_recorder: EventRecorder) -> None:
         wait_until(writing.is_set)
         time.sleep(0.05)
         threading.Timer(0.05, crashed.set).start()
@@ -130,7 +129,7 @@ def test_nothing_held_begins_once_somebody_has_crashed() -> None:
 
     crash = threading.Event()
 
-    def crashes(_voice: Voice) -> None:
+    def crashes(_recorder: EventRecorder) -> None:
         wait_until(crash.is_set)
         raise ZeroDivisionError
 
