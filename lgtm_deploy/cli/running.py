@@ -29,7 +29,7 @@ from lgtm_deploy.engine.conduct import Decisions, conduct, foresee
 from lgtm_deploy.engine.executor import Job
 from lgtm_deploy.engine.history import half_way, refuse_when_changed_since
 from lgtm_deploy.engine.hold import Claim, held
-from lgtm_deploy.engine.ledger import Ledger, Listener
+from lgtm_deploy.engine.journal_writer import JournalWriter, Listener
 from lgtm_deploy.engine.stop import Stop
 from lgtm_deploy.engine.undo import nothing_to_undo, undo
 from lgtm_deploy.fakes import FakeJournal
@@ -112,7 +112,7 @@ def _run(settings: Settings, subject: "_Subject", wanted: Wanted, run: Run) -> R
     masks = wiring.masks(stack, subject.plan, wanted.variables)
     screen = Screen(settings, world.clock)
     stop = Stop()
-    ledger: Ledger | None = None
+    writer: JournalWriter | None = None
     claim = Claim(environment=stack.environment.name, run=run.id, holder=wiring.caller_name(), wait=wanted.lock_wait)
     lock = memory.lock(stack, world.clock)
     try:
@@ -125,14 +125,14 @@ def _run(settings: Settings, subject: "_Subject", wanted: Wanted, run: Run) -> R
             remembered = memory.journal(stack)
             run = _begun(remembered, run, wanted, stack.environment.name)
             workspace.make()
-            ledger = Ledger(run, remembered, hold.lease.fence, [screen], masks)
+            writer = JournalWriter(run, remembered, hold.lease.fence, [screen], masks)
             decisions = Decisions(
                 approve=_Approval(screen, stop, wanted, masks),
                 asks=wanted.ask,
                 roll_back=wanted.roll_back,
                 prepared=masks.unmasked(wanted.saved.lay_out(workspace.path)) if wanted.saved else {},
             )
-            job = replace(subject, stack=stack).job(world, ledger, stop, wanted)
+            job = replace(subject, stack=stack).job(world, writer, stop, wanted)
             inputs = stack_inputs(subject.stack, (*subject.plan.services, *subject.plan.coupled), run.id)
             job = replace(job, guard=hold.check, takeover=hold.lease.takeover, stack_inputs=inputs)
             job = replace(job, base_images=wiring.base_images(subject.stack))
@@ -149,7 +149,7 @@ def _run(settings: Settings, subject: "_Subject", wanted: Wanted, run: Run) -> R
         _tell_locked(screen, world, run.id, error)
         raise
     except JournalError as error:
-        if ledger is None or ledger.run.verdict or not any(step.acted for step in ledger.run.steps.values()):
+        if writer is None or writer.run.verdict or not any(step.acted for step in writer.run.steps.values()):
             raise
         # Not the end of a run: it has changed something, and nobody could write down how that went.
         verb = "rollback" if wanted.undo else "resume"
@@ -210,16 +210,16 @@ def foresee_plan(
     stop = Stop()
     screen = Screen(settings, world.clock)
     listeners: list[Listener] = [] if screen.for_programs else [screen]
-    ledger = Ledger(run, FakeJournal(), 0, listeners, masks)
+    writer = JournalWriter(run, FakeJournal(), 0, listeners, masks)
     try:
         workspace.make()
         with masks.over_errors(), heeded(stop, screen.notice):
-            job = _Subject(stack=stack, plan=plan, graph=expand(plan)).job(world, ledger, stop, wanted)
+            job = _Subject(stack=stack, plan=plan, graph=expand(plan)).job(world, writer, stop, wanted)
             job = replace(job, base_images=base_images)
             preview = masks.masked(foresee(job, stack=stack.name, by=wiring.caller_name()))
             preview = _with_lock(preview, stack, world.clock)
         if out is not None:
-            save(out, plan, preview, masks.masked(ledger.run), workspace.path)
+            save(out, plan, preview, masks.masked(writer.run), workspace.path)
         return preview
     finally:
         screen.close()
@@ -243,13 +243,13 @@ class _Subject:
     plan: Plan
     graph: Graph
 
-    def job(self, world: Ports, ledger: Ledger, stop: Stop, wanted: Wanted) -> Job:
+    def job(self, world: Ports, writer: JournalWriter, stop: Stop, wanted: Wanted) -> Job:
         nodes = self.graph.nodes.values()
         return Job(
             plan=self.plan,
             graph=self.graph,
             steps={node.id: CATALOG[node.spec.uses](self.stack, world) for node in nodes},
-            ledger=ledger,
+            writer=writer,
             clock=world.clock,
             stop=stop,
             environment=self.stack.environment.name,

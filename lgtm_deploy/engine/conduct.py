@@ -51,7 +51,7 @@ def conduct(job: Job, decisions: Decisions, hook: HookRunner, *, stack: str, by:
     else:
         # The time since it first began, the pause included.
         began -= (clock.now() - job.run.started).total_seconds()
-        job.ledger.write(events.RunResumed(at=clock.now(), by=by, roll_back=decisions.roll_back))
+        job.writer.commit(events.RunResumed(at=clock.now(), by=by, roll_back=decisions.roll_back))
         lock_taken(job)
     if job.run.rolling_back:
         conclusion = go_on_back(job, why or f"asked for by {by}", hook)
@@ -79,7 +79,7 @@ def foresee(job: Job, *, stack: str, by: str) -> Preview:
 
 def _begin(job: Job, stack: str, by: str, *, roll_back: bool = True, exact: bool = False) -> None:
     # What comes next is written down with it.
-    job.ledger.note(
+    job.writer.stage(
         events.RunStarted(
             at=job.clock.now(),
             plan=job.plan.name,
@@ -89,7 +89,7 @@ def _begin(job: Job, stack: str, by: str, *, roll_back: bool = True, exact: bool
             by=by,
             steps={node.id: node.needs for node in job.graph.nodes.values()},
             roll_back=roll_back,
-            variables=job.ledger.masks.remembered(job.variables),
+            variables=job.writer.masks.remembered(job.variables),
             stack_inputs=job.stack_inputs,
             plan_file=job.plan.file,
             exact=exact,
@@ -101,11 +101,11 @@ def _begin(job: Job, stack: str, by: str, *, roll_back: bool = True, exact: bool
 def _take_over(job: Job, prepared: Mapping[str, Mapping[str, Any]]) -> None:
     at = job.clock.now()
     for step in job.run.steps.keys() & prepared.keys():
-        job.ledger.note(
+        job.writer.stage(
             events.StepStarted(at=at, step=step),
             events.StepSucceeded(at=at, step=step, attempt=1, seconds=0.0, outputs=prepared[step]),
         )
-    job.ledger.write()
+    job.writer.commit()
 
 
 def _prepared(job: Job) -> tuple[Conclusion | None, Preview]:

@@ -17,7 +17,7 @@ from lgtm_deploy.core.step import Effect, Step
 from lgtm_deploy.core.values import typed
 from lgtm_deploy.engine.attempts import Attempts, Telling, Work
 from lgtm_deploy.engine.gates import DONE, doubtful
-from lgtm_deploy.engine.ledger import Ledger
+from lgtm_deploy.engine.journal_writer import JournalWriter
 from lgtm_deploy.engine.scheduler import EventRecorder, Scheduler
 from lgtm_deploy.engine.stop import Stop
 
@@ -35,7 +35,7 @@ class Job:
     plan: Plan
     graph: Graph
     steps: Mapping[str, Step]
-    ledger: Ledger
+    writer: JournalWriter
     clock: Clock
     stop: Stop
     environment: str
@@ -52,7 +52,7 @@ class Job:
     @property
     def run(self) -> Run:
         """The run so far."""
-        return self.ledger.run
+        return self.writer.run
 
     def scope(self, node: Node, foreseen: Mapping[str, Mapping[str, Any]] = MappingProxyType({})) -> Scope:
         """What the node's expressions stand for, as far as it is known: from what has run, and from the outputs that
@@ -103,7 +103,7 @@ class Job:
     def outdate(self, why: Mapping[str, str], *, again: bool = False) -> None:
         """Has these steps run again, in this order of writing; `again`: to give the same. Raises JournalError."""
         at = self.clock.now()
-        self.ledger.write(
+        self.writer.commit(
             *(events.StepOutdated(at=at, step=step, reason=reason, again=again) for step, reason in why.items())
         )
 
@@ -145,7 +145,7 @@ def execute(job: Job, within: Callable[[Node], bool] = lambda _: True, *, go_on:
         if job.run.steps[node.id].status not in DONE and within(node)
     }
     Scheduler(
-        ledger=job.ledger,
+        writer=job.writer,
         parallelism=job.parallelism,
         start=start,
         end=end,

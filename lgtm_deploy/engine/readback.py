@@ -41,7 +41,7 @@ def read_back(job: Job) -> None:
         return events.StepProgressed(at=at, step=name, message="is as it was found"), True
 
     order: dict[str, tuple[str, ...]] = dict.fromkeys(looked, ())
-    Scheduler(ledger=job.ledger, parallelism=job.parallelism, start=start, end=end).run(order)
+    Scheduler(writer=job.writer, parallelism=job.parallelism, start=start, end=end).run(order)
 
 
 def recorded_first(job: Job) -> dict[str, StepRun]:

@@ -40,7 +40,7 @@ def roll_back(job: Job, reason: str, hook: HookRunner) -> Conclusion:
     read once more and compared with what was recorded. A first request to stop is not heeded here: half a rollback is
     worse than a late one. Whoever insists, or whose credentials have expired, goes on later from where it is.
     """
-    job.ledger.write(events.RollbackStarted(at=job.clock.now(), reason=reason))
+    job.writer.commit(events.RollbackStarted(at=job.clock.now(), reason=reason))
     way = _WayBack(job)
     try:
         way.go()
@@ -50,7 +50,7 @@ def roll_back(job: Job, reason: str, hook: HookRunner) -> Conclusion:
         return _to_go_on(reason, error)
     differs = tuple(f"{step.id}: {step.message}" for step in job.run.steps.values() if step.status == "not-compensated")
     differs += tuple(f"{step}: was left out of the rollback" for step in way.left())
-    job.ledger.write(events.RollbackFinished(at=job.clock.now(), differs=differs))
+    job.writer.commit(events.RollbackFinished(at=job.clock.now(), differs=differs))
     return went_back(job.run)
 
 
@@ -104,7 +104,7 @@ class _WayBack:
     def go(self) -> None:
         """Undoes all of it. Raises InterruptedRunError and DeadlineError when the rest has to be undone later."""
         Scheduler(
-            ledger=self._job.ledger,
+            writer=self._job.writer,
             parallelism=self._job.parallelism,
             start=self.start,
             end=self.end,

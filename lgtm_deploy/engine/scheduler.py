@@ -18,7 +18,7 @@ from typing import Generic, TypeVar
 
 from lgtm_deploy.core.errors import JournalError
 from lgtm_deploy.core.event import Event
-from lgtm_deploy.engine.ledger import Ledger
+from lgtm_deploy.engine.journal_writer import JournalWriter
 
 ResultT = TypeVar("ResultT")
 Acknowledgement = Future[None]
@@ -56,7 +56,7 @@ class Scheduler(Generic[ResultT]):
     def __init__(
         self,
         *,
-        ledger: Ledger,
+        writer: JournalWriter,
         parallelism: int,
         start: Callable[[str], tuple[Event | None, Callable[[EventRecorder], ResultT]]],
         end: Callable[[str, ResultT], tuple[Event, bool]],
@@ -65,7 +65,7 @@ class Scheduler(Generic[ResultT]):
         tick: Callable[[], None] = lambda: None,
         abandon: Callable[[], None] = lambda: None,
     ) -> None:
-        self._ledger = ledger
+        self._writer = writer
         self._parallelism = parallelism
         self._start = start
         self._end = end
@@ -108,7 +108,7 @@ class Scheduler(Generic[ResultT]):
             self._handle_messages,
             self._dispatch_started,
             self._start_ready,
-            self._ledger.write,
+            self._writer.commit,
             self._acknowledge,
         ):
             try:
@@ -136,13 +136,13 @@ class Scheduler(Generic[ResultT]):
             if acknowledgement:
                 self._unacknowledged.append(acknowledgement)
             if self._error is None:
-                self._ledger.note(event)
+                self._writer.stage(event)
             return
         name = self._running.pop(message)
         if self._error is not None:
             return
         ended, goes_on = self._end(name, message.result())
-        self._ledger.note(ended)
+        self._writer.stage(ended)
         if goes_on:
             self._sorter.done(name)
 
@@ -166,7 +166,7 @@ class Scheduler(Generic[ResultT]):
             name = self._ready.popleft()
             event, job = self._start(name)
             if event:
-                self._ledger.note(event)
+                self._writer.stage(event)
             if self._waits(name):
                 self._started.append((name, job))
             else:

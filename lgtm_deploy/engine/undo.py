@@ -46,7 +46,7 @@ def undo(job: Job, decisions: Decisions, hook: HookRunner, *, by: str) -> Run:
     _refuse_superseded(job)
     began = job.clock.monotonic()
     why = _reason(job.run, by)
-    job.ledger.write(events.RunResumed(at=job.clock.now(), by=by, undo=True))
+    job.writer.commit(events.RunResumed(at=job.clock.now(), by=by, undo=True))
     lock_taken(job)
     skip_rest(job, "undone before it")
     conclusion = roll_back(job, why, hook)

@@ -10,7 +10,7 @@ from lgtm_deploy.core.event import Event
 from lgtm_deploy.core.gate import Gate, Open, Shut
 from lgtm_deploy.core.ports import Clock
 from lgtm_deploy.core.run import Run
-from lgtm_deploy.engine.ledger import Ledger
+from lgtm_deploy.engine.journal_writer import JournalWriter
 from lgtm_deploy.engine.scheduler import EventRecorder, Scheduler
 from lgtm_deploy.engine.stop import Stop
 from lgtm_deploy.engine.waiting import poll
@@ -22,7 +22,7 @@ class Watch:
 
     gates: Mapping[str, Callable[[], Gate[Any]]]
     seconds: float
-    ledger: Ledger
+    writer: JournalWriter
     clock: Clock
     stop: Stop
 
@@ -39,8 +39,8 @@ def watch(watched: Watch) -> Run:
         return _event(watched, name, began, gate), True
 
     names: dict[str, tuple[str, ...]] = dict.fromkeys(watched.gates, ())
-    Scheduler(ledger=watched.ledger, parallelism=max(len(names), 1), start=start, end=end).run(names)
-    return watched.ledger.run
+    Scheduler(writer=watched.writer, parallelism=max(len(names), 1), start=start, end=end).run(names)
+    return watched.writer.run
 
 
 def _watch(watched: Watch, name: str, began: float, recorder: EventRecorder) -> Open[Any] | Shut:

@@ -139,13 +139,13 @@ HOOKED = """from dataclasses import replace
     from lgtm_deploy.core.plan import Hooks
     from lgtm_deploy.core.run import Run
     from lgtm_deploy.engine.conduct import Decisions, conduct
-    from lgtm_deploy.engine.ledger import Ledger
+    from lgtm_deploy.engine.journal_writer import JournalWriter
     from lgtm_deploy.storage.local import LocalJournal
     from tests.engine.toys import Stage
     hook = ("sh", "-c", "trap '' INT; echo $$ > /proc/$PPID/fd/1; sleep 60; true")
     job = Stage({{"a": []}}, hooks=Hooks(succeeded=(hook, ("false",)), timeout=60.0)).job
-    ledger = Ledger(Run(id="7f3a"), LocalJournal(Path({file!r})), 1)
-    job = replace(job, ledger=ledger, stop=stop)
+    writer = JournalWriter(Run(id="7f3a"), LocalJournal(Path({file!r})), 1)
+    job = replace(job, writer=writer, stop=stop)
     conduct(job, Decisions(approve=lambda _: True), run_hook, stack="lgtm", by="me")"""
 
 

@@ -26,7 +26,7 @@ from lgtm_deploy.core.lease import CALL_SECONDS, LEASE_SECONDS
 from lgtm_deploy.core.ports import Lease
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.engine.hold import Claim, Hold, held
-from lgtm_deploy.engine.ledger import Ledger
+from lgtm_deploy.engine.journal_writer import JournalWriter
 from lgtm_deploy.engine.stop import Stop
 from lgtm_deploy.fakes import FakeClock, FakeJournal, FakeLock
 from lgtm_deploy.storage.local import LocalLock
@@ -270,7 +270,7 @@ def lock_stage(stage: Stage, scene: Scene) -> None:
     lease = scene.hold.lease
     stage.job = replace(
         stage.job,
-        ledger=Ledger(Run(id="7f3a"), scene.journal, lease.fence),
+        writer=JournalWriter(Run(id="7f3a"), scene.journal, lease.fence),
         stop=scene.stop,
         guard=scene.hold.check,
         takeover=lease.takeover,

@@ -11,7 +11,7 @@ from lgtm_deploy.core.masks import Masks
 from lgtm_deploy.core.plan import Hook, Hooks, Webhook
 from lgtm_deploy.core.ports import Progress
 from lgtm_deploy.core.run import Run
-from lgtm_deploy.engine.ledger import Ledger
+from lgtm_deploy.engine.journal_writer import JournalWriter
 from tests.engine.acting import HookLog, act, resumed, taken_back
 from tests.engine.toys import Stage, Toy, World, fails
 
@@ -159,7 +159,7 @@ def test_a_hook_hears_why_without_secrets_and_its_words_for_that_are_not_changed
         {"a": []}, Toy(world, "a", before=fails(PermanentError("No hunter22-prod."))), world=world, hooks=HOOKS
     )
     masks = Masks(values={"login": '{"password": "hunter22-prod", "event": "LGTM_DEPLOY"}'})
-    stage.job = replace(stage.job, ledger=Ledger(Run(id="7f3a"), stage.journal, 1, [], masks))
+    stage.job = replace(stage.job, writer=JournalWriter(Run(id="7f3a"), stage.journal, 1, [], masks))
     hooks = HookLog()
 
     act(stage, hooks=hooks)

@@ -1,4 +1,4 @@
-"""Who writes down what others say, and what waits for that."""
+"""When the scheduler commits, and which jobs wait for that."""
 
 import threading
 import time
@@ -9,7 +9,7 @@ import pytest
 
 from lgtm_deploy.core.event import Event, Record, StepProgressed
 from lgtm_deploy.core.run import Run
-from lgtm_deploy.engine.ledger import Ledger
+from lgtm_deploy.engine.journal_writer import JournalWriter
 from lgtm_deploy.engine.scheduler import EventRecorder, Scheduler
 from tests.engine.toys import WatchedJournal, World, wait_until
 
@@ -17,12 +17,12 @@ AT = datetime(2026, 1, 16, tzinfo=UTC)
 Body = Callable[[EventRecorder], None]
 
 
-def said(step: str, message: str = "there") -> Event:
+def event(step: str, message: str = "there") -> Event:
     return StepProgressed(at=AT, step=step, message=message)
 
 
-class Hooked(WatchedJournal):
-    """Calls something before each commit."""
+class HookedJournal(WatchedJournal):
+    """Calls a function before each commit."""
 
     def __init__(self, before: Callable[[Sequence[Event]], None]) -> None:
         super().__init__(World())
@@ -33,73 +33,73 @@ class Hooked(WatchedJournal):
         return super().append(run, fence, events)
 
     @property
-    def told(self) -> list[str]:
+    def messages(self) -> list[str]:
         return [f"{record.event.step} {record.event.message}" for record in self.records("7f3a")]
 
 
-def drive(journal: WatchedJournal, parallelism: int = 4, light: str = "", **bodies: Body) -> Scheduler[None]:
+def scheduler(journal: WatchedJournal, parallelism: int = 4, local: str = "", **bodies: Body) -> Scheduler[None]:
     return Scheduler(
-        ledger=Ledger(Run(id="7f3a"), journal, 1),
+        writer=JournalWriter(Run(id="7f3a"), journal, 1),
         parallelism=parallelism,
-        start=lambda name: (said(name, "begins"), bodies[name]),
-        end=lambda name, _: (said(name, "ends"), True),
-        waits=lambda name: name not in light,
+        start=lambda name: (event(name, "starts"), bodies[name]),
+        end=lambda name, _: (event(name, "ends"), True),
+        waits=lambda name: name not in local,
     )
 
 
 @pytest.mark.timeout(120)
-def test_who_swears_does_not_write_for_those_who_go_on_talking() -> None:
-    sworn = threading.Event()
+def test_record_durably_returns_soon_though_another_job_records_all_the_time() -> None:
+    durable = threading.Event()
     appends: list[int] = []
-    journal = Hooked(lambda _: time.sleep(0.01))
+    journal = HookedJournal(lambda _: time.sleep(0.01))
 
-    def talk(recorder: EventRecorder) -> None:
-        while not sworn.is_set():
-            recorder.record(said("a"))
+    def record_often(recorder: EventRecorder) -> None:
+        while not durable.is_set():
+            recorder.record(event("a"))
             time.sleep(0.001)
 
-    def swear(recorder: EventRecorder) -> None:
+    def record_durably(recorder: EventRecorder) -> None:
         before = journal.appends
-        recorder.record_durably(said("b", "sworn"))
+        recorder.record_durably(event("b", "durable"))
         appends.append(journal.appends - before)
-        sworn.set()
+        durable.set()
 
-    drive(journal, a=talk, b=swear).run({"a": (), "b": ()})
+    scheduler(journal, a=record_often, b=record_durably).run({"a": (), "b": ()})
 
-    # The one under way, the one with what it swore, and one that may have begun since.
+    # The commit under way, the one with this event, and one that may have started since.
     assert appends[0] <= 3
 
 
 @pytest.mark.timeout(120)
-def test_what_changes_nothing_begins_while_a_worker_writes_though_all_other_threads_are_busy() -> None:
-    begun = threading.Event()
+def test_a_job_that_does_not_wait_starts_during_a_commit() -> None:
+    started = threading.Event()
 
-    def stuck(events: Sequence[Event]) -> None:
+    def wait_for(events: Sequence[Event]) -> None:
         if any(event.step == "a" and event.message == "ends" for event in events):
-            wait_until(begun.is_set)
+            wait_until(started.is_set)
 
     def wait(_recorder: EventRecorder) -> None:
-        wait_until(begun.is_set)
+        wait_until(started.is_set)
 
-    journal = Hooked(stuck)
-    drive(journal, parallelism=2, light="abc", a=lambda _: None, b=wait, c=lambda _: begun.set()).run(
+    journal = HookedJournal(wait_for)
+    scheduler(journal, parallelism=2, local="abc", a=lambda _: None, b=wait, c=lambda _: started.set()).run(
         {"a": (), "b": (), "c": ("a",)}
     )
 
-    assert sorted(journal.told) == sorted(f"{name} {what}" for name in "abc" for what in ("begins", "ends"))
+    assert sorted(journal.messages) == sorted(f"{name} {what}" for name in "abc" for what in ("starts", "ends"))
 
 
 @pytest.mark.timeout(120)
-def test_what_was_said_before_somebody_crashed_is_written_down() -> None:
+def test_an_end_before_the_crash_of_another_job_is_written() -> None:
     writing, crashed = threading.Event(), threading.Event()
 
-    def stuck(events: Sequence[Event]) -> None:
-        if any(event.message == "sworn" for event in events):
+    def wait_for(events: Sequence[Event]) -> None:
+        if any(event.message == "durable" for event in events):
             writing.set()
             wait_until(crashed.is_set)
 
-    def swear(recorder: EventRecorder) -> None:
-        recorder.record_durably(said("a", "sworn"))
+    def record_durably(recorder: EventRecorder) -> None:
+        recorder.record_durably(event("a", "durable"))
 
     def end(_recorder: EventRecorder) -> None:
         wait_until(writing.is_set)
@@ -110,20 +110,20 @@ def test_what_was_said_before_somebody_crashed_is_written_down() -> None:
         threading.Timer(0.05, crashed.set).start()
         raise ZeroDivisionError
 
-    journal = Hooked(stuck)
+    journal = HookedJournal(wait_for)
     with pytest.raises(ZeroDivisionError):
-        drive(journal, a=swear, b=end, c=crash).run({"a": (), "b": (), "c": ()})
+        scheduler(journal, a=record_durably, b=end, c=crash).run({"a": (), "b": (), "c": ()})
 
-    assert "b ends" in journal.told
-    assert "c ends" not in journal.told
+    assert "b ends" in journal.messages
+    assert "c ends" not in journal.messages
 
 
 @pytest.mark.timeout(120)
-def test_nothing_held_begins_once_somebody_has_crashed() -> None:
+def test_a_job_whose_start_is_on_disk_does_not_start_after_a_crash() -> None:
     did: list[str] = []
 
     def slow(events: Sequence[Event]) -> None:
-        if any(event.step == "b" and event.message == "begins" for event in events):
+        if any(event.step == "b" and event.message == "starts" for event in events):
             crash.set()
             time.sleep(0.05)
 
@@ -134,7 +134,7 @@ def test_nothing_held_begins_once_somebody_has_crashed() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        drive(Hooked(slow), a=lambda _: None, b=lambda _: did.append("b"), c=crashes).run(
+        scheduler(HookedJournal(slow), a=lambda _: None, b=lambda _: did.append("b"), c=crashes).run(
             {"a": (), "b": ("a",), "c": ()}
         )
 

@@ -30,7 +30,7 @@ from lgtm_deploy.core.event import (
 from lgtm_deploy.core.gate import Gate
 from lgtm_deploy.core.ports import Noted
 from lgtm_deploy.core.run import Run
-from lgtm_deploy.engine.ledger import Ledger
+from lgtm_deploy.engine.journal_writer import JournalWriter
 from lgtm_deploy.engine.scheduler import EventRecorder, Scheduler
 from lgtm_deploy.engine.stop import Stop
 from lgtm_deploy.fakes.clock import FakeClock
@@ -379,7 +379,7 @@ def test_a_crash_of_a_worker_is_raised_when_all_workers_have_ended() -> None:
             heard.append(str(error))
 
     scheduler: Scheduler[None] = Scheduler(
-        ledger=Ledger(Run(id="7f3a"), WatchedJournal(world), 1),
+        writer=JournalWriter(Run(id="7f3a"), WatchedJournal(world), 1),
         parallelism=2,
         start=lambda name: (None, crash if name == "a" else swear),
         end=lambda name, _: (StepProgressed(at=AT, step=name, message="ended"), True),

@@ -23,7 +23,7 @@ from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.core.wire import decode, encode
 from lgtm_deploy.engine.conduct import Decisions, conduct
 from lgtm_deploy.engine.executor import Job
-from lgtm_deploy.engine.ledger import Ledger
+from lgtm_deploy.engine.journal_writer import JournalWriter
 from lgtm_deploy.engine.undo import nothing_to_undo, undo
 from lgtm_deploy.fakes import FakeClock, FakeCloud, FakeJournal, FakeService, fake_ports, lay
 from lgtm_deploy.steps.catalog import CATALOG
@@ -221,7 +221,7 @@ class World:
             plan=self.made,
             graph=self.graph,
             steps={node.id: CATALOG[node.spec.uses](self.stack, ports) for node in self.graph.nodes.values()},
-            ledger=Ledger(self.run, cast("FakeJournal", MortalJournal(self.journal, life)), fence),
+            writer=JournalWriter(self.run, cast("FakeJournal", MortalJournal(self.journal, life)), fence),
             clock=self.clock,
             stop=MortalStop(self.clock, life),
             environment=self.stack.environment.name,

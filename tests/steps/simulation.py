@@ -17,7 +17,7 @@ from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.stack import Health, Paths, Probe, Service, Stack
 from lgtm_deploy.engine.conduct import Decisions, conduct, foresee
 from lgtm_deploy.engine.executor import Job
-from lgtm_deploy.engine.ledger import Ledger
+from lgtm_deploy.engine.journal_writer import JournalWriter
 from lgtm_deploy.engine.stop import Stop
 from lgtm_deploy.fakes import FakeClock, FakeCloud, FakeJournal, FakeService, fake_ports, lay
 from lgtm_deploy.steps.catalog import CATALOG
@@ -143,7 +143,7 @@ class Simulation:
             plan=self.plan,
             graph=graph,
             steps={node.id: CATALOG[node.spec.uses](self.stack, world) for node in graph.nodes.values()},
-            ledger=Ledger(Run(id=f"run{self._runs}"), self.journal, 1),
+            writer=JournalWriter(Run(id=f"run{self._runs}"), self.journal, 1),
             clock=self.cloud.clock,
             stop=self.stop,
             environment=self.stack.environment.name,

@@ -10,7 +10,7 @@ from lgtm_deploy.core.event import Record, StepOutdated, StepSucceeded
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.engine.conduct import Decisions, conduct
 from lgtm_deploy.engine.gates import doubtful
-from lgtm_deploy.engine.ledger import Ledger
+from lgtm_deploy.engine.journal_writer import JournalWriter
 from tests.steps.simulation import BOTH, SimulatedStop, Simulation, no_hook
 from tests.steps.test_going_back import Watch
 
@@ -34,15 +34,15 @@ class Stopped:
                 if len(answered) == len(BOTH):
                     self.world.stop.ask("interrupted")
 
-        self.stopped = self._conduct(Ledger(Run(id="run"), self.world.journal, 1, [listen]))
+        self.stopped = self._conduct(JournalWriter(Run(id="run"), self.world.journal, 1, [listen]))
 
     def resume(self) -> Run:
         self.world.stop = SimulatedStop(self.world.clock)
         so_far = Run(id="run").folded(record.event for record in self.world.journal.records("run"))
-        return self._conduct(Ledger(so_far, self.world.journal, 2))
+        return self._conduct(JournalWriter(so_far, self.world.journal, 2))
 
-    def _conduct(self, ledger: Ledger) -> Run:
-        job = replace(self.world.job(), ledger=ledger)
+    def _conduct(self, writer: JournalWriter) -> Run:
+        job = replace(self.world.job(), writer=writer)
         return conduct(job, Decisions(approve=lambda _: True), no_hook, stack="lgtm", by="me")
 
 

@@ -29,7 +29,7 @@ from lgtm_deploy.adapters.clock import SystemClock
 from lgtm_deploy.core.errors import LockLostError
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.engine.hold import Hold
-from lgtm_deploy.engine.ledger import Ledger
+from lgtm_deploy.engine.journal_writer import JournalWriter
 from lgtm_deploy.engine.stop import Stop
 from lgtm_deploy.storage.local import LocalJournal, LocalLock
 from tests.engine.acting import act
@@ -48,8 +48,8 @@ stage = Stage(chain, *(Toy(world, name, before=change) for name in chain), world
 lock = LocalLock(file, clock, seconds=seconds, grace=grace)
 asked = clock.monotonic()
 hold = Hold(lock, lock.take("prod", "7f3a", "ci"), since=asked, clock=clock, stop=stage.stop, beat=0.1, call=grace)
-ledger = Ledger(Run(id="7f3a"), LocalJournal(file), hold.lease.fence)
-stage.job = replace(stage.job, ledger=ledger, guard=hold.check, environment="prod")
+writer = JournalWriter(Run(id="7f3a"), LocalJournal(file), hold.lease.fence)
+stage.job = replace(stage.job, writer=writer, guard=hold.check, environment="prod")
 print("begins", flush=True)
 try:
     with hold.kept():
