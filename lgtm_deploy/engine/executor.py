@@ -15,10 +15,10 @@ from lgtm_deploy.core.reference import Scope, UnknownYetError, resolve
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.step import Effect, Step
 from lgtm_deploy.core.values import typed
-from lgtm_deploy.engine.attempts import Attempts, Telling, Work
 from lgtm_deploy.engine.gates import DONE, doubtful
 from lgtm_deploy.engine.journal_writer import JournalWriter
 from lgtm_deploy.engine.scheduler import EventRecorder, Scheduler
+from lgtm_deploy.engine.step_runner import StepCallbacks, StepRequest, StepRunner
 from lgtm_deploy.engine.stop import Stop
 
 
@@ -84,11 +84,11 @@ class Job:
             output=output,
         )
 
-    def attempts(self, node: Node, inputs: Mapping[str, Any], stop: Stop, recorder: EventRecorder) -> Attempts:
+    def step_runner(self, node: Node, inputs: Mapping[str, Any], stop: Stop, recorder: EventRecorder) -> StepRunner:
         """What works the node in a worker's thread."""
         known = self.run.steps[node.id]
         step = self.steps[node.id]
-        work = Work(
+        request = StepRequest(
             step=step,
             inputs=typed(step.takes, inputs),
             retry=node.spec.retry,
@@ -96,8 +96,8 @@ class Job:
             acted=known.acted,
             seen=known.seen,
         )
-        return Attempts(
-            work, clock=self.clock, stop=stop, tell=_telling(node.id, self.clock, recorder), guard=self.guard
+        return StepRunner(
+            request, clock=self.clock, stop=stop, callbacks=_callbacks(node.id, self.clock, recorder), guard=self.guard
         )
 
     def outdate(self, why: Mapping[str, str], *, again: bool = False) -> None:
@@ -125,7 +125,7 @@ def execute(job: Job, within: Callable[[Node], bool] = lambda _: True, *, go_on:
         inputs = resolve(dict(node.spec.with_), job.scope(node))
         return (
             events.StepStarted(at=job.clock.now(), step=identifier, inputs=inputs),
-            lambda recorder: _work(job, node, inputs, halt, recorder),
+            lambda recorder: _run_step(job, node, inputs, halt, recorder),
         )
 
     def end(identifier: str, ending: _Ending) -> tuple[Event, bool]:
@@ -164,14 +164,14 @@ class _Ending:
     seconds: float
 
 
-def _work(job: Job, node: Node, inputs: Mapping[str, Any], halt: Stop, recorder: EventRecorder) -> _Ending:
+def _run_step(job: Job, node: Node, inputs: Mapping[str, Any], halt: Stop, recorder: EventRecorder) -> _Ending:
     began = job.clock.monotonic()
-    attempts = job.attempts(node, inputs, halt, recorder)
-    outcome = attempts.outcome()
-    return _Ending(outcome=outcome, attempt=attempts.attempt, seconds=round(job.clock.monotonic() - began, 3))
+    runner = job.step_runner(node, inputs, halt, recorder)
+    outcome = runner.outcome()
+    return _Ending(outcome=outcome, attempt=runner.attempt, seconds=round(job.clock.monotonic() - began, 3))
 
 
-def _telling(step: str, clock: Clock, recorder: EventRecorder) -> Telling:
+def _callbacks(step: str, clock: Clock, recorder: EventRecorder) -> StepCallbacks:
     last = ""
 
     def progressed(message: str) -> None:
@@ -187,7 +187,7 @@ def _telling(step: str, clock: Clock, recorder: EventRecorder) -> Telling:
     def retried(attempt: int, reason: str, delay: float) -> None:
         recorder.record(events.StepRetried(at=clock.now(), step=step, attempt=attempt, reason=reason, delay=delay))
 
-    return Telling(progressed=progressed, observed=observed, retried=retried)
+    return StepCallbacks(progressed=progressed, observed=observed, retried=retried)
 
 
 def _event(job: Job, step: str, ending: _Ending) -> Event:

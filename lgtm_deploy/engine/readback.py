@@ -27,7 +27,7 @@ def read_back(job: Job) -> None:
 
         def look(recorder: EventRecorder) -> Found:
             began = job.clock.monotonic()
-            wrong = job.attempts(job.graph.nodes[name], known.inputs, stop, recorder).read_back(known.seen or {})
+            wrong = job.step_runner(job.graph.nodes[name], known.inputs, stop, recorder).read_back(known.seen or {})
             return wrong, round(job.clock.monotonic() - began, 3)
 
         return None, look

@@ -172,10 +172,10 @@ class _WayBack:
     def _undo(self, identifier: str, recorder: EventRecorder, *, retreat: bool) -> Undone:
         began = self._job.clock.monotonic()
         step = self._job.run.steps[identifier]
-        attempts = self._job.attempts(self._job.graph.nodes[identifier], step.inputs, self._stop, recorder)
+        runner = self._job.step_runner(self._job.graph.nodes[identifier], step.inputs, self._stop, recorder)
         wrong, later = "", None  # type: str, DeployError | None
         try:
-            wrong = attempts.undone(step.seen or {}, retreat=retreat)
+            wrong = runner.undone(step.seen or {}, retreat=retreat)
         except _Later as error:
             later = error
         return Undone(wrong=wrong, later=later, seconds=round(self._job.clock.monotonic() - began, 3))
