@@ -25,12 +25,12 @@ from lgtm_deploy.core.preview import Finding, Preview
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.core.stack_inputs import differences, stack_inputs
+from lgtm_deploy.engine.cancellation import CancellationToken
 from lgtm_deploy.engine.conduct import Decisions, conduct, foresee
 from lgtm_deploy.engine.executor import Job
 from lgtm_deploy.engine.history import half_way, refuse_when_changed_since
 from lgtm_deploy.engine.hold import Claim, held
 from lgtm_deploy.engine.journal_writer import JournalWriter, Listener
-from lgtm_deploy.engine.stop import Stop
 from lgtm_deploy.engine.undo import nothing_to_undo, undo
 from lgtm_deploy.fakes import FakeJournal
 from lgtm_deploy.steps.catalog import CATALOG
@@ -111,7 +111,7 @@ def _run(settings: Settings, subject: "_Subject", wanted: Wanted, run: Run) -> R
     world = wiring.ports(stack, seen, workspace.path)
     masks = wiring.masks(stack, subject.plan, wanted.variables)
     screen = Screen(settings, world.clock)
-    stop = Stop()
+    stop = CancellationToken()
     writer: JournalWriter | None = None
     claim = Claim(environment=stack.environment.name, run=run.id, holder=wiring.caller_name(), wait=wanted.lock_wait)
     lock = memory.lock(stack, world.clock)
@@ -207,7 +207,7 @@ def foresee_plan(
     world = wiring.ports(stack, seen, workspace.path)
     wanted = Wanted(variables=variables, parallelism=10, seconds=plan.timeout, ask=False, roll_back=False)
     masks = wiring.masks(stack, plan, variables)
-    stop = Stop()
+    stop = CancellationToken()
     screen = Screen(settings, world.clock)
     listeners: list[Listener] = [] if screen.for_programs else [screen]
     writer = JournalWriter(run, FakeJournal(), 0, listeners, masks)
@@ -243,7 +243,7 @@ class _Subject:
     plan: Plan
     graph: Graph
 
-    def job(self, world: Ports, writer: JournalWriter, stop: Stop, wanted: Wanted) -> Job:
+    def job(self, world: Ports, writer: JournalWriter, stop: CancellationToken, wanted: Wanted) -> Job:
         nodes = self.graph.nodes.values()
         return Job(
             plan=self.plan,
@@ -266,7 +266,7 @@ class _Approval:
     A saved plan was approved as it is: it must still be what would be done.
     """
 
-    def __init__(self, screen: Screen, stop: Stop, wanted: Wanted, masks: Masks) -> None:
+    def __init__(self, screen: Screen, stop: CancellationToken, wanted: Wanted, masks: Masks) -> None:
         self._screen = screen
         self._stop = stop
         self._wanted = wanted
@@ -285,7 +285,7 @@ class _Approval:
                 return typer.confirm("Undo this?" if self._wanted.undo else "Apply this?", err=True)
             except (typer.Abort, KeyboardInterrupt):
                 sys.stderr.write("\n")
-                self._stop.ask("interrupted at the question")
+                self._stop.cancel("interrupted at the question")
                 return False
 
 

@@ -74,7 +74,7 @@ def run_hooks(job: Job, runner: HookRunner, when: When, conclusion: Conclusion |
     Only who insists stops the one that runs and keeps the others from starting. Raises InterruptedRunError then if they
     are a rollback's: it is not over without them.
     """
-    stop = job.stop.firm()
+    stop = job.stop.shield()
 
     def heed(_: str) -> None:
         stop.check(patient=True)
@@ -89,7 +89,7 @@ def run_hooks(job: Job, runner: HookRunner, when: When, conclusion: Conclusion |
     }
     hooks: tuple[Hook, ...] = getattr(job.plan.hooks, when)
     for hook in hooks:
-        if stop.insisted:
+        if stop.cancelled_now:
             break
         job.guard()
         began = job.clock.monotonic()

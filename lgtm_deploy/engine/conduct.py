@@ -113,7 +113,7 @@ def _prepared(job: Job) -> tuple[Conclusion | None, Preview]:
     admitted = beforehand(job)
     nothing = Preview(plan=job.plan.name, environment=job.environment)
     run = execute(job, lambda node: node.id in admitted)
-    end = ending(run, asked_to_stop=job.stop.asked, late=job.stop.late)
+    end = ending(run, asked_to_stop=job.stop.cancelled, late=job.stop.timed_out)
     if end != "done":
         return conclude(run, end, stopped=job.stop.reason), nothing
     try:
@@ -202,15 +202,15 @@ def _thought_over(job: Job, decisions: Decisions, seen: Preview) -> Conclusion |
 
 
 def _approved(job: Job, decisions: Decisions, seen: Preview) -> Conclusion | None:
-    if decisions.asks and seen.changes and job.stop.asked:
+    if decisions.asks and seen.changes and job.stop.cancelled:
         # Nobody is asked for what will not be done.
-        return Conclusion(verdict="timed-out" if job.stop.late else "interrupted", reason=job.stop.reason)
+        return Conclusion(verdict="timed-out" if job.stop.timed_out else "interrupted", reason=job.stop.reason)
     try:
         if decisions.approve(seen):
             return None
     except DeployError as error:
         return Conclusion(verdict="refused", reason=str(error))
-    if job.stop.asked:
+    if job.stop.cancelled:
         return Conclusion(verdict="interrupted", reason=job.stop.reason)
     return Conclusion(verdict="refused", reason="the change was not approved")
 
@@ -218,14 +218,14 @@ def _approved(job: Job, decisions: Decisions, seen: Preview) -> Conclusion | Non
 def _cut_short(job: Job, error: DeployError) -> Conclusion:
     """What comes of a run that could not look ahead."""
     if isinstance(error, InterruptedRunError):
-        return Conclusion(verdict="timed-out" if job.stop.late else "interrupted", reason=str(error))
+        return Conclusion(verdict="timed-out" if job.stop.timed_out else "interrupted", reason=str(error))
     return Conclusion(verdict="refused", reason=str(error))
 
 
 def _act(job: Job, decisions: Decisions, hook: HookRunner) -> Conclusion:
     goes_on = job.plan.on_failure == "continue"
     run = execute(job, go_on=goes_on)
-    end = ending(run, asked_to_stop=job.stop.asked, late=job.stop.late, goes_on=goes_on)
+    end = ending(run, asked_to_stop=job.stop.cancelled, late=job.stop.timed_out, goes_on=goes_on)
     return _ended(job, decisions, hook, end)
 
 

@@ -15,11 +15,11 @@ from lgtm_deploy.core.reference import Scope, UnknownYetError, resolve
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.step import Effect, Step
 from lgtm_deploy.core.values import typed
+from lgtm_deploy.engine.cancellation import CancellationToken
 from lgtm_deploy.engine.gates import DONE, doubtful
 from lgtm_deploy.engine.journal_writer import JournalWriter
 from lgtm_deploy.engine.scheduler import EventRecorder, Scheduler
 from lgtm_deploy.engine.step_runner import StepCallbacks, StepRequest, StepRunner
-from lgtm_deploy.engine.stop import Stop
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class Job:
     steps: Mapping[str, Step]
     writer: JournalWriter
     clock: Clock
-    stop: Stop
+    stop: CancellationToken
     environment: str
     variables: Mapping[str, str] = field(default_factory=dict)
     stack_inputs: Mapping[str, str] = field(default_factory=dict)
@@ -84,7 +84,9 @@ class Job:
             output=output,
         )
 
-    def step_runner(self, node: Node, inputs: Mapping[str, Any], stop: Stop, recorder: EventRecorder) -> StepRunner:
+    def step_runner(
+        self, node: Node, inputs: Mapping[str, Any], stop: CancellationToken, recorder: EventRecorder
+    ) -> StepRunner:
         """What works the node in a worker's thread."""
         known = self.run.steps[node.id]
         step = self.steps[node.id]
@@ -131,13 +133,13 @@ def execute(job: Job, within: Callable[[Node], bool] = lambda _: True, *, go_on:
     def end(identifier: str, ending: _Ending) -> tuple[Event, bool]:
         failed = isinstance(ending.outcome, Failed | InDoubt)
         alone = not isinstance(ending.outcome, Failed) or ending.outcome.kind != "superseded"
-        if failed and not job.stop.asked and not (go_on and alone):
-            halt.ask(f"{identifier} failed")
+        if failed and not job.stop.cancelled and not (go_on and alone):
+            halt.cancel(f"{identifier} failed")
         return _event(job, identifier, ending), not failed
 
     def tick() -> None:
         if job.deadline is not None and job.clock.monotonic() > job.deadline:
-            job.stop.insist("the time allowed for the run is over", late=True)
+            job.stop.cancel_now("the time allowed for the run is over", timed_out=True)
 
     order = {
         node.id: (*node.needs, *((job.turns[node.id],) if node.id in job.turns else ()))
@@ -150,9 +152,9 @@ def execute(job: Job, within: Callable[[Node], bool] = lambda _: True, *, go_on:
         start=start,
         end=end,
         waits=lambda name: job.steps[name].effect is Effect.REMOTE,
-        may_start=lambda: not halt.asked,
+        may_start=lambda: not halt.cancelled,
         tick=tick,
-        abandon=lambda: halt.ask("the run cannot be written down any more"),
+        abandon=lambda: halt.cancel("the run cannot be written down any more"),
     ).run(order)
     return job.run
 
@@ -164,7 +166,9 @@ class _Ending:
     seconds: float
 
 
-def _run_step(job: Job, node: Node, inputs: Mapping[str, Any], halt: Stop, recorder: EventRecorder) -> _Ending:
+def _run_step(
+    job: Job, node: Node, inputs: Mapping[str, Any], halt: CancellationToken, recorder: EventRecorder
+) -> _Ending:
     began = job.clock.monotonic()
     runner = job.step_runner(node, inputs, halt, recorder)
     outcome = runner.outcome()

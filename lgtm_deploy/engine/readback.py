@@ -20,7 +20,7 @@ def read_back(job: Job) -> None:
     may have changed it. Raises InterruptedRunError and DeadlineError when it cannot be told now.
     """
     looked = recorded_first(job)
-    stop = job.stop.firm()
+    stop = job.stop.shield()
 
     def start(name: str) -> tuple[None, Callable[[EventRecorder], Found]]:
         known = looked[name]

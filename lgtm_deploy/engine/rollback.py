@@ -86,7 +86,7 @@ class _WayBack:
 
     def __init__(self, job: Job, admits: Callable[[str], bool] = lambda _: True) -> None:
         self._job = job
-        self._stop = job.stop.firm()
+        self._stop = job.stop.shield()
         self._later: list[DeployError] = []
         self._stranded: dict[str, str] = {}
         """Steps that could not be sent back -> why."""
@@ -108,7 +108,7 @@ class _WayBack:
             parallelism=self._job.parallelism,
             start=self.start,
             end=self.end,
-            may_start=lambda: not (self._later or self._stop.asked),
+            may_start=lambda: not (self._later or self._stop.cancelled),
         ).run(self.order())
         if self._later:
             raise self._later[0]

@@ -20,8 +20,8 @@ from lgtm_deploy.core.plan import RetryPolicy
 from lgtm_deploy.core.ports import Clock
 from lgtm_deploy.core.step import Action, Effect, Nothing, Step
 from lgtm_deploy.core.values import typed
+from lgtm_deploy.engine.cancellation import CancellationToken
 from lgtm_deploy.engine.retrying import repeatedly
-from lgtm_deploy.engine.stop import Stop
 from lgtm_deploy.engine.waiting import poll
 
 ValueT = TypeVar("ValueT")
@@ -67,7 +67,7 @@ class StepRunner:
         request: StepRequest,
         *,
         clock: Clock,
-        stop: Stop,
+        stop: CancellationToken,
         callbacks: StepCallbacks,
         guard: Callable[[], None] = lambda: None,
     ) -> None:
@@ -235,7 +235,7 @@ class StepRunner:
 
     def _look_again(self, step: Action[Any, Any, Any], error: InDoubtError) -> Outcome:
         """A change was sent and its answer never came: look whether it is there before it is sent again."""
-        if self._stop.insisted:
+        if self._stop.cancelled_now:
             # Whoever insists has no time for a look: that is for the one who goes on.
             raise error
         try:

@@ -10,13 +10,13 @@ from lgtm_deploy.core.preview import Preview, PreviewLine
 from lgtm_deploy.core.run import Run, StepRun
 from lgtm_deploy.core.step import Action, Step
 from lgtm_deploy.core.values import typed
+from lgtm_deploy.engine.cancellation import CancellationToken
 from lgtm_deploy.engine.closing import HookRunner, finish, lock_taken, run_hooks, skip_rest
 from lgtm_deploy.engine.conduct import Decisions
 from lgtm_deploy.engine.executor import Job
 from lgtm_deploy.engine.quiescence import quiesce
 from lgtm_deploy.engine.retrying import repeatedly
 from lgtm_deploy.engine.rollback import roll_back
-from lgtm_deploy.engine.stop import Stop
 
 _AS_FOUND = ("unchanged", "refused", "rolled-back")
 
@@ -81,7 +81,7 @@ def _comes_back(step: Step | None) -> bool:
     return isinstance(step, Action) and type(step).compensate is not Action.compensate
 
 
-def _now(node: Node, step: Step | None, known: StepRun, stop: Stop) -> str:
+def _now(node: Node, step: Step | None, known: StepRun, stop: CancellationToken) -> str:
     """How what the step had changed is now, and how it was; empty when it is as it was."""
     if not isinstance(step, Action):
         return ""
@@ -110,7 +110,7 @@ def _refuse_superseded(job: Job) -> None:
 
 def _ask(job: Job, decisions: Decisions) -> None:
     approved = decisions.approve(way_back(job))
-    if job.stop.asked:
+    if job.stop.cancelled:
         raise InterruptedRunError(f"Run {job.run.id} is as it was: {job.stop.reason}.")
     if not approved:
         raise RefusedError(f"Undoing run {job.run.id} was not approved.")

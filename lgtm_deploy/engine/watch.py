@@ -10,9 +10,9 @@ from lgtm_deploy.core.event import Event
 from lgtm_deploy.core.gate import Gate, Open, Shut
 from lgtm_deploy.core.ports import Clock
 from lgtm_deploy.core.run import Run
+from lgtm_deploy.engine.cancellation import CancellationToken
 from lgtm_deploy.engine.journal_writer import JournalWriter
 from lgtm_deploy.engine.scheduler import EventRecorder, Scheduler
-from lgtm_deploy.engine.stop import Stop
 from lgtm_deploy.engine.waiting import poll
 
 
@@ -24,7 +24,7 @@ class Watch:
     seconds: float
     writer: JournalWriter
     clock: Clock
-    stop: Stop
+    stop: CancellationToken
 
 
 def watch(watched: Watch) -> Run:

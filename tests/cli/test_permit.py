@@ -10,7 +10,7 @@ from lgtm_deploy.cli.app import run
 from lgtm_deploy.engine.hold import Hold
 from lgtm_deploy.fakes import fake_ports
 from tests.adapters.engine import StubEngine
-from tests.steps.simulation import EXAMPLE, SimulatedStop, Simulation, copy_example
+from tests.steps.simulation import EXAMPLE, SimulatedToken, Simulation, copy_example
 
 
 def test_every_change_of_a_run_asks_its_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,7 +27,7 @@ def test_every_change_of_a_run_asks_its_hold(tmp_path: Path, monkeypatch: pytest
     )
     monkeypatch.setattr(wiring, "sights", lambda _: seen)
     monkeypatch.setattr(wiring, "ports", lambda stack, _, workspace: fake_ports(stack, cloud, workspace))
-    monkeypatch.setattr(running, "Stop", lambda: SimulatedStop(world.clock))
+    monkeypatch.setattr(running, "CancellationToken", lambda: SimulatedToken(world.clock))
     cloud.sources = {folder / path.relative_to(EXAMPLE.parent): made for path, made in cloud.sources.items()}
     cloud.roots = {folder / path.relative_to(EXAMPLE.parent): made for path, made in cloud.roots.items()}
 

@@ -10,24 +10,24 @@ import pytest
 
 from lgtm_deploy.cli.signals import heeded
 from lgtm_deploy.core.event import HookFinished, RunFinished
-from lgtm_deploy.engine.stop import Stop
+from lgtm_deploy.engine.cancellation import CancellationToken
 from lgtm_deploy.storage.local import LocalJournal
 from tests.adapters.test_hooks import is_gone
 
 HANGS = """
 import os, time
 from lgtm_deploy.cli.signals import heeded
-from lgtm_deploy.engine.stop import Stop
+from lgtm_deploy.engine.cancellation import CancellationToken
 
 def say(text):
     # Not a buffered stream, as in the product: a handler may come while it is in use.
     os.write(1, f"{{text}}\\n".encode())
 
-stop = Stop()
+stop = CancellationToken()
 with heeded(stop, say):
     say("ready")
     {work}
-say(f"{{stop.reason}} {{stop.insisted}}")
+say(f"{{stop.reason}} {{stop.cancelled_now}}")
 """
 
 
@@ -66,14 +66,14 @@ def test_what_hangs_does_not_keep_the_process(signals: tuple[signal.Signals, ...
 
 
 def test_what_heeds_it_ends_in_order() -> None:
-    code, lines, _ = told("while not stop.asked: time.sleep(0.05)", signal.SIGTERM)
+    code, lines, _ = told("while not stop.cancelled: time.sleep(0.05)", signal.SIGTERM)
 
     assert (code, lines) == (0, ["SIGTERM: stopping at the next safe point.", "terminated False"])
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_terminal_that_is_gone_keeps_nobody_from_stopping(number: signal.Signals) -> None:
-    stop = Stop()
+    stop = CancellationToken()
 
     def gone(_text: str) -> None:
         raise BrokenPipeError
@@ -81,7 +81,7 @@ def test_a_terminal_that_is_gone_keeps_nobody_from_stopping(number: signal.Signa
     with heeded(stop, gone):
         signal.raise_signal(number)
 
-    assert stop.asked
+    assert stop.cancelled
 
 
 def interrupted_once_it_says(line: bytes, work: str, number: signal.Signals) -> tuple[int, list[bytes]]:
@@ -100,7 +100,7 @@ def interrupted_once_it_says(line: bytes, work: str, number: signal.Signals) -> 
 def test_a_first_ctrl_c_is_the_first_whoever_else_asked_to_stop(why: str) -> None:
     """A rollback is under way, maybe: one Ctrl-C does not stop it."""
     work = f"""
-    stop.ask({why!r})
+    stop.cancel({why!r})
     say("asked")
     for _ in range(50):
         time.sleep(0.01)

@@ -97,9 +97,9 @@ class Insisting(HookLog):
 
     def __call__(self, hook: Hook, told: Mapping[str, str], timeout: float, progress: Progress) -> tuple[int, str]:
         super().__call__(hook, told, timeout, progress)
-        self._stage.stop.ask("interrupted")
+        self._stage.stop.cancel("interrupted")
         progress("")
-        self._stage.stop.insist("interrupted twice")
+        self._stage.stop.cancel_now("interrupted twice")
         with pytest.raises(InterruptedRunError):
             progress("")
         return 130, "stopped: interrupted"
@@ -143,7 +143,7 @@ def test_the_time_allowed_for_the_run_does_not_stop_them() -> None:
 
     class Late(HookLog):
         def __call__(self, hook: Hook, told: Mapping[str, str], timeout: float, progress: Progress) -> tuple[int, str]:
-            stage.stop.insist("the time allowed for the run is over", late=True)
+            stage.stop.cancel_now("the time allowed for the run is over", timed_out=True)
             progress("")
             return super().__call__(hook, told, timeout, progress)
 

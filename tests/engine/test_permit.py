@@ -11,9 +11,9 @@ from lgtm_deploy.core.lease import CALL_SECONDS, LEASE_SECONDS
 from lgtm_deploy.core.outcome import InDoubt
 from lgtm_deploy.core.plan import RetryPolicy
 from lgtm_deploy.core.step import Step
+from lgtm_deploy.engine.cancellation import CancellationToken
 from lgtm_deploy.engine.hold import Hold
 from lgtm_deploy.engine.step_runner import StepCallbacks, StepRequest, StepRunner
-from lgtm_deploy.engine.stop import Stop
 from lgtm_deploy.fakes import FakeLock, fake_ports
 from lgtm_deploy.fakes.services import FakeHost
 from lgtm_deploy.steps.deploy_service import DeployService, Inputs, Seen
@@ -29,7 +29,7 @@ class Scene:
         self.world = Simulation(workspace, pinned_tag=pinned_tag, whole=True)
         self.cloud = self.world.cloud
         self.lock = FakeLock(self.world.clock)
-        stop = Stop()
+        stop = CancellationToken()
         since = self.world.clock.monotonic()
         self.hold = Hold(
             self.lock, self.lock.take("prod", "7f3a", "ci"), since=since, clock=self.world.clock, stop=stop

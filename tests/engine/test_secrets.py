@@ -9,9 +9,9 @@ from lgtm_deploy.core.masks import Masks, is_of
 from lgtm_deploy.core.ports import Progress
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.wire import encode
+from lgtm_deploy.engine.cancellation import CancellationToken
 from lgtm_deploy.engine.conduct import Decisions
 from lgtm_deploy.engine.journal_writer import JournalWriter
-from lgtm_deploy.engine.stop import Stop
 from lgtm_deploy.engine.undo import undo
 from tests.engine.acting import HookLog, act
 from tests.engine.toys import Inputs, Outputs, Seen, Stage, Toy, World, fails
@@ -99,7 +99,7 @@ def test_another_process_undoes_with_the_value_and_to_what_was_seen() -> None:
     run = Run(id="7f3a").folded(stage.events)
     assert VALUE not in str(run)
 
-    stage.stop = Stop()
+    stage.stop = CancellationToken()
     writer = JournalWriter(run, stage.journal, 2, (), MASKS)
     stage.job = replace(stage.job, writer=writer, stop=stage.stop)
     undone = undo(stage.job, Decisions(approve=lambda _: True), HookLog(), by="you@there")
@@ -120,7 +120,7 @@ def test_another_process_goes_on_with_the_value_and_with_outputs_that_hold_it() 
     assert VALUE not in written(stage)
 
     writer = JournalWriter(Run(id="7f3a").folded(stage.events), stage.journal, 2, (), MASKS)
-    stage.job = replace(stage.job, writer=writer, stop=Stop())
+    stage.job = replace(stage.job, writer=writer, stop=CancellationToken())
     run = act(stage)
 
     assert stopped.verdict in RESUMABLE

@@ -17,7 +17,7 @@ from lgtm_deploy.engine.journal_writer import JournalWriter
 from lgtm_deploy.engine.undo import undo
 from lgtm_deploy.fakes import FakeJournal, FakeObjects
 from lgtm_deploy.storage.shared import SharedJournal, SharedLock
-from tests.steps.simulation import BOTH, SimulatedStop, Simulation, no_hook
+from tests.steps.simulation import BOTH, SimulatedToken, Simulation, no_hook
 from tests.steps.test_terraform import TOPIC
 
 When = Callable[[Record], bool]
@@ -46,7 +46,7 @@ class Machines:
     def begin(self, when: When) -> Run:
         def stop_there(_run: Run, record: Record) -> None:
             if when(record):
-                self.world.stop.ask("interrupted")
+                self.world.stop.cancel("interrupted")
 
         writer = JournalWriter(Run(id="run"), self.journal(), 1, [stop_there])
         return conduct(self._job(writer), Decisions(approve=lambda _: True), no_hook, stack="lgtm", by="me")
@@ -61,7 +61,7 @@ class Machines:
         journal = self.journal()
         self.used = machine
         self.world._workspace = self.folder / str(machine)
-        self.world.stop = SimulatedStop(self.world.clock)
+        self.world.stop = SimulatedToken(self.world.clock)
         so_far = Run(id="run").folded(record.event for record in journal.records("run"))
         return self._job(JournalWriter(so_far, journal, 2))
 

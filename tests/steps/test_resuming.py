@@ -11,7 +11,7 @@ from lgtm_deploy.core.run import Run
 from lgtm_deploy.engine.conduct import Decisions, conduct
 from lgtm_deploy.engine.gates import doubtful
 from lgtm_deploy.engine.journal_writer import JournalWriter
-from tests.steps.simulation import BOTH, SimulatedStop, Simulation, no_hook
+from tests.steps.simulation import BOTH, SimulatedToken, Simulation, no_hook
 from tests.steps.test_going_back import Watch
 
 NEW = {"portal": "/portal/ready", "pyroscope": "/pyroscope/ready"}
@@ -32,12 +32,12 @@ class Stopped:
             if isinstance(event, StepSucceeded) and event.step.startswith("await-tasks["):
                 answered.add(event.step)
                 if len(answered) == len(BOTH):
-                    self.world.stop.ask("interrupted")
+                    self.world.stop.cancel("interrupted")
 
         self.stopped = self._conduct(JournalWriter(Run(id="run"), self.world.journal, 1, [listen]))
 
     def resume(self) -> Run:
-        self.world.stop = SimulatedStop(self.world.clock)
+        self.world.stop = SimulatedToken(self.world.clock)
         so_far = Run(id="run").folded(record.event for record in self.world.journal.records("run"))
         return self._conduct(JournalWriter(so_far, self.world.journal, 2))
 

@@ -12,8 +12,8 @@ import pytest
 from lgtm_deploy.adapters.clock import SystemClock
 from lgtm_deploy.core.errors import JournalBusyError
 from lgtm_deploy.core.event import LockTakenOver, RunFinished
+from lgtm_deploy.engine.cancellation import CancellationToken
 from lgtm_deploy.engine.hold import Claim, held
-from lgtm_deploy.engine.stop import Stop
 from lgtm_deploy.storage.local import LocalJournal, LocalLock
 from lgtm_deploy.storage.local.database import Database
 
@@ -30,7 +30,7 @@ from lgtm_deploy.core.errors import LockLostError
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.engine.hold import Hold
 from lgtm_deploy.engine.journal_writer import JournalWriter
-from lgtm_deploy.engine.stop import Stop
+from lgtm_deploy.engine.cancellation import CancellationToken
 from lgtm_deploy.storage.local import LocalJournal, LocalLock
 from tests.engine.acting import act
 from tests.engine.toys import Stage, Toy, World
@@ -101,7 +101,7 @@ def test_a_stopped_deployment_that_was_taken_over_writes_and_changes_nothing_whe
 ) -> None:
     assert deployer.stdout is not None
     assert deployer.stdout.readline() == "begins\n"
-    clock, stop = SystemClock(), Stop()
+    clock, stop = SystemClock(), CancellationToken()
     journal = LocalJournal(file)
     while not changed.exists():
         assert deployer.poll() is None, "it ended before it was stopped"

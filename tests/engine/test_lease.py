@@ -25,9 +25,9 @@ from lgtm_deploy.core.event import (
 from lgtm_deploy.core.lease import CALL_SECONDS, LEASE_SECONDS
 from lgtm_deploy.core.ports import Lease
 from lgtm_deploy.core.run import Run
+from lgtm_deploy.engine.cancellation import CancellationToken
 from lgtm_deploy.engine.hold import Claim, Hold, held
 from lgtm_deploy.engine.journal_writer import JournalWriter
-from lgtm_deploy.engine.stop import Stop
 from lgtm_deploy.fakes import FakeClock, FakeJournal, FakeLock
 from lgtm_deploy.storage.local import LocalLock
 from lgtm_deploy.storage.local.database import Database
@@ -56,7 +56,7 @@ class Scene:
         self.clock = FakeClock()
         self.journal = FakeJournal()
         self.lock = Deaf(self.clock, self.journal)
-        self.stop = Stop()
+        self.stop = CancellationToken()
         if earlier:
             self.lock.take("prod", earlier, "ada@laptop")
             self.clock.advance(LEASE_SECONDS + CALL_SECONDS)
@@ -76,7 +76,7 @@ def test_a_lease_that_is_renewed_lasts() -> None:
         scene.hold.renew()
         scene.hold.check()
 
-    assert not scene.stop.asked
+    assert not scene.stop.cancelled
 
 
 def test_without_renewal_nothing_begins_that_could_outlast_the_lease() -> None:
@@ -88,8 +88,8 @@ def test_without_renewal_nothing_begins_that_could_outlast_the_lease() -> None:
     with pytest.raises(LockLostError, match="7f3a stops before its lease on 'prod' ends"):
         scene.hold.check()
 
-    assert scene.stop.insisted
-    assert scene.stop.late
+    assert scene.stop.cancelled_now
+    assert scene.stop.timed_out
 
 
 def test_a_store_that_cannot_be_reached_stops_the_run_in_time_and_not_before() -> None:
@@ -98,12 +98,12 @@ def test_a_store_that_cannot_be_reached_stops_the_run_in_time_and_not_before() -
     scene.clock.advance(LEASE_SECONDS / 2)
     scene.hold.renew()
     scene.hold.check()
-    assert not scene.stop.asked
+    assert not scene.stop.cancelled
 
     scene.clock.advance(LEASE_SECONDS / 2 - CALL_SECONDS + 1)
     scene.hold.renew()
 
-    assert scene.stop.insisted
+    assert scene.stop.cancelled_now
     assert "could not be renewed: S3 cannot be reached" in scene.stop.reason
 
 
@@ -112,7 +112,7 @@ def test_who_was_taken_over_learns_it_at_the_next_sign_of_life() -> None:
     scene.lose()
     scene.hold.renew()
 
-    assert scene.stop.insisted
+    assert scene.stop.cancelled_now
     with pytest.raises(LockLostError, match="no longer holds environment 'prod'"):
         scene.hold.check()
 
@@ -125,7 +125,7 @@ def test_the_threads_that_renew_and_look_end_with_the_run_and_the_lock_is_given_
     clock = FakeClock()
     lock = FakeLock(clock)
 
-    with held(lock, CLAIM, clock=clock, stop=Stop()) as hold:
+    with held(lock, CLAIM, clock=clock, stop=CancellationToken()) as hold:
         hold.check()
         assert threads() == ["lease", "lease"]
 
@@ -135,7 +135,7 @@ def test_the_threads_that_renew_and_look_end_with_the_run_and_the_lock_is_given_
 
 def test_a_store_that_does_not_answer_keeps_no_run_from_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lgtm_deploy.engine.hold._PARTING", 0.1)
-    clock, stop = FakeClock(), Stop()
+    clock, stop = FakeClock(), CancellationToken()
     asked, answer = threading.Event(), threading.Event()
 
     class Silent(FakeLock):
@@ -157,7 +157,7 @@ def test_a_store_that_does_not_answer_keeps_no_run_from_its_end(monkeypatch: pyt
             thread.join(10)
 
     assert threads() == []
-    assert not stop.insisted
+    assert not stop.cancelled_now
 
 
 def test_the_thread_renews() -> None:
@@ -170,7 +170,7 @@ def test_the_thread_renews() -> None:
             renewed.set()
 
     lock = Watched(clock)
-    hold = Hold(lock, lock.take("prod", "7f3a", "ci"), since=0.0, clock=clock, stop=Stop(), beat=0.01)
+    hold = Hold(lock, lock.take("prod", "7f3a", "ci"), since=0.0, clock=clock, stop=CancellationToken(), beat=0.01)
     with hold.kept():
         assert renewed.wait(10)
 
@@ -180,11 +180,14 @@ def test_a_run_that_does_not_wait_is_refused_at_once() -> None:
     lock = FakeLock(clock)
     lock.take("prod", "91c2", "ada@laptop")
 
-    with pytest.raises(LockHeldError, match="locked by run 91c2"), held(lock, CLAIM, clock=clock, stop=Stop()):
+    with (
+        pytest.raises(LockHeldError, match="locked by run 91c2"),
+        held(lock, CLAIM, clock=clock, stop=CancellationToken()),
+    ):
         pytest.fail("it was locked")
 
 
-class Passing(Stop):
+class Passing(CancellationToken):
     """Lets the clock pass in place of sleeping."""
 
     def __init__(self, clock: FakeClock, meanwhile: Callable[[], None] = lambda: None) -> None:
@@ -255,7 +258,7 @@ def test_who_waits_can_be_stopped() -> None:
     clock = FakeClock()
     lock = FakeLock(clock)
     lock.take("prod", "91c2", "ada@laptop")
-    stop = Passing(clock, meanwhile=lambda: stop.ask("interrupted"))
+    stop = Passing(clock, meanwhile=lambda: stop.cancel("interrupted"))
 
     with pytest.raises(InterruptedRunError), held(lock, waiting(300), clock=clock, stop=stop):
         pytest.fail("it was locked")
@@ -322,7 +325,7 @@ def test_what_was_written_before_the_takeover_is_not_acted_on_after_it() -> None
     assert run.verdict == "timed-out"
     assert "stops before its lease on 'prod' ends" in run.reason
     assert stage.told(StepInDoubt) == ["a"]
-    assert scene.stop.insisted
+    assert scene.stop.cancelled_now
 
 
 @pytest.mark.timeout(120)
@@ -365,7 +368,7 @@ def test_the_lease_counts_from_before_it_was_asked_for() -> None:
             clock.advance(LEASE_SECONDS)
             return lease
 
-    with held(Slow(clock), CLAIM, clock=clock, stop=Stop()) as hold, pytest.raises(LockLostError):
+    with held(Slow(clock), CLAIM, clock=clock, stop=CancellationToken()) as hold, pytest.raises(LockLostError):
         hold.check()
 
 
@@ -376,12 +379,12 @@ def test_the_longest_call_is_as_long_as_the_clients_let_it_be() -> None:
 def test_a_wish_to_stop_is_one_for_the_next_safe_point() -> None:
     scene = Scene()
     scene.hold.look()
-    assert not scene.stop.asked
+    assert not scene.stop.cancelled
 
     scene.lock.cancel("prod", "7f3a", "ada@laptop")
     scene.hold.look()
 
-    assert (scene.stop.asked, scene.stop.insisted, scene.stop.late) == (True, False, False)
+    assert (scene.stop.cancelled, scene.stop.cancelled_now, scene.stop.timed_out) == (True, False, False)
     assert scene.stop.reason == "cancelled by ada@laptop"
     scene.hold.check()
 
@@ -391,13 +394,13 @@ def test_a_store_that_does_not_tell_of_wishes_stops_nobody() -> None:
         def cancelled(self, lease: Lease) -> str:
             raise TransientError("S3 cannot be reached.")
 
-    lock, stop, clock = Mute(), Stop(), FakeClock()
+    lock, stop, clock = Mute(), CancellationToken(), FakeClock()
     lease = lock.take("prod", "7f3a", "ci")
     hold = Hold(lock, lease, since=clock.monotonic(), clock=clock, stop=stop)
 
     hold.look()
 
-    assert not stop.asked
+    assert not stop.cancelled
 
 
 @pytest.mark.timeout(120)

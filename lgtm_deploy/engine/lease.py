@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lgtm_deploy.core import lease as leases
 from lgtm_deploy.core.errors import DeployError, JournalBusyError, LockHeldError, LockLostError
 from lgtm_deploy.core.ports import Clock, Lease, Lock
-from lgtm_deploy.engine.stop import Stop
+from lgtm_deploy.engine.cancellation import CancellationToken
 
 # How often a run that waits asks again, and a renewal that failed is tried again, in seconds.
 _AGAIN = 1.0
@@ -40,7 +40,7 @@ class Hold:
         *,
         since: float,
         clock: Clock,
-        stop: Stop,
+        stop: CancellationToken,
         beat: float = leases.BEAT_SECONDS,
         call: float = leases.CALL_SECONDS,
         tell: Callable[[str], None] = lambda _: None,
@@ -77,7 +77,7 @@ class Hold:
             if self._ended.is_set():
                 # It was given back meanwhile.
                 return
-            self._stop.insist(error.message, late=True)
+            self._stop.cancel_now(error.message, timed_out=True)
         except DeployError as error:
             if self._left() < self._call:
                 self._give_up(f"its lock could not be renewed: {error.message}")
@@ -109,12 +109,12 @@ class Hold:
         # Without an answer the next look will tell.
         with suppress(DeployError):
             who = self._lock.cancelled(self.lease)
-            if who and not self._stop.asked:
-                self._stop.ask(f"cancelled by {who}")
+            if who and not self._stop.cancelled:
+                self._stop.cancel(f"cancelled by {who}")
                 self._tell(f"Cancelled by {who}: stopping at the next safe point.")
 
     def _heed_wishes(self) -> None:
-        while not self._stop.asked and not self._ended.wait(self._lock.look_seconds):
+        while not self._stop.cancelled and not self._ended.wait(self._lock.look_seconds):
             self.look()
 
     def _left(self) -> float:
@@ -125,13 +125,13 @@ class Hold:
             f"Run {self.lease.run} stops before its lease on '{self.lease.environment}' ends: {why}.",
             resolution=f"Go on with `lgtm-deploy resume {self.lease.run}`.",
         )
-        self._stop.insist(error.message, late=True)
+        self._stop.cancel_now(error.message, timed_out=True)
         return error
 
 
 @contextmanager
 def held(
-    lock: Lock, claim: Claim, *, clock: Clock, stop: Stop, tell: Callable[[str], None] = lambda _: None
+    lock: Lock, claim: Claim, *, clock: Clock, stop: CancellationToken, tell: Callable[[str], None] = lambda _: None
 ) -> Iterator[Hold]:
     """The environment, taken, kept and given back.
 
@@ -149,7 +149,9 @@ def held(
             lock.release(lease)
 
 
-def _taken(lock: Lock, claim: Claim, clock: Clock, stop: Stop, tell: Callable[[str], None]) -> tuple[Lease, float]:
+def _taken(
+    lock: Lock, claim: Claim, clock: Clock, stop: CancellationToken, tell: Callable[[str], None]
+) -> tuple[Lease, float]:
     patient_until = clock.monotonic() + claim.wait
     told = ""
     while True:
