@@ -29,8 +29,8 @@ from lgtm_deploy.engine.cancellation import CancellationToken
 from lgtm_deploy.engine.conduct import Decisions, conduct, foresee
 from lgtm_deploy.engine.executor import Job
 from lgtm_deploy.engine.history import half_way, refuse_when_changed_since
-from lgtm_deploy.engine.hold import Claim, held
 from lgtm_deploy.engine.journal_writer import JournalWriter, Listener
+from lgtm_deploy.engine.lease import LockRequest, keep_lease
 from lgtm_deploy.engine.undo import nothing_to_undo, undo
 from lgtm_deploy.fakes import FakeJournal
 from lgtm_deploy.steps.catalog import CATALOG
@@ -113,19 +113,21 @@ def _run(settings: Settings, subject: "_Subject", wanted: Wanted, run: Run) -> R
     screen = Screen(settings, world.clock)
     stop = CancellationToken()
     writer: JournalWriter | None = None
-    claim = Claim(environment=stack.environment.name, run=run.id, holder=wiring.caller_name(), wait=wanted.lock_wait)
+    request = LockRequest(
+        environment=stack.environment.name, run=run.id, holder=wiring.caller_name(), wait=wanted.lock_wait
+    )
     lock = memory.lock(stack, world.clock)
     try:
         with (
             masks.over_errors(),
             heeded(stop, screen.notice),
-            held(lock, claim, clock=world.clock, stop=stop, tell=screen.notice) as hold,
+            keep_lease(lock, request, clock=world.clock, stop=stop, tell=screen.notice) as keeper,
         ):
-            seen.permit.bind(hold.check)
+            seen.permit.bind(keeper.check)
             remembered = memory.journal(stack)
             run = _begun(remembered, run, wanted, stack.environment.name)
             workspace.make()
-            writer = JournalWriter(run, remembered, hold.lease.fence, [screen], masks)
+            writer = JournalWriter(run, remembered, keeper.lease.fence, [screen], masks)
             decisions = Decisions(
                 approve=_Approval(screen, stop, wanted, masks),
                 asks=wanted.ask,
@@ -134,7 +136,7 @@ def _run(settings: Settings, subject: "_Subject", wanted: Wanted, run: Run) -> R
             )
             job = replace(subject, stack=stack).job(world, writer, stop, wanted)
             inputs = stack_inputs(subject.stack, (*subject.plan.services, *subject.plan.coupled), run.id)
-            job = replace(job, guard=hold.check, takeover=hold.lease.takeover, stack_inputs=inputs)
+            job = replace(job, guard=keeper.check, takeover=keeper.lease.takeover, stack_inputs=inputs)
             job = replace(job, base_images=wiring.base_images(subject.stack))
             if wanted.watch:
                 job = replace(job, closing=watch_during(stack, world, screen.notice))

@@ -1,4 +1,4 @@
-"""What a run sends asks the run's own hold on the environment; in a cloud in memory."""
+"""Every call that changes AWS asks the run's own lease keeper; in a cloud in memory."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from lgtm_deploy.cli import running, wiring
 from lgtm_deploy.cli.app import run
-from lgtm_deploy.engine.hold import Hold
+from lgtm_deploy.engine.lease import LeaseKeeper
 from lgtm_deploy.fakes import fake_ports
 from tests.adapters.engine import StubEngine
 from tests.steps.simulation import EXAMPLE, SimulatedToken, Simulation, copy_example
@@ -34,7 +34,7 @@ def test_every_change_of_a_run_asks_its_hold(tmp_path: Path, monkeypatch: pytest
     assert run(["--stack", str(folder / EXAMPLE.name), "--env", "prod", "apply", "prefix-change", "--yes"]) == 0
 
     assert len(asked) > 1
-    assert all(isinstance(getattr(guard, "__self__", None), Hold) for guard in asked)
+    assert all(isinstance(getattr(guard, "__self__", None), LeaseKeeper) for guard in asked)
 
 
 def test_what_changes_the_real_world_asks_the_same_permit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

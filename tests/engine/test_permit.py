@@ -12,7 +12,7 @@ from lgtm_deploy.core.outcome import InDoubt
 from lgtm_deploy.core.plan import RetryPolicy
 from lgtm_deploy.core.step import Step
 from lgtm_deploy.engine.cancellation import CancellationToken
-from lgtm_deploy.engine.hold import Hold
+from lgtm_deploy.engine.lease import LeaseKeeper
 from lgtm_deploy.engine.step_runner import StepCallbacks, StepRequest, StepRunner
 from lgtm_deploy.fakes import FakeLock, fake_ports
 from lgtm_deploy.fakes.services import FakeHost
@@ -31,10 +31,10 @@ class Scene:
         self.lock = FakeLock(self.world.clock)
         stop = CancellationToken()
         since = self.world.clock.monotonic()
-        self.hold = Hold(
+        self.keeper = LeaseKeeper(
             self.lock, self.lock.take("prod", "7f3a", "ci"), since=since, clock=self.world.clock, stop=stop
         )
-        self.cloud.permit.bind(self.hold.check)
+        self.cloud.permit.bind(self.keeper.check)
         ports = replace(fake_ports(self.world.stack, self.cloud, workspace), host=StoppedHost(self.cloud, self.sleep))
         self.step = DeployService(self.world.stack, ports)
         self._stop = stop
@@ -47,7 +47,7 @@ class Scene:
     def step_runner(self, inputs: Inputs) -> StepRunner:
         step: Step = self.step
         request = StepRequest(step=step, inputs=inputs, retry=RetryPolicy(), timeout=900.0)
-        return StepRunner(request, clock=self.world.clock, stop=self._stop, callbacks=QUIET, guard=self.hold.check)
+        return StepRunner(request, clock=self.world.clock, stop=self._stop, callbacks=QUIET, guard=self.keeper.check)
 
 
 class StoppedHost(FakeHost):

@@ -12,8 +12,8 @@ from lgtm_deploy.core.ports import Journal
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.engine.conduct import Decisions, conduct
 from lgtm_deploy.engine.executor import Job
-from lgtm_deploy.engine.hold import Claim, held
 from lgtm_deploy.engine.journal_writer import JournalWriter
+from lgtm_deploy.engine.lease import LockRequest, keep_lease
 from lgtm_deploy.engine.undo import undo
 from lgtm_deploy.fakes import FakeJournal, FakeObjects
 from lgtm_deploy.storage.shared import SharedJournal, SharedLock
@@ -195,10 +195,10 @@ def test_a_shared_lock_is_taken_on_the_other_machine_with_a_higher_number(tmp_pa
     job = machines.elsewhere()
     lock = SharedLock(objects, machines.world.clock, pause=machines.world.clock.advance)
     lock.release(lock.take(job.environment, "run", "ci@runner-1"))
-    claim = Claim(environment=job.environment, run="run", holder="ci@runner-2")
+    request = LockRequest(environment=job.environment, run="run", holder="ci@runner-2")
 
-    with held(lock, claim, clock=machines.world.clock, stop=job.stop) as hold:
-        job = replace(job, writer=JournalWriter(job.run, job.writer._journal, hold.lease.fence), guard=lambda: None)
+    with keep_lease(lock, request, clock=machines.world.clock, stop=job.stop) as keeper:
+        job = replace(job, writer=JournalWriter(job.run, job.writer._journal, keeper.lease.fence), guard=lambda: None)
         run = conduct(job, Decisions(approve=lambda _: True), no_hook, stack="lgtm", by="me")
 
-    assert (run.verdict, hold.lease.fence) == ("deployed", 2), run.reason
+    assert (run.verdict, keeper.lease.fence) == ("deployed", 2), run.reason
