@@ -28,7 +28,7 @@ from lgtm_deploy.core.stack_inputs import differences, stack_inputs
 from lgtm_deploy.engine.cancellation import CancellationToken
 from lgtm_deploy.engine.conduct import Decisions, conduct, foresee
 from lgtm_deploy.engine.executor import Job
-from lgtm_deploy.engine.history import half_way, refuse_when_changed_since
+from lgtm_deploy.engine.history import refuse_when_changed_since, unfinished_run
 from lgtm_deploy.engine.journal_writer import JournalWriter, Listener
 from lgtm_deploy.engine.lease import LockRequest, keep_lease
 from lgtm_deploy.engine.undo import nothing_to_undo, undo
@@ -178,7 +178,7 @@ def _begun(remembered: Journal, run: Run, wanted: Wanted, environment: str) -> R
     if run.started is not None:
         _check_open(run)
         refuse_when_changed_since(remembered, run, goes_on=True)
-    stopped = half_way(remembered, environment)
+    stopped = unfinished_run(remembered, environment)
     if stopped not in ("", run.id) and not wanted.anew:
         raise UsageError(
             f"Run {stopped} on '{environment}' was stopped half-way.",

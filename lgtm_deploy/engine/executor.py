@@ -16,7 +16,7 @@ from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.step import Effect, Step
 from lgtm_deploy.core.values import typed
 from lgtm_deploy.engine.cancellation import CancellationToken
-from lgtm_deploy.engine.gates import DONE, doubtful
+from lgtm_deploy.engine.gates import DONE, gates_to_recheck
 from lgtm_deploy.engine.journal_writer import JournalWriter
 from lgtm_deploy.engine.scheduler import EventRecorder, Scheduler
 from lgtm_deploy.engine.step_runner import StepCallbacks, StepRequest, StepRunner
@@ -119,7 +119,7 @@ def execute(job: Job, within: Callable[[Node], bool] = lambda _: True, *, go_on:
     `go_on` a failure keeps only what waits for the failed step from starting, unless somebody else is at work there.
     """
     halt = job.stop.child()
-    if again := doubtful(job.graph, job.run, job.steps):
+    if again := gates_to_recheck(job.graph, job.run, job.steps):
         job.outdate(again)
 
     def start(identifier: str) -> tuple[Event, Callable[[EventRecorder], "_Ending"]]:
