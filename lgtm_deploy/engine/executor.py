@@ -87,7 +87,7 @@ class Job:
     def step_runner(
         self, node: Node, inputs: Mapping[str, Any], stop: CancellationToken, recorder: EventRecorder
     ) -> StepRunner:
-        """What works the node in a worker's thread."""
+        """Return the runner of the node, for a worker thread."""
         known = self.run.steps[node.id]
         step = self.steps[node.id]
         request = StepRequest(
