@@ -21,10 +21,10 @@ from lgtm_deploy.core.plan import Plan, StepSpec
 from lgtm_deploy.core.ports import Progress
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.step import Action, Change, Effect, Proposal
+from lgtm_deploy.engine.cancellation import CancellationToken
 from lgtm_deploy.engine.conduct import Decisions, conduct
 from lgtm_deploy.engine.executor import Job
-from lgtm_deploy.engine.ledger import Ledger
-from lgtm_deploy.engine.stop import Stop
+from lgtm_deploy.engine.journal_writer import JournalWriter
 from lgtm_deploy.storage.local import LocalJournal
 
 RUN = "bench"
@@ -102,9 +102,9 @@ def main(graph_file: Path, folder: Path, how: str = "") -> None:
         plan=plan,
         graph=graph,
         steps=dict.fromkeys(graph.nodes, step),
-        ledger=Ledger(run, journal, 1),
+        writer=JournalWriter(run, journal, 1),
         clock=SystemClock(),
-        stop=Stop(),
+        stop=CancellationToken(),
         environment="bench",
     )
     conduct(job, Decisions(approve=lambda _: True), lambda *_: (0, ""), stack="bench", by="bench")

@@ -25,12 +25,12 @@ from lgtm_deploy.core.preview import Finding, Preview
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.core.stack_inputs import differences, stack_inputs
+from lgtm_deploy.engine.cancellation import CancellationToken
 from lgtm_deploy.engine.conduct import Decisions, conduct, foresee
 from lgtm_deploy.engine.executor import Job
-from lgtm_deploy.engine.history import half_way, refuse_when_changed_since
-from lgtm_deploy.engine.hold import Claim, held
-from lgtm_deploy.engine.ledger import Ledger, Listener
-from lgtm_deploy.engine.stop import Stop
+from lgtm_deploy.engine.history import refuse_when_changed_since, unfinished_run
+from lgtm_deploy.engine.journal_writer import JournalWriter, Listener
+from lgtm_deploy.engine.lease import LockRequest, keep_lease
 from lgtm_deploy.engine.undo import nothing_to_undo, undo
 from lgtm_deploy.fakes import FakeJournal
 from lgtm_deploy.steps.catalog import CATALOG
@@ -112,30 +112,32 @@ def _run(settings: Settings, subject: "_Subject", wanted: Wanted, run: Run) -> R
     masks = wiring.masks(stack, subject.plan, wanted.variables)
     debug.redact(masks)
     screen = Screen(settings, world.clock)
-    stop = Stop()
-    ledger: Ledger | None = None
-    claim = Claim(environment=stack.environment.name, run=run.id, holder=wiring.caller_name(), wait=wanted.lock_wait)
+    stop = CancellationToken()
+    writer: JournalWriter | None = None
+    request = LockRequest(
+        environment=stack.environment.name, run=run.id, holder=wiring.caller_name(), wait=wanted.lock_wait
+    )
     lock = memory.lock(stack, world.clock)
     try:
         with (
             masks.over_errors(),
             heeded(stop, screen.notice),
-            held(lock, claim, clock=world.clock, stop=stop, tell=screen.notice) as hold,
+            keep_lease(lock, request, clock=world.clock, stop=stop, tell=screen.notice) as keeper,
         ):
-            seen.permit.bind(hold.check)
+            seen.permit.bind(keeper.check)
             remembered = memory.journal(stack)
             run = _begun(remembered, run, wanted, stack.environment.name)
             workspace.make()
-            ledger = Ledger(run, remembered, hold.lease.fence, [screen], masks)
+            writer = JournalWriter(run, remembered, keeper.lease.fence, [screen], masks)
             decisions = Decisions(
                 approve=_Approval(screen, stop, wanted, masks),
                 asks=wanted.ask,
                 roll_back=wanted.roll_back,
                 prepared=masks.unmasked(wanted.saved.lay_out(workspace.path)) if wanted.saved else {},
             )
-            job = replace(subject, stack=stack).job(world, ledger, stop, wanted)
+            job = replace(subject, stack=stack).job(world, writer, stop, wanted)
             inputs = stack_inputs(subject.stack, (*subject.plan.services, *subject.plan.coupled), run.id)
-            job = replace(job, guard=hold.check, takeover=hold.lease.takeover, stack_inputs=inputs)
+            job = replace(job, guard=keeper.check, takeover=keeper.lease.takeover, stack_inputs=inputs)
             job = replace(job, base_images=wiring.base_images(subject.stack))
             if wanted.watch:
                 job = replace(job, closing=watch_during(stack, world, screen.notice))
@@ -150,7 +152,7 @@ def _run(settings: Settings, subject: "_Subject", wanted: Wanted, run: Run) -> R
         _tell_locked(screen, world, run.id, error)
         raise
     except JournalError as error:
-        if ledger is None or ledger.run.verdict or not any(step.acted for step in ledger.run.steps.values()):
+        if writer is None or writer.run.verdict or not any(step.acted for step in writer.run.steps.values()):
             raise
         # Not the end of a run: it has changed something, and nobody could write down how that went.
         verb = "rollback" if wanted.undo else "resume"
@@ -177,7 +179,7 @@ def _begun(remembered: Journal, run: Run, wanted: Wanted, environment: str) -> R
     if run.started is not None:
         _check_open(run)
         refuse_when_changed_since(remembered, run, goes_on=True)
-    stopped = half_way(remembered, environment)
+    stopped = unfinished_run(remembered, environment)
     if stopped not in ("", run.id) and not wanted.anew:
         raise UsageError(
             f"Run {stopped} on '{environment}' was stopped half-way.",
@@ -209,19 +211,19 @@ def foresee_plan(
     wanted = Wanted(variables=variables, parallelism=10, seconds=plan.timeout, ask=False, roll_back=False)
     masks = wiring.masks(stack, plan, variables)
     debug.redact(masks)
-    stop = Stop()
+    stop = CancellationToken()
     screen = Screen(settings, world.clock)
     listeners: list[Listener] = [] if screen.for_programs else [screen]
-    ledger = Ledger(run, FakeJournal(), 0, listeners, masks)
+    writer = JournalWriter(run, FakeJournal(), 0, listeners, masks)
     try:
         workspace.make()
         with masks.over_errors(), heeded(stop, screen.notice):
-            job = _Subject(stack=stack, plan=plan, graph=expand(plan)).job(world, ledger, stop, wanted)
+            job = _Subject(stack=stack, plan=plan, graph=expand(plan)).job(world, writer, stop, wanted)
             job = replace(job, base_images=base_images)
             preview = masks.masked(foresee(job, stack=stack.name, by=wiring.caller_name()))
             preview = _with_lock(preview, stack, world.clock)
         if out is not None:
-            save(out, plan, preview, masks.masked(ledger.run), workspace.path)
+            save(out, plan, preview, masks.masked(writer.run), workspace.path)
         return preview
     finally:
         screen.close()
@@ -245,13 +247,13 @@ class _Subject:
     plan: Plan
     graph: Graph
 
-    def job(self, world: Ports, ledger: Ledger, stop: Stop, wanted: Wanted) -> Job:
+    def job(self, world: Ports, writer: JournalWriter, stop: CancellationToken, wanted: Wanted) -> Job:
         nodes = self.graph.nodes.values()
         return Job(
             plan=self.plan,
             graph=self.graph,
             steps={node.id: CATALOG[node.spec.uses](self.stack, world) for node in nodes},
-            ledger=ledger,
+            writer=writer,
             clock=world.clock,
             stop=stop,
             environment=self.stack.environment.name,
@@ -268,7 +270,7 @@ class _Approval:
     A saved plan was approved as it is: it must still be what would be done.
     """
 
-    def __init__(self, screen: Screen, stop: Stop, wanted: Wanted, masks: Masks) -> None:
+    def __init__(self, screen: Screen, stop: CancellationToken, wanted: Wanted, masks: Masks) -> None:
         self._screen = screen
         self._stop = stop
         self._wanted = wanted
@@ -287,7 +289,7 @@ class _Approval:
                 return typer.confirm("Undo this?" if self._wanted.undo else "Apply this?", err=True)
             except (typer.Abort, KeyboardInterrupt):
                 sys.stderr.write("\n")
-                self._stop.ask("interrupted at the question")
+                self._stop.cancel("interrupted at the question")
                 return False
 
 

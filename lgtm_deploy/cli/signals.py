@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from lgtm_deploy.engine.stop import Stop
+from lgtm_deploy.engine.cancellation import CancellationToken
 
 # CI runners kill about 10 s after SIGTERM: what is under way is told to stop in time to be written down. A
 # Terraform then has 4 s more before it is killed. What still hangs then (a call that is not answered) is left.
@@ -19,7 +19,7 @@ _INTERRUPTED = 130
 
 
 @contextmanager
-def heeded(stop: Stop, say: Callable[[str], None]) -> Iterator[None]:
+def heeded(stop: CancellationToken, say: Callable[[str], None]) -> Iterator[None]:
     """While this is open, a first SIGINT or SIGTERM asks the run to stop, and a SIGINT after it makes it leave.
 
     Signals are counted, not requests: whoever cancelled the run, or its deadline, has not pressed Ctrl-C.
@@ -44,18 +44,18 @@ def heeded(stop: Stop, say: Callable[[str], None]) -> Iterator[None]:
         nonlocal signals
         signals += 1
         if signals > 1:
-            stop.insist("interrupted twice")
+            stop.cancel_now("interrupted twice")
             later(_LEAVING, os._exit, _INTERRUPTED)
             told("Leaving now; the journal has everything that was done.")
         else:
-            stop.ask("interrupted")
+            stop.cancel("interrupted")
             told("Stopping at the next safe point, or after a rollback. Ctrl-C again: at once.")
 
     def terminated(_number: int, _frame: FrameType | None) -> None:
         nonlocal signals
         signals += 1
-        stop.ask("terminated")
-        later(_PATIENCE_AFTER_SIGTERM, stop.insist, "terminated")
+        stop.cancel("terminated")
+        later(_PATIENCE_AFTER_SIGTERM, stop.cancel_now, "terminated")
         later(_BUDGET_AFTER_SIGTERM, os._exit, _INTERRUPTED)
         told("SIGTERM: stopping at the next safe point.")
 

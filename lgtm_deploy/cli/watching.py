@@ -14,8 +14,8 @@ from lgtm_deploy.core.gate import Gate
 from lgtm_deploy.core.run import Run, StepRun
 from lgtm_deploy.core.settling import settled
 from lgtm_deploy.core.stack import Service, Stack
-from lgtm_deploy.engine.ledger import Ledger
-from lgtm_deploy.engine.stop import Stop
+from lgtm_deploy.engine.cancellation import CancellationToken
+from lgtm_deploy.engine.journal_writer import JournalWriter
 from lgtm_deploy.engine.watch import Watch, watch
 from lgtm_deploy.fakes import FakeJournal
 from lgtm_deploy.steps.rollouts import RolloutPorts, Watched, look_at
@@ -48,9 +48,9 @@ def watch_services(settings: Settings, stack: Stack, services: Sequence[Service]
     seen = wiring.sights(stack)
     wiring.guard_account(stack, seen.caller)
     gates = {service.name: newest_gate(seen, service) for service in services}
-    clock, stop = SystemClock(), Stop()
+    clock, stop = SystemClock(), CancellationToken()
     screen = Screen(settings, clock)
-    ledger = Ledger(Run(id=wiring.new_run_id()), FakeJournal(), 0, [screen])
+    writer = JournalWriter(Run(id=wiring.new_run_id()), FakeJournal(), 0, [screen])
     steps: dict[str, tuple[str, ...]] = dict.fromkeys(gates, ())
     begun = RunStarted(
         at=clock.now(),
@@ -63,8 +63,8 @@ def watch_services(settings: Settings, stack: Stack, services: Sequence[Service]
     )
     try:
         with heeded(stop, screen.notice):
-            ledger.write(begun)
-            return watch(Watch(gates=gates, seconds=seconds, ledger=ledger, clock=clock, stop=stop))
+            writer.commit(begun)
+            return watch(Watch(gates=gates, seconds=seconds, writer=writer, clock=clock, stop=stop))
     finally:
         screen.close()
 

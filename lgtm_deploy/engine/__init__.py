@@ -1,1 +1,1 @@
-"""Running a graph of steps: order, attempts, waits and compensation."""
+"""Runs a graph of steps: scheduling, retries, gates, leases and rollback."""

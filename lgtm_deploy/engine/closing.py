@@ -38,15 +38,15 @@ def lock_taken(job: Job) -> None:
     """Writes down that the run holds its environment, and from whom it took it."""
     # A run that takes over from itself has it in its journal: there it is written by the lock, before anybody can act.
     if job.takeover is not None and job.takeover.from_run != job.run.id:
-        job.ledger.note(job.takeover)
-    job.ledger.write(events.LockTaken(at=job.clock.now(), environment=job.environment, fence=job.ledger.fence))
+        job.writer.stage(job.takeover)
+    job.writer.commit(events.LockTaken(at=job.clock.now(), environment=job.environment, fence=job.writer.fence))
 
 
 def skip_rest(job: Job, reason: str) -> None:
     """Writes down that what has not run will not."""
     at = job.clock.now()
     waiting = [step.id for step in job.run.steps.values() if step.status == "waiting"]
-    job.ledger.write(*(events.StepSkipped(at=at, step=step, reason=reason) for step in waiting))
+    job.writer.commit(*(events.StepSkipped(at=at, step=step, reason=reason) for step in waiting))
 
 
 def finish(job: Job, conclusion: Conclusion, began: float) -> Run:
@@ -55,7 +55,7 @@ def finish(job: Job, conclusion: Conclusion, began: float) -> Run:
     if job.run.undo and conclusion.verdict == "rolled-back":
         # Nothing failed: it is what was asked for.
         code = 0
-    job.ledger.write(
+    job.writer.commit(
         *job.closing(),
         events.RunFinished(
             at=job.clock.now(),
@@ -74,7 +74,7 @@ def run_hooks(job: Job, runner: HookRunner, when: When, conclusion: Conclusion |
     Only who insists stops the one that runs and keeps the others from starting. Raises InterruptedRunError then if they
     are a rollback's: it is not over without them.
     """
-    stop = job.stop.firm()
+    stop = job.stop.shield()
 
     def heed(_: str) -> None:
         stop.check(patient=True)
@@ -85,11 +85,11 @@ def run_hooks(job: Job, runner: HookRunner, when: When, conclusion: Conclusion |
         "LGTM_DEPLOY_HOOK_PLAN": job.plan.name,
         "LGTM_DEPLOY_HOOK_ENV": job.environment,
         "LGTM_DEPLOY_HOOK_VERDICT": conclusion.verdict if conclusion else "",
-        "LGTM_DEPLOY_HOOK_REASON": job.ledger.masks.masked(conclusion.reason if conclusion else job.run.reason),
+        "LGTM_DEPLOY_HOOK_REASON": job.writer.masks.masked(conclusion.reason if conclusion else job.run.reason),
     }
     hooks: tuple[Hook, ...] = getattr(job.plan.hooks, when)
     for hook in hooks:
-        if stop.insisted:
+        if stop.cancelled_now:
             break
         job.guard()
         began = job.clock.monotonic()
@@ -101,7 +101,7 @@ def run_hooks(job: Job, runner: HookRunner, when: When, conclusion: Conclusion |
             seconds=round(job.clock.monotonic() - began, 3),
             reason=why,
         )
-        job.ledger.write(finished)
+        job.writer.commit(finished)
     if when == "rollback" and hooks:
         heed("")
 

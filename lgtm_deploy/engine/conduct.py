@@ -51,7 +51,7 @@ def conduct(job: Job, decisions: Decisions, hook: HookRunner, *, stack: str, by:
     else:
         # The time since it first began, the pause included.
         began -= (clock.now() - job.run.started).total_seconds()
-        job.ledger.write(events.RunResumed(at=clock.now(), by=by, roll_back=decisions.roll_back))
+        job.writer.commit(events.RunResumed(at=clock.now(), by=by, roll_back=decisions.roll_back))
         lock_taken(job)
     if job.run.rolling_back:
         conclusion = go_on_back(job, why or f"asked for by {by}", hook)
@@ -79,7 +79,7 @@ def foresee(job: Job, *, stack: str, by: str) -> Preview:
 
 def _begin(job: Job, stack: str, by: str, *, roll_back: bool = True, exact: bool = False) -> None:
     # What comes next is written down with it.
-    job.ledger.note(
+    job.writer.stage(
         events.RunStarted(
             at=job.clock.now(),
             plan=job.plan.name,
@@ -89,7 +89,7 @@ def _begin(job: Job, stack: str, by: str, *, roll_back: bool = True, exact: bool
             by=by,
             steps={node.id: node.needs for node in job.graph.nodes.values()},
             roll_back=roll_back,
-            variables=job.ledger.masks.remembered(job.variables),
+            variables=job.writer.masks.remembered(job.variables),
             stack_inputs=job.stack_inputs,
             plan_file=job.plan.file,
             exact=exact,
@@ -101,11 +101,11 @@ def _begin(job: Job, stack: str, by: str, *, roll_back: bool = True, exact: bool
 def _take_over(job: Job, prepared: Mapping[str, Mapping[str, Any]]) -> None:
     at = job.clock.now()
     for step in job.run.steps.keys() & prepared.keys():
-        job.ledger.note(
+        job.writer.stage(
             events.StepStarted(at=at, step=step),
             events.StepSucceeded(at=at, step=step, attempt=1, seconds=0.0, outputs=prepared[step]),
         )
-    job.ledger.write()
+    job.writer.commit()
 
 
 def _prepared(job: Job) -> tuple[Conclusion | None, Preview]:
@@ -113,7 +113,7 @@ def _prepared(job: Job) -> tuple[Conclusion | None, Preview]:
     admitted = beforehand(job)
     nothing = Preview(plan=job.plan.name, environment=job.environment)
     run = execute(job, lambda node: node.id in admitted)
-    end = ending(run, asked_to_stop=job.stop.asked, late=job.stop.late)
+    end = ending(run, asked_to_stop=job.stop.cancelled, late=job.stop.timed_out)
     if end != "done":
         return conclude(run, end, stopped=job.stop.reason), nothing
     try:
@@ -202,15 +202,15 @@ def _thought_over(job: Job, decisions: Decisions, seen: Preview) -> Conclusion |
 
 
 def _approved(job: Job, decisions: Decisions, seen: Preview) -> Conclusion | None:
-    if decisions.asks and seen.changes and job.stop.asked:
+    if decisions.asks and seen.changes and job.stop.cancelled:
         # Nobody is asked for what will not be done.
-        return Conclusion(verdict="timed-out" if job.stop.late else "interrupted", reason=job.stop.reason)
+        return Conclusion(verdict="timed-out" if job.stop.timed_out else "interrupted", reason=job.stop.reason)
     try:
         if decisions.approve(seen):
             return None
     except DeployError as error:
         return Conclusion(verdict="refused", reason=str(error))
-    if job.stop.asked:
+    if job.stop.cancelled:
         return Conclusion(verdict="interrupted", reason=job.stop.reason)
     return Conclusion(verdict="refused", reason="the change was not approved")
 
@@ -218,14 +218,14 @@ def _approved(job: Job, decisions: Decisions, seen: Preview) -> Conclusion | Non
 def _cut_short(job: Job, error: DeployError) -> Conclusion:
     """What comes of a run that could not look ahead."""
     if isinstance(error, InterruptedRunError):
-        return Conclusion(verdict="timed-out" if job.stop.late else "interrupted", reason=str(error))
+        return Conclusion(verdict="timed-out" if job.stop.timed_out else "interrupted", reason=str(error))
     return Conclusion(verdict="refused", reason=str(error))
 
 
 def _act(job: Job, decisions: Decisions, hook: HookRunner) -> Conclusion:
     goes_on = job.plan.on_failure == "continue"
     run = execute(job, go_on=goes_on)
-    end = ending(run, asked_to_stop=job.stop.asked, late=job.stop.late, goes_on=goes_on)
+    end = ending(run, asked_to_stop=job.stop.cancelled, late=job.stop.timed_out, goes_on=goes_on)
     return _ended(job, decisions, hook, end)
 
 

@@ -15,12 +15,11 @@ from lgtm_deploy.core.reference import Scope, UnknownYetError, resolve
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.step import Effect, Step
 from lgtm_deploy.core.values import typed
-from lgtm_deploy.engine.attempts import Attempts, Telling, Work
-from lgtm_deploy.engine.drive import Drive
-from lgtm_deploy.engine.gates import DONE, doubtful
-from lgtm_deploy.engine.ledger import Ledger
-from lgtm_deploy.engine.stop import Stop
-from lgtm_deploy.engine.voice import Voice
+from lgtm_deploy.engine.cancellation import CancellationToken
+from lgtm_deploy.engine.gates import DONE, gates_to_recheck
+from lgtm_deploy.engine.journal_writer import JournalWriter
+from lgtm_deploy.engine.scheduler import EventRecorder, Scheduler
+from lgtm_deploy.engine.step_runner import StepCallbacks, StepRequest, StepRunner
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,9 +35,9 @@ class Job:
     plan: Plan
     graph: Graph
     steps: Mapping[str, Step]
-    ledger: Ledger
+    writer: JournalWriter
     clock: Clock
-    stop: Stop
+    stop: CancellationToken
     environment: str
     variables: Mapping[str, str] = field(default_factory=dict)
     stack_inputs: Mapping[str, str] = field(default_factory=dict)
@@ -53,7 +52,7 @@ class Job:
     @property
     def run(self) -> Run:
         """The run so far."""
-        return self.ledger.run
+        return self.writer.run
 
     def scope(self, node: Node, foreseen: Mapping[str, Mapping[str, Any]] = MappingProxyType({})) -> Scope:
         """What the node's expressions stand for, as far as it is known: from what has run, and from the outputs that
@@ -85,11 +84,13 @@ class Job:
             output=output,
         )
 
-    def attempts(self, node: Node, inputs: Mapping[str, Any], stop: Stop, voice: Voice) -> Attempts:
-        """What works the node in a worker's thread."""
+    def step_runner(
+        self, node: Node, inputs: Mapping[str, Any], stop: CancellationToken, recorder: EventRecorder
+    ) -> StepRunner:
+        """Return the runner of the node, for a worker thread."""
         known = self.run.steps[node.id]
         step = self.steps[node.id]
-        work = Work(
+        request = StepRequest(
             step=step,
             inputs=typed(step.takes, inputs),
             retry=node.spec.retry,
@@ -97,12 +98,14 @@ class Job:
             acted=known.acted,
             seen=known.seen,
         )
-        return Attempts(work, clock=self.clock, stop=stop, tell=_telling(node.id, self.clock, voice), guard=self.guard)
+        return StepRunner(
+            request, clock=self.clock, stop=stop, callbacks=_callbacks(node.id, self.clock, recorder), guard=self.guard
+        )
 
     def outdate(self, why: Mapping[str, str], *, again: bool = False) -> None:
         """Has these steps run again, in this order of writing; `again`: to give the same. Raises JournalError."""
         at = self.clock.now()
-        self.ledger.write(
+        self.writer.commit(
             *(events.StepOutdated(at=at, step=step, reason=reason, again=again) for step, reason in why.items())
         )
 
@@ -116,42 +119,42 @@ def execute(job: Job, within: Callable[[Node], bool] = lambda _: True, *, go_on:
     `go_on` a failure keeps only what waits for the failed step from starting, unless somebody else is at work there.
     """
     halt = job.stop.child()
-    if again := doubtful(job.graph, job.run, job.steps):
+    if again := gates_to_recheck(job.graph, job.run, job.steps):
         job.outdate(again)
 
-    def start(identifier: str) -> tuple[Event, Callable[[Voice], "_Ending"]]:
+    def start(identifier: str) -> tuple[Event, Callable[[EventRecorder], "_Ending"]]:
         node = job.graph.nodes[identifier]
         inputs = resolve(dict(node.spec.with_), job.scope(node))
         return (
             events.StepStarted(at=job.clock.now(), step=identifier, inputs=inputs),
-            lambda voice: _work(job, node, inputs, halt, voice),
+            lambda recorder: _run_step(job, node, inputs, halt, recorder),
         )
 
     def end(identifier: str, ending: _Ending) -> tuple[Event, bool]:
         failed = isinstance(ending.outcome, Failed | InDoubt)
         alone = not isinstance(ending.outcome, Failed) or ending.outcome.kind != "superseded"
-        if failed and not job.stop.asked and not (go_on and alone):
-            halt.ask(f"{identifier} failed")
+        if failed and not job.stop.cancelled and not (go_on and alone):
+            halt.cancel(f"{identifier} failed")
         return _event(job, identifier, ending), not failed
 
     def tick() -> None:
         if job.deadline is not None and job.clock.monotonic() > job.deadline:
-            job.stop.insist("the time allowed for the run is over", late=True)
+            job.stop.cancel_now("the time allowed for the run is over", timed_out=True)
 
     order = {
         node.id: (*node.needs, *((job.turns[node.id],) if node.id in job.turns else ()))
         for node in job.graph.nodes.values()
         if job.run.steps[node.id].status not in DONE and within(node)
     }
-    Drive(
-        ledger=job.ledger,
+    Scheduler(
+        writer=job.writer,
         parallelism=job.parallelism,
         start=start,
         end=end,
-        light=lambda name: job.steps[name].effect is not Effect.REMOTE,
-        may_start=lambda: not halt.asked,
+        waits=lambda name: job.steps[name].effect is Effect.REMOTE,
+        may_start=lambda: not halt.cancelled,
         tick=tick,
-        abandon=lambda: halt.ask("the run cannot be written down any more"),
+        abandon=lambda: halt.cancel("the run cannot be written down any more"),
     ).run(order)
     return job.run
 
@@ -163,14 +166,16 @@ class _Ending:
     seconds: float
 
 
-def _work(job: Job, node: Node, inputs: Mapping[str, Any], halt: Stop, voice: Voice) -> _Ending:
+def _run_step(
+    job: Job, node: Node, inputs: Mapping[str, Any], halt: CancellationToken, recorder: EventRecorder
+) -> _Ending:
     began = job.clock.monotonic()
-    attempts = job.attempts(node, inputs, halt, voice)
-    outcome = attempts.outcome()
-    return _Ending(outcome=outcome, attempt=attempts.attempt, seconds=round(job.clock.monotonic() - began, 3))
+    runner = job.step_runner(node, inputs, halt, recorder)
+    outcome = runner.outcome()
+    return _Ending(outcome=outcome, attempt=runner.attempt, seconds=round(job.clock.monotonic() - began, 3))
 
 
-def _telling(step: str, clock: Clock, voice: Voice) -> Telling:
+def _callbacks(step: str, clock: Clock, recorder: EventRecorder) -> StepCallbacks:
     last = ""
 
     def progressed(message: str) -> None:
@@ -178,15 +183,15 @@ def _telling(step: str, clock: Clock, voice: Voice) -> Telling:
         if message != last:
             last = message
             facts = message.facts if isinstance(message, Noted) else None
-            voice.say(events.StepProgressed(at=clock.now(), step=step, message=str(message), facts=facts))
+            recorder.record(events.StepProgressed(at=clock.now(), step=step, message=str(message), facts=facts))
 
     def observed(seen: Mapping[str, Any], change: str) -> None:
-        voice.swear(events.StepObserved(at=clock.now(), step=step, seen=seen, change=change))
+        recorder.record_durably(events.StepObserved(at=clock.now(), step=step, seen=seen, change=change))
 
     def retried(attempt: int, reason: str, delay: float) -> None:
-        voice.say(events.StepRetried(at=clock.now(), step=step, attempt=attempt, reason=reason, delay=delay))
+        recorder.record(events.StepRetried(at=clock.now(), step=step, attempt=attempt, reason=reason, delay=delay))
 
-    return Telling(progressed=progressed, observed=observed, retried=retried)
+    return StepCallbacks(progressed=progressed, observed=observed, retried=retried)
 
 
 def _event(job: Job, step: str, ending: _Ending) -> Event:

@@ -10,10 +10,10 @@ from lgtm_deploy.core.preview import Finding, Preview, PreviewLine
 from lgtm_deploy.core.reference import UnknownYetError, resolve
 from lgtm_deploy.core.step import Action, Change, Effect, Proposal
 from lgtm_deploy.core.values import typed
-from lgtm_deploy.engine.attempts import plain
 from lgtm_deploy.engine.executor import Job
 from lgtm_deploy.engine.gates import DONE
 from lgtm_deploy.engine.retrying import repeatedly
+from lgtm_deploy.engine.step_runner import plain
 
 ValueT = TypeVar("ValueT")
 

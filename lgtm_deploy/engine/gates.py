@@ -1,4 +1,4 @@
-"""Which gates have to be looked through again when a run goes on?"""
+"""Gates that are evaluated again when a run resumes."""
 
 from collections.abc import Mapping
 
@@ -11,8 +11,8 @@ DONE = ("succeeded", "unchanged")
 _TIME_HAS_PASSED = "its tasks are asked again: time has passed"
 
 
-def doubtful(graph: Graph, run: Run, steps: Mapping[str, Step]) -> Mapping[str, str]:
-    """Steps that are done and have to be done again, and why.
+def gates_to_recheck(graph: Graph, run: Run, steps: Mapping[str, Step]) -> Mapping[str, str]:
+    """Return the steps that are done and must run again, each with the reason.
 
     New tasks that answered before a run was stopped say nothing of now: ECS may have rolled them back since, for their
     health or when the hold was over, or somebody may have deployed another image. No health check may move on such a

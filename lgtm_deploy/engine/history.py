@@ -36,21 +36,20 @@ def refuse_when_changed_since(journal: Journal, run: Run, *, goes_on: bool = Fal
             )
 
 
-def half_way(journal: Journal, environment: str) -> str:
-    """The run that changed something there last, if it was stopped or killed on its way, forwards or back; else
-    nothing.
+def unfinished_run(journal: Journal, environment: str) -> str:
+    """Return the run that changed the environment last, if it is unfinished; else an empty string.
 
-    Asked while holding the environment's lock: a run without a verdict is then not still going.
+    Call it while the environment is locked: then no run without a verdict is still running.
     """
     for limit in (_FEW, _ALL):
         newest = journal.runs(limit, environment)
-        found, is_told = _half_way(journal, newest)
+        found, is_told = _unfinished_run(journal, newest)
         if is_told or len(newest) < limit:
             break
     return found
 
 
-def _half_way(journal: Journal, newest: Sequence[RunSummary]) -> tuple[str, bool]:
+def _unfinished_run(journal: Journal, newest: Sequence[RunSummary]) -> tuple[str, bool]:
     """That run among these, and whether those before them can tell no more."""
     settled: RunSummary | None = None
     for each in newest:

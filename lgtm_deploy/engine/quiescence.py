@@ -54,4 +54,4 @@ def _progress(job: Job, step: str) -> Progress:
 
 
 def _tell(job: Job, step: str, message: str) -> None:
-    job.ledger.write(events.StepProgressed(at=job.clock.now(), step=step, message=message))
+    job.writer.commit(events.StepProgressed(at=job.clock.now(), step=step, message=message))

@@ -8,9 +8,8 @@ from lgtm_deploy.core.gate import Shut
 from lgtm_deploy.core.run import UNDONE, StepRun
 from lgtm_deploy.core.step import Action
 from lgtm_deploy.core.values import typed
-from lgtm_deploy.engine.drive import Drive
 from lgtm_deploy.engine.executor import Job
-from lgtm_deploy.engine.voice import Voice
+from lgtm_deploy.engine.scheduler import EventRecorder, Scheduler
 
 Found = tuple[str, float]
 
@@ -22,14 +21,14 @@ def read_back(job: Job) -> None:
     may have changed it. Raises InterruptedRunError and DeadlineError when it cannot be told now.
     """
     looked = recorded_first(job)
-    stop = job.stop.firm()
+    stop = job.stop.shield()
 
-    def start(name: str) -> tuple[None, Callable[[Voice], Found]]:
+    def start(name: str) -> tuple[None, Callable[[EventRecorder], Found]]:
         known = looked[name]
 
-        def look(voice: Voice) -> Found:
+        def look(recorder: EventRecorder) -> Found:
             began = job.clock.monotonic()
-            end = job.attempts(job.graph.nodes[name], known.inputs, stop, voice).read_back(known.seen or {})
+            end = job.step_runner(job.graph.nodes[name], known.inputs, stop, recorder).read_back(known.seen or {})
             return end.reason if isinstance(end, Shut) else "", round(job.clock.monotonic() - began, 3)
 
         return None, look
@@ -43,7 +42,7 @@ def read_back(job: Job) -> None:
         return events.StepProgressed(at=at, step=name, message="is as it was found"), True
 
     order: dict[str, tuple[str, ...]] = dict.fromkeys(looked, ())
-    Drive(ledger=job.ledger, parallelism=job.parallelism, start=start, end=end).run(order)
+    Scheduler(writer=job.writer, parallelism=job.parallelism, start=start, end=end).run(order)
 
 
 def recorded_first(job: Job) -> dict[str, StepRun]:

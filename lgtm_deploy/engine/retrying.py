@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from lgtm_deploy.core.errors import DeployError, ExpiredCredentialsError, TransientError
 from lgtm_deploy.core.plan import RetryPolicy
-from lgtm_deploy.engine.stop import Stop
+from lgtm_deploy.engine.cancellation import CancellationToken
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -19,7 +19,7 @@ MAY_PASS = (TransientError, ExpiredCredentialsError)
 def repeatedly(
     once: Callable[[], ValueT],
     policy: RetryPolicy,
-    stop: Stop,
+    stop: CancellationToken,
     retried: Callable[[int, str, float], None] = lambda *_: None,
 ) -> ValueT:
     """The value of `once`, tried as often as the policy says.
@@ -36,7 +36,7 @@ def repeatedly(
 def _again(
     once: Callable[[], ValueT],
     policy: RetryPolicy,
-    stop: Stop,
+    stop: CancellationToken,
     retried: Callable[[int, str, float], None],
     first: DeployError,
 ) -> ValueT:

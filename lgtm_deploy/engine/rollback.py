@@ -13,13 +13,12 @@ from lgtm_deploy.core.run import UNDONE, Run
 from lgtm_deploy.core.step import Action
 from lgtm_deploy.core.values import typed
 from lgtm_deploy.core.verdict import Conclusion, went_back
-from lgtm_deploy.engine.attempts import Restored
 from lgtm_deploy.engine.closing import HookRunner, run_hooks
-from lgtm_deploy.engine.drive import Drive
 from lgtm_deploy.engine.executor import Job
 from lgtm_deploy.engine.quiescence import quiesce
 from lgtm_deploy.engine.readback import read_back
-from lgtm_deploy.engine.voice import Voice
+from lgtm_deploy.engine.scheduler import EventRecorder, Scheduler
+from lgtm_deploy.engine.step_runner import Restored
 
 _Later = (InterruptedRunError, DeadlineError)
 # Marks the first half of a step's undoing among the jobs of a rollback.
@@ -43,7 +42,7 @@ def roll_back(job: Job, reason: str, hook: HookRunner) -> Conclusion:
     read once more and compared with what was recorded. A first request to stop is not heeded here: half a rollback is
     worse than a late one. Whoever insists, or whose credentials have expired, goes on later from where it is.
     """
-    job.ledger.write(events.RollbackStarted(at=job.clock.now(), reason=reason))
+    job.writer.commit(events.RollbackStarted(at=job.clock.now(), reason=reason))
     way = _WayBack(job)
     try:
         way.go()
@@ -55,7 +54,7 @@ def roll_back(job: Job, reason: str, hook: HookRunner) -> Conclusion:
     differs = tuple(f"{step.id}: {step.message}" for step in steps if step.status == "not-compensated")
     differs += tuple(f"{step}: was left out of the rollback" for step in way.left())
     left = tuple(f"{step.id}: {step.remains}" for step in steps if step.status == "left-as-is")
-    job.ledger.write(events.RollbackFinished(at=job.clock.now(), differs=differs, left=left))
+    job.writer.commit(events.RollbackFinished(at=job.clock.now(), differs=differs, left=left))
     return went_back(job.run)
 
 
@@ -91,7 +90,7 @@ class _WayBack:
 
     def __init__(self, job: Job, admits: Callable[[str], bool] = lambda _: True) -> None:
         self._job = job
-        self._stop = job.stop.firm()
+        self._stop = job.stop.shield()
         self._later: list[DeployError] = []
         self._stranded: dict[str, str] = {}
         """Steps that could not be sent back -> why."""
@@ -108,12 +107,12 @@ class _WayBack:
 
     def go(self) -> None:
         """Undoes all of it. Raises InterruptedRunError and DeadlineError when the rest has to be undone later."""
-        Drive(
-            ledger=self._job.ledger,
+        Scheduler(
+            writer=self._job.writer,
             parallelism=self._job.parallelism,
             start=self.start,
             end=self.end,
-            may_start=lambda: not (self._later or self._stop.asked),
+            may_start=lambda: not (self._later or self._stop.cancelled),
         ).run(self.order())
         if self._later:
             raise self._later[0]
@@ -141,7 +140,7 @@ class _WayBack:
         steps = self._job.run.steps
         return [step for step in self._acted if steps[step].status not in UNDONE]
 
-    def start(self, name: str) -> tuple[None, Callable[[Voice], Undone]]:
+    def start(self, name: str) -> tuple[None, Callable[[EventRecorder], Undone]]:
         """The job that undoes it."""
         identifier = _step_of(name)
         kept = {identifier} | {step for step, checks in self._retreats.items() if identifier in checks}
@@ -150,7 +149,7 @@ class _WayBack:
             why = self._stranded[stranded[0]]
             wrong = why if stranded[0] == identifier else f"left as it is: {stranded[0]} could not go back"
             return None, lambda _: Undone(end=Shut(reason=wrong), seconds=0.0)
-        return None, lambda voice: self._undo(identifier, voice, retreat=name != identifier)
+        return None, lambda recorder: self._undo(identifier, recorder, retreat=name != identifier)
 
     def end(self, name: str, undone: Undone) -> tuple[Event, bool]:
         """What is written down of it."""
@@ -177,13 +176,13 @@ class _WayBack:
         step = self._job.steps[identifier]
         return isinstance(step, Action) and step.follows_retreat(typed(step.takes, self._acted[identifier].inputs))
 
-    def _undo(self, identifier: str, voice: Voice, *, retreat: bool) -> Undone:
+    def _undo(self, identifier: str, recorder: EventRecorder, *, retreat: bool) -> Undone:
         began = self._job.clock.monotonic()
         step = self._job.run.steps[identifier]
-        attempts = self._job.attempts(self._job.graph.nodes[identifier], step.inputs, self._stop, voice)
+        runner = self._job.step_runner(self._job.graph.nodes[identifier], step.inputs, self._stop, recorder)
         undone = Undone(seconds=0.0)
         try:
-            undone = replace(undone, end=attempts.undone(step.seen or {}, retreat=retreat))
+            undone = replace(undone, end=runner.undone(step.seen or {}, retreat=retreat))
         except _Later as error:
             undone = replace(undone, later=error)
         return replace(undone, seconds=round(self._job.clock.monotonic() - began, 3))

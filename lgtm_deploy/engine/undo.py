@@ -11,13 +11,13 @@ from lgtm_deploy.core.preview import Preview, PreviewLine
 from lgtm_deploy.core.run import Run, StepRun
 from lgtm_deploy.core.step import Action
 from lgtm_deploy.core.values import typed
+from lgtm_deploy.engine.cancellation import CancellationToken
 from lgtm_deploy.engine.closing import HookRunner, finish, lock_taken, run_hooks, skip_rest
 from lgtm_deploy.engine.conduct import Decisions
 from lgtm_deploy.engine.executor import Job
 from lgtm_deploy.engine.quiescence import quiesce
 from lgtm_deploy.engine.retrying import repeatedly
 from lgtm_deploy.engine.rollback import roll_back
-from lgtm_deploy.engine.stop import Stop
 
 _AS_FOUND = ("unchanged", "refused", "rolled-back")
 
@@ -47,7 +47,7 @@ def undo(job: Job, decisions: Decisions, hook: HookRunner, *, by: str) -> Run:
     _refuse_superseded(job)
     began = job.clock.monotonic()
     why = _reason(job.run, by)
-    job.ledger.write(events.RunResumed(at=job.clock.now(), by=by, undo=True))
+    job.writer.commit(events.RunResumed(at=job.clock.now(), by=by, undo=True))
     lock_taken(job)
     skip_rest(job, "undone before it")
     conclusion = roll_back(job, why, hook)
@@ -82,7 +82,7 @@ def way_back(job: Job) -> Preview:
     )
 
 
-def _now(node: Node, step: Action[Any, Any, Any], known: StepRun, stop: Stop) -> Restoration:
+def _now(node: Node, step: Action[Any, Any, Any], known: StepRun, stop: CancellationToken) -> Restoration:
     """Return how what the step had changed is now."""
     try:
         look = partial(step.restored, typed(step.takes, known.inputs), typed(step.sees, known.seen or {}))
@@ -108,7 +108,7 @@ def _refuse_superseded(job: Job) -> None:
 
 def _ask(job: Job, decisions: Decisions) -> None:
     approved = decisions.approve(way_back(job))
-    if job.stop.asked:
+    if job.stop.cancelled:
         raise InterruptedRunError(f"Run {job.run.id} is as it was: {job.stop.reason}.")
     if not approved:
         raise RefusedError(f"Undoing run {job.run.id} was not approved.")

@@ -10,10 +10,9 @@ from lgtm_deploy.core.event import Event
 from lgtm_deploy.core.gate import Gate, Open, Shut
 from lgtm_deploy.core.ports import Clock
 from lgtm_deploy.core.run import Run
-from lgtm_deploy.engine.drive import Drive
-from lgtm_deploy.engine.ledger import Ledger
-from lgtm_deploy.engine.stop import Stop
-from lgtm_deploy.engine.voice import Voice
+from lgtm_deploy.engine.cancellation import CancellationToken
+from lgtm_deploy.engine.journal_writer import JournalWriter
+from lgtm_deploy.engine.scheduler import EventRecorder, Scheduler
 from lgtm_deploy.engine.waiting import poll
 
 
@@ -23,9 +22,9 @@ class Watch:
 
     gates: Mapping[str, Callable[[], Gate[Any]]]
     seconds: float
-    ledger: Ledger
+    writer: JournalWriter
     clock: Clock
-    stop: Stop
+    stop: CancellationToken
 
 
 def watch(watched: Watch) -> Run:
@@ -33,25 +32,25 @@ def watch(watched: Watch) -> Run:
     clock = watched.clock
     began = clock.monotonic()
 
-    def start(name: str) -> tuple[Event, Callable[[Voice], Open[Any] | Shut]]:
-        return events.StepStarted(at=clock.now(), step=name), lambda voice: _watch(watched, name, began, voice)
+    def start(name: str) -> tuple[Event, Callable[[EventRecorder], Open[Any] | Shut]]:
+        return events.StepStarted(at=clock.now(), step=name), lambda recorder: _watch(watched, name, began, recorder)
 
     def end(name: str, gate: Open[Any] | Shut) -> tuple[Event, bool]:
         return _event(watched, name, began, gate), True
 
     names: dict[str, tuple[str, ...]] = dict.fromkeys(watched.gates, ())
-    Drive(ledger=watched.ledger, parallelism=max(len(names), 1), start=start, end=end).run(names)
-    return watched.ledger.run
+    Scheduler(writer=watched.writer, parallelism=max(len(names), 1), start=start, end=end).run(names)
+    return watched.writer.run
 
 
-def _watch(watched: Watch, name: str, began: float, voice: Voice) -> Open[Any] | Shut:
+def _watch(watched: Watch, name: str, began: float, recorder: EventRecorder) -> Open[Any] | Shut:
     said = ""
 
     def tell(message: str) -> None:
         nonlocal said
         if message != said:
             said = message
-            voice.say(events.StepProgressed(at=watched.clock.now(), step=name, message=message))
+            recorder.record(events.StepProgressed(at=watched.clock.now(), step=name, message=message))
 
     try:
         return poll(

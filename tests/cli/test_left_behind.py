@@ -30,7 +30,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         (wiring, "ports"),
         (memory, "lock"),
         (memory, "_objects"),
-        (running, "Stop"),
+        (running, "CancellationToken"),
     ):
         monkeypatch.setattr(room, name, getattr(room, name))
     join(lambda: None)

@@ -1,4 +1,4 @@
-"""What a run sends asks the run's own hold on the environment; in a cloud in memory."""
+"""Every call that changes AWS asks the run's own lease keeper; in a cloud in memory."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,10 +7,10 @@ import pytest
 
 from lgtm_deploy.cli import running, wiring
 from lgtm_deploy.cli.app import run
-from lgtm_deploy.engine.hold import Hold
+from lgtm_deploy.engine.lease import LeaseKeeper
 from lgtm_deploy.fakes import fake_ports
 from tests.adapters.engine import StubEngine
-from tests.steps.simulation import EXAMPLE, SimulatedStop, Simulation, copy_example
+from tests.steps.simulation import EXAMPLE, SimulatedToken, Simulation, copy_example
 
 
 def test_every_change_of_a_run_asks_its_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,14 +27,14 @@ def test_every_change_of_a_run_asks_its_hold(tmp_path: Path, monkeypatch: pytest
     )
     monkeypatch.setattr(wiring, "sights", lambda _: seen)
     monkeypatch.setattr(wiring, "ports", lambda stack, _, workspace: fake_ports(stack, cloud, workspace))
-    monkeypatch.setattr(running, "Stop", lambda: SimulatedStop(world.clock))
+    monkeypatch.setattr(running, "CancellationToken", lambda: SimulatedToken(world.clock))
     cloud.sources = {folder / path.relative_to(EXAMPLE.parent): made for path, made in cloud.sources.items()}
     cloud.roots = {folder / path.relative_to(EXAMPLE.parent): made for path, made in cloud.roots.items()}
 
     assert run(["--stack", str(folder / EXAMPLE.name), "--env", "prod", "apply", "prefix-change", "--yes"]) == 0
 
     assert len(asked) > 1
-    assert all(isinstance(getattr(guard, "__self__", None), Hold) for guard in asked)
+    assert all(isinstance(getattr(guard, "__self__", None), LeaseKeeper) for guard in asked)
 
 
 def test_what_changes_the_real_world_asks_the_same_permit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,24 +10,24 @@ import pytest
 from lgtm_deploy.cli import signals as signals_module
 from lgtm_deploy.cli.signals import heeded
 from lgtm_deploy.core.event import HookFinished, RunFinished
-from lgtm_deploy.engine.stop import Stop
+from lgtm_deploy.engine.cancellation import CancellationToken
 from lgtm_deploy.storage.local import LocalJournal
 from tests.adapters.test_hooks import is_gone
 
 HANGS = """
 import os, time
 from lgtm_deploy.cli.signals import heeded
-from lgtm_deploy.engine.stop import Stop
+from lgtm_deploy.engine.cancellation import CancellationToken
 
 def say(text):
     # Not a buffered stream, as in the product: a handler may come while it is in use.
     os.write(1, f"{{text}}\\n".encode())
 
-stop = Stop()
+stop = CancellationToken()
 with heeded(stop, say):
     say("ready")
     {work}
-say(f"{{stop.reason}} {{stop.insisted}}")
+say(f"{{stop.reason}} {{stop.cancelled_now}}")
 """
 
 
@@ -70,14 +70,14 @@ def test_what_hangs_is_left_before_a_ci_runner_kills_it() -> None:
 
 
 def test_what_heeds_it_ends_in_order() -> None:
-    code, lines = told("while not stop.asked: time.sleep(0.05)", signal.SIGTERM)
+    code, lines = told("while not stop.cancelled: time.sleep(0.05)", signal.SIGTERM)
 
     assert (code, lines) == (0, ["SIGTERM: stopping at the next safe point.", "terminated False"])
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_terminal_that_is_gone_keeps_nobody_from_stopping(number: signal.Signals) -> None:
-    stop = Stop()
+    stop = CancellationToken()
 
     def gone(_text: str) -> None:
         raise BrokenPipeError
@@ -85,7 +85,7 @@ def test_a_terminal_that_is_gone_keeps_nobody_from_stopping(number: signal.Signa
     with heeded(stop, gone):
         signal.raise_signal(number)
 
-    assert stop.asked
+    assert stop.cancelled
 
 
 def interrupted_once_it_says(line: bytes, work: str, number: signal.Signals) -> tuple[int, list[bytes]]:
@@ -104,7 +104,7 @@ def interrupted_once_it_says(line: bytes, work: str, number: signal.Signals) -> 
 def test_a_first_ctrl_c_is_the_first_whoever_else_asked_to_stop(why: str) -> None:
     """A rollback is under way, maybe: one Ctrl-C does not stop it."""
     work = f"""
-    stop.ask({why!r})
+    stop.cancel({why!r})
     say("asked")
     for _ in range(50):
         time.sleep(0.01)
@@ -143,13 +143,13 @@ HOOKED = """from dataclasses import replace
     from lgtm_deploy.core.plan import Hooks
     from lgtm_deploy.core.run import Run
     from lgtm_deploy.engine.conduct import Decisions, conduct
-    from lgtm_deploy.engine.ledger import Ledger
+    from lgtm_deploy.engine.journal_writer import JournalWriter
     from lgtm_deploy.storage.local import LocalJournal
     from tests.engine.toys import Stage
     hook = ("sh", "-c", "trap '' INT; echo $$ > /proc/$PPID/fd/1; sleep 60; true")
     job = Stage({{"a": []}}, hooks=Hooks(succeeded=(hook, ("false",)), timeout=60.0)).job
-    ledger = Ledger(Run(id="7f3a"), LocalJournal(Path({file!r})), 1)
-    job = replace(job, ledger=ledger, stop=stop)
+    writer = JournalWriter(Run(id="7f3a"), LocalJournal(Path({file!r})), 1)
+    job = replace(job, writer=writer, stop=stop)
     conduct(job, Decisions(approve=lambda _: True), run_hook, stack="lgtm", by="me")"""
 
 

@@ -12,7 +12,7 @@ from lgtm_deploy.fakes import Contract, fake_ports
 from lgtm_deploy.fakes.rollout import FakeService
 from tests.cli.command import lgtm_deploy
 from tests.config.files import STACK, lay_stack
-from tests.steps.simulation import EXAMPLE, SimulatedStop, Simulation
+from tests.steps.simulation import EXAMPLE, SimulatedToken, Simulation
 
 GONE = "sha256:" + "0" * 64
 
@@ -24,7 +24,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Simulation:
     seen = wiring.Sights(host=ports.host, rollouts=ports.rollouts, balancer=ports.balancer, caller=ports.caller)
     monkeypatch.setattr(wiring, "sights", lambda _: seen)
     monkeypatch.setattr(watching, "SystemClock", lambda: world.clock)
-    monkeypatch.setattr(watching, "Stop", lambda: SimulatedStop(world.clock))
+    monkeypatch.setattr(watching, "CancellationToken", lambda: SimulatedToken(world.clock))
     return world
 
 
@@ -148,9 +148,9 @@ def test_throttling_is_told_and_waited_out(world: Simulation, capsys: pytest.Cap
 
 def test_ctrl_c_ends_with_130(world: Simulation, monkeypatch: pytest.MonkeyPatch) -> None:
     deploy(world, "tempo", Contract(answers={"/tempo/ready": "ready"}))
-    stop = SimulatedStop(world.clock)
-    monkeypatch.setattr(watching, "Stop", lambda: stop)
-    world.clock.meanwhile = lambda: stop.ask("interrupted")
+    stop = SimulatedToken(world.clock)
+    monkeypatch.setattr(watching, "CancellationToken", lambda: stop)
+    world.clock.meanwhile = lambda: stop.cancel("interrupted")
 
     assert wait("tempo") == 130
 

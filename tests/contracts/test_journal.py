@@ -14,7 +14,7 @@ from lgtm_deploy.core.event import (
     StepSucceeded,
 )
 from lgtm_deploy.core.ports import Journal
-from lgtm_deploy.engine.history import half_way
+from lgtm_deploy.engine.history import unfinished_run
 from tests.contracts.memories import Memory
 
 START = datetime(2026, 1, 16, 0, 15, tzinfo=UTC)
@@ -129,7 +129,7 @@ def test_the_newest_run_is_the_one_that_began_last_whatever_the_clocks_say(memor
     assert [(each.started, each.verdict) for each in memory.journal.runs(1)] == [
         (START + timedelta(minutes=1), "deployed")
     ]
-    assert half_way(memory.journal, "prod") == ""
+    assert unfinished_run(memory.journal, "prod") == ""
 
 
 def test_who_died_on_the_way_is_found_behind_a_clock_that_is_fast(memory: Memory) -> None:
@@ -140,7 +140,7 @@ def test_who_died_on_the_way_is_found_behind_a_clock_that_is_fast(memory: Memory
     memory.journal.append("fast", 1, [started(10), *changed, finished(11)])
     memory.elsewhere.append("right", 1, [started(1), *changed])
 
-    assert half_way(memory.journal, "prod") == "right"
+    assert unfinished_run(memory.journal, "prod") == "right"
 
 
 def test_what_one_wrote_another_reads_and_goes_on_with(memory: Memory) -> None:

@@ -7,9 +7,9 @@ from lgtm_deploy.core.plan import Hook
 from lgtm_deploy.core.ports import Progress
 from lgtm_deploy.core.preview import Preview
 from lgtm_deploy.core.run import Run
+from lgtm_deploy.engine.cancellation import CancellationToken
 from lgtm_deploy.engine.conduct import Decisions, conduct
-from lgtm_deploy.engine.ledger import Ledger
-from lgtm_deploy.engine.stop import Stop
+from lgtm_deploy.engine.journal_writer import JournalWriter
 from lgtm_deploy.engine.undo import undo
 from tests.engine.toys import Stage
 
@@ -42,9 +42,9 @@ def act_if(stage: Stage, decisions: Decisions) -> Run:
 def resumed(stage: Stage) -> None:
     """Another process has the stage's run from here on, as its journal tells it."""
     run = Run(id="7f3a").folded(stage.events)
-    fence = stage.job.ledger.fence + 1
-    stage.stop = Stop()
-    stage.job = replace(stage.job, ledger=Ledger(run, stage.journal, fence), stop=stage.stop)
+    fence = stage.job.writer.fence + 1
+    stage.stop = CancellationToken()
+    stage.job = replace(stage.job, writer=JournalWriter(run, stage.journal, fence), stop=stage.stop)
 
 
 def taken_back(

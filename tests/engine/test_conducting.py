@@ -75,7 +75,7 @@ def test_who_interrupts_the_question_interrupts_the_run() -> None:
     stage = Stage({"a": []})
 
     def approve(_: Preview) -> bool:
-        stage.stop.ask("interrupted at the question")
+        stage.stop.cancel("interrupted at the question")
         return False
 
     run = act_if(stage, Decisions(approve=approve))
@@ -166,7 +166,7 @@ def test_looking_ahead_refuses_where_a_run_would() -> None:
 def test_looking_ahead_tells_an_interruption_and_lateness_from_a_refusal() -> None:
     stopped = Stage({"gate": []})
     stopped.replace_step(Watch(stopped.world, "gate", for_ever))
-    stopped.stop.ask("interrupted")
+    stopped.stop.cancel("interrupted")
     with pytest.raises(InterruptedRunError):
         look_ahead(stopped)
 
@@ -265,6 +265,6 @@ def test_looking_ahead_that_fails_for_good_is_refused() -> None:
 def test_who_asks_to_stop_while_it_looks_ahead_is_no_refusal() -> None:
     world = World()
     stage = Stage({"a": []}, world=world)
-    stage.replace_step(Shaky(world, "a", times=100, meanwhile=lambda: stage.stop.ask("interrupted")))
+    stage.replace_step(Shaky(world, "a", times=100, meanwhile=lambda: stage.stop.cancel("interrupted")))
 
     assert act(stage).verdict == "interrupted"

@@ -141,7 +141,7 @@ def test_once_something_was_changed_it_is_too_late_to_prepare_anew() -> None:
     stage, plan = staged(lambda _: False)
 
     def half_way(_toy: Toy, _progress: object) -> None:
-        stage.stop.ask("interrupted")
+        stage.stop.cancel("interrupted")
         raise PermanentError("It broke.")
 
     stage.replace_step(Toy(stage.world, "remote", after=half_way))
@@ -168,7 +168,7 @@ def test_a_run_whose_preparations_hold_is_asked_once(asks: bool) -> None:
 
 def test_who_goes_on_the_next_day_works_with_what_holds_then() -> None:
     stage, plan = staged(lambda times: times > 1)
-    stage.replace_step(LocalToy(stage.world, "aside", after=lambda *_: stage.stop.ask("interrupted")))
+    stage.replace_step(LocalToy(stage.world, "aside", after=lambda *_: stage.stop.cancel("interrupted")))
     stage.rewrite("aside", needs=("follow",))
     assert act_if(stage, Decisions(approve=lambda _: True)).verdict == "interrupted"
     stage.world.state.pop("follow", None)
@@ -185,7 +185,7 @@ def test_nobody_is_asked_for_what_will_not_be_done() -> None:
 
     class Pressed(Toy):
         def observe(self, inputs: Inputs) -> Seen:
-            stage.stop.ask("interrupted")
+            stage.stop.cancel("interrupted")
             return super().observe(inputs)
 
     stage.replace_step(Pressed(stage.world, "remote"))
@@ -214,7 +214,7 @@ def gone_on_elsewhere(now: str, *, acted: bool) -> tuple[Stage, Elsewhere]:
     stage = Stage({"plan": [], "follow": ["plan"], "remote": ["follow"], "rest": ["remote", "plan"]}, plan, world=world)
 
     def stop(_toy: Toy, _progress: Progress) -> None:
-        stage.stop.ask("interrupted")
+        stage.stop.cancel("interrupted")
 
     stage.replace_step(LocalToy(world, "follow", after=nothing if acted else stop))
     stage.replace_step(Toy(world, "remote", after=stop if acted else nothing))
@@ -264,7 +264,7 @@ def test_what_was_changed_with_something_else_is_not_gone_on_with() -> None:
 
 def test_what_was_approved_elsewhere_and_waited_is_done_as_it_was_or_not_at_all() -> None:
     stage, plan = staged(lambda _: True)
-    stage.replace_step(LocalToy(stage.world, "aside", after=lambda *_: stage.stop.ask("interrupted")))
+    stage.replace_step(LocalToy(stage.world, "aside", after=lambda *_: stage.stop.cancel("interrupted")))
     first = act_if(stage, Decisions(approve=lambda _: True, prepared={"plan": {"value": "kept"}}))
     assert first.verdict == "interrupted"
     plan._holds = lambda _: False

@@ -11,7 +11,7 @@ from lgtm_deploy.core.masks import Masks
 from lgtm_deploy.core.plan import Hook, Hooks, Webhook
 from lgtm_deploy.core.ports import Progress
 from lgtm_deploy.core.run import Run
-from lgtm_deploy.engine.ledger import Ledger
+from lgtm_deploy.engine.journal_writer import JournalWriter
 from tests.engine.acting import HookLog, act, resumed, taken_back
 from tests.engine.toys import Stage, Toy, World, fails
 
@@ -97,9 +97,9 @@ class Insisting(HookLog):
 
     def __call__(self, hook: Hook, told: Mapping[str, str], timeout: float, progress: Progress) -> tuple[int, str]:
         super().__call__(hook, told, timeout, progress)
-        self._stage.stop.ask("interrupted")
+        self._stage.stop.cancel("interrupted")
         progress("")
-        self._stage.stop.insist("interrupted twice")
+        self._stage.stop.cancel_now("interrupted twice")
         with pytest.raises(InterruptedRunError):
             progress("")
         return 130, "stopped: interrupted"
@@ -143,7 +143,7 @@ def test_the_time_allowed_for_the_run_does_not_stop_them() -> None:
 
     class Late(HookLog):
         def __call__(self, hook: Hook, told: Mapping[str, str], timeout: float, progress: Progress) -> tuple[int, str]:
-            stage.stop.insist("the time allowed for the run is over", late=True)
+            stage.stop.cancel_now("the time allowed for the run is over", timed_out=True)
             progress("")
             return super().__call__(hook, told, timeout, progress)
 
@@ -159,7 +159,7 @@ def test_a_hook_hears_why_without_secrets_and_its_words_for_that_are_not_changed
         {"a": []}, Toy(world, "a", before=fails(PermanentError("No hunter22-prod."))), world=world, hooks=HOOKS
     )
     masks = Masks(values={"login": '{"password": "hunter22-prod", "event": "LGTM_DEPLOY"}'})
-    stage.job = replace(stage.job, ledger=Ledger(Run(id="7f3a"), stage.journal, 1, [], masks))
+    stage.job = replace(stage.job, writer=JournalWriter(Run(id="7f3a"), stage.journal, 1, [], masks))
     hooks = HookLog()
 
     act(stage, hooks=hooks)

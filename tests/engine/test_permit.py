@@ -11,15 +11,15 @@ from lgtm_deploy.core.lease import CALL_SECONDS, LEASE_SECONDS
 from lgtm_deploy.core.outcome import InDoubt
 from lgtm_deploy.core.plan import RetryPolicy
 from lgtm_deploy.core.step import Step
-from lgtm_deploy.engine.attempts import Attempts, Telling, Work
-from lgtm_deploy.engine.hold import Hold
-from lgtm_deploy.engine.stop import Stop
+from lgtm_deploy.engine.cancellation import CancellationToken
+from lgtm_deploy.engine.lease import LeaseKeeper
+from lgtm_deploy.engine.step_runner import StepCallbacks, StepRequest, StepRunner
 from lgtm_deploy.fakes import FakeLock, fake_ports
 from lgtm_deploy.fakes.services import FakeHost
 from lgtm_deploy.steps.deploy_service import DeployService, Inputs, Seen
 from tests.steps.simulation import Simulation
 
-QUIET = Telling(progressed=lambda _: None, observed=lambda *_: None, retried=lambda *_: None)
+QUIET = StepCallbacks(progressed=lambda _: None, observed=lambda *_: None, retried=lambda *_: None)
 
 
 class Scene:
@@ -29,12 +29,12 @@ class Scene:
         self.world = Simulation(workspace, pinned_tag=pinned_tag, whole=True)
         self.cloud = self.world.cloud
         self.lock = FakeLock(self.world.clock)
-        stop = Stop()
+        stop = CancellationToken()
         since = self.world.clock.monotonic()
-        self.hold = Hold(
+        self.keeper = LeaseKeeper(
             self.lock, self.lock.take("prod", "7f3a", "ci"), since=since, clock=self.world.clock, stop=stop
         )
-        self.cloud.permit.bind(self.hold.check)
+        self.cloud.permit.bind(self.keeper.check)
         ports = replace(fake_ports(self.world.stack, self.cloud, workspace), host=StoppedHost(self.cloud, self.sleep))
         self.step = DeployService(self.world.stack, ports)
         self._stop = stop
@@ -44,10 +44,10 @@ class Scene:
         self.lock.take("prod", "91c2", "ada")
         self.cloud.calls.clear()
 
-    def attempts(self, inputs: Inputs) -> Attempts:
+    def step_runner(self, inputs: Inputs) -> StepRunner:
         step: Step = self.step
-        work = Work(step=step, inputs=inputs, retry=RetryPolicy(), timeout=900.0)
-        return Attempts(work, clock=self.world.clock, stop=self._stop, tell=QUIET, guard=self.hold.check)
+        request = StepRequest(step=step, inputs=inputs, retry=RetryPolicy(), timeout=900.0)
+        return StepRunner(request, clock=self.world.clock, stop=self._stop, callbacks=QUIET, guard=self.keeper.check)
 
 
 class StoppedHost(FakeHost):
@@ -72,7 +72,7 @@ def inputs_of(scene: Scene) -> Inputs:
 def test_no_second_change_of_a_step_is_sent_after_a_takeover(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
 
-    outcome = scene.attempts(inputs_of(scene)).outcome()
+    outcome = scene.step_runner(inputs_of(scene)).outcome()
 
     assert isinstance(outcome, InDoubt)
     assert "7f3a stops before its lease on 'prod' ends" in outcome.reason

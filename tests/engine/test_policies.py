@@ -79,7 +79,7 @@ def test_a_run_that_went_on_is_undone_on_request() -> None:
 def test_who_began_without_rollback_goes_on_without_it() -> None:
     world = World()
     stage = Stage({"a": [], "b": ["a"]}, world=world)
-    stage.replace_step(Toy(world, "a", after=lambda *_: stage.stop.ask("interrupted")))
+    stage.replace_step(Toy(world, "a", after=lambda *_: stage.stop.cancel("interrupted")))
     assert act(stage, roll_back=False).verdict == "interrupted"
     stage.replace_step(Toy(world, "b", before=fails(BROKEN)))
     resumed(stage)
@@ -94,7 +94,7 @@ def test_a_part_of_a_plan_is_resumed_and_undone_as_that_part() -> None:
     world = World()
     stage = Stage({"a": [], "b": ["a"], "c": ["b"]}, world=world)
     part = stage.graph.only("b")
-    stage.replace_step(Toy(world, "a", after=lambda *_: stage.stop.ask("interrupted")))
+    stage.replace_step(Toy(world, "a", after=lambda *_: stage.stop.cancel("interrupted")))
     stage.job = replace(stage.job, graph=part)
     act(stage)
     resumed(stage)
@@ -113,7 +113,7 @@ def test_a_plan_that_goes_on_and_is_stopped_can_be_gone_on_with() -> None:
         Toy(
             world,
             "b1",
-            after=lambda *_: (until(lambda: "StepFailed a1" in world.log)(*_), stage.stop.ask("interrupted")),
+            after=lambda *_: (until(lambda: "StepFailed a1" in world.log)(*_), stage.stop.cancel("interrupted")),
         )
     )
 
@@ -134,7 +134,10 @@ def test_a_plan_that_goes_on_and_runs_out_of_time_can_be_gone_on_with() -> None:
         Toy(
             world,
             "b1",
-            after=lambda *_: (until(lambda: "StepFailed a1" in world.log)(*_), stage.stop.ask("over", late=True)),
+            after=lambda *_: (
+                until(lambda: "StepFailed a1" in world.log)(*_),
+                stage.stop.cancel("over", timed_out=True),
+            ),
         )
     )
 
@@ -144,7 +147,7 @@ def test_a_plan_that_goes_on_and_runs_out_of_time_can_be_gone_on_with() -> None:
 def test_who_stops_a_plan_that_goes_on_too_late_is_told_of_the_failure() -> None:
     world = World()
     stage = Stage({"a": []}, Toy(world, "a", after=fails(BROKEN)), world=world, on_failure="continue")
-    stage.replace_step(Toy(world, "a", after=lambda *_: (stage.stop.ask("interrupted"), fails(BROKEN)(*_))))
+    stage.replace_step(Toy(world, "a", after=lambda *_: (stage.stop.cancel("interrupted"), fails(BROKEN)(*_))))
 
     assert act(stage).verdict == "halted"
 
@@ -152,9 +155,9 @@ def test_who_stops_a_plan_that_goes_on_too_late_is_told_of_the_failure() -> None
 def test_who_goes_on_without_rollback_need_not_say_it_again() -> None:
     world = World()
     stage = Stage({"a": [], "b": ["a"], "c": ["b"]}, world=world)
-    stage.replace_step(Toy(world, "a", after=lambda *_: stage.stop.ask("interrupted")))
+    stage.replace_step(Toy(world, "a", after=lambda *_: stage.stop.cancel("interrupted")))
     assert act(stage).verdict == "interrupted"
-    stage.replace_step(Toy(world, "b", after=lambda *_: stage.stop.ask("interrupted")))
+    stage.replace_step(Toy(world, "b", after=lambda *_: stage.stop.cancel("interrupted")))
     resumed(stage)
     assert act(stage, roll_back=False).verdict == "interrupted"
     stage.replace_step(Toy(world, "c", before=fails(BROKEN)))

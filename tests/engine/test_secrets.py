@@ -9,9 +9,9 @@ from lgtm_deploy.core.masks import Masks, is_of
 from lgtm_deploy.core.ports import Progress
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.wire import encode
+from lgtm_deploy.engine.cancellation import CancellationToken
 from lgtm_deploy.engine.conduct import Decisions
-from lgtm_deploy.engine.ledger import Ledger
-from lgtm_deploy.engine.stop import Stop
+from lgtm_deploy.engine.journal_writer import JournalWriter
 from lgtm_deploy.engine.undo import undo
 from tests.engine.acting import HookLog, act
 from tests.engine.toys import Inputs, Outputs, Seen, Stage, Toy, World, fails
@@ -45,8 +45,8 @@ class Handing(Toy):
 
 def secretive(*toys: Toy, world: World, listeners: Any = (), **needs: Any) -> Stage:
     stage = Stage(needs, *toys, world=world).rewrite("a", with_={"value": "${{ vars.token }}"})
-    ledger = Ledger(Run(id="7f3a"), stage.journal, 1, listeners, MASKS)
-    stage.job = replace(stage.job, variables={"token": VALUE, "plain": "x"}, ledger=ledger)
+    writer = JournalWriter(Run(id="7f3a"), stage.journal, 1, listeners, MASKS)
+    stage.job = replace(stage.job, variables={"token": VALUE, "plain": "x"}, writer=writer)
     return stage
 
 
@@ -99,9 +99,9 @@ def test_another_process_undoes_with_the_value_and_to_what_was_seen() -> None:
     run = Run(id="7f3a").folded(stage.events)
     assert VALUE not in str(run)
 
-    stage.stop = Stop()
-    ledger = Ledger(run, stage.journal, 2, (), MASKS)
-    stage.job = replace(stage.job, ledger=ledger, stop=stage.stop)
+    stage.stop = CancellationToken()
+    writer = JournalWriter(run, stage.journal, 2, (), MASKS)
+    stage.job = replace(stage.job, writer=writer, stop=stage.stop)
     undone = undo(stage.job, Decisions(approve=lambda _: True), HookLog(), by="you@there")
 
     assert undone.verdict == "rolled-back"
@@ -119,8 +119,8 @@ def test_another_process_goes_on_with_the_value_and_with_outputs_that_hold_it() 
     stopped = act(stage)
     assert VALUE not in written(stage)
 
-    ledger = Ledger(Run(id="7f3a").folded(stage.events), stage.journal, 2, (), MASKS)
-    stage.job = replace(stage.job, ledger=ledger, stop=Stop())
+    writer = JournalWriter(Run(id="7f3a").folded(stage.events), stage.journal, 2, (), MASKS)
+    stage.job = replace(stage.job, writer=writer, stop=CancellationToken())
     run = act(stage)
 
     assert stopped.verdict in RESUMABLE

@@ -30,10 +30,9 @@ from lgtm_deploy.core.event import (
 from lgtm_deploy.core.gate import Gate
 from lgtm_deploy.core.ports import Noted
 from lgtm_deploy.core.run import Run
-from lgtm_deploy.engine.drive import Drive
-from lgtm_deploy.engine.ledger import Ledger
-from lgtm_deploy.engine.stop import Stop
-from lgtm_deploy.engine.voice import Voice
+from lgtm_deploy.engine.cancellation import CancellationToken
+from lgtm_deploy.engine.journal_writer import JournalWriter
+from lgtm_deploy.engine.scheduler import EventRecorder, Scheduler
 from lgtm_deploy.fakes.clock import FakeClock
 from tests.engine.acting import act, resumed
 from tests.engine.toys import LocalToy, Outputs, Stage, Toy, Watch, WatchedJournal, World, fails, for_ever, in_a_row
@@ -48,7 +47,7 @@ def test_asked_to_stop_a_run_ends_what_waits_and_lets_changes_end() -> None:
 
     def ask_then_go_on(_toy: Toy, progress: object) -> None:
         assert callable(progress)
-        stage.stop.ask("interrupted")
+        stage.stop.cancel("interrupted")
         progress("still at it")
 
     stage.replace_step(Toy(world, "slow", before=ask_then_go_on))
@@ -114,8 +113,8 @@ def test_a_rollback_is_not_stopped_by_a_request_or_a_deadline() -> None:
 
     def asked(_toy: Toy, progress: object) -> None:
         assert callable(progress)
-        stage.stop.ask("interrupted")
-        stage.stop.insist("the time allowed for the run is over", late=True)
+        stage.stop.cancel("interrupted")
+        stage.stop.cancel_now("the time allowed for the run is over", timed_out=True)
         progress("still at it")
 
     stage.replace_step(Toy(world, "a", undo=asked))
@@ -130,8 +129,8 @@ def test_whoever_insists_stops_a_rollback_which_goes_on_backwards_later() -> Non
 
     def insisted(_toy: Toy, progress: object) -> None:
         assert callable(progress)
-        stage.stop.ask("terminated")
-        stage.stop.insist("terminated")
+        stage.stop.cancel("terminated")
+        stage.stop.cancel_now("terminated")
         progress("still at it")
 
     stage.replace_step(Toy(world, "b", undo=insisted))
@@ -170,8 +169,8 @@ def test_insisted_on_a_change_under_way_ends_in_doubt() -> None:
 
     def insisted(_toy: Toy, progress: object) -> None:
         assert callable(progress)
-        stage.stop.ask("interrupted")
-        stage.stop.insist("interrupted twice")
+        stage.stop.cancel("interrupted")
+        stage.stop.cancel_now("interrupted twice")
         progress("still at it")
 
     stage.replace_step(Toy(world, "a", before=insisted))
@@ -195,7 +194,7 @@ def test_a_change_that_was_killed_is_not_looked_at_when_there_is_no_time_left() 
     stage = Stage({"a": []}, world=world)
 
     def killed(_toy: Toy, _progress: object) -> None:
-        stage.stop.insist("terminated")
+        stage.stop.cancel_now("terminated")
         raise InDoubtError("Terraform was killed.")
 
     step = Counted(world, "a", before=killed)
@@ -228,7 +227,7 @@ def test_what_a_step_notes_for_later_is_in_the_journal() -> None:
 
 def test_a_stop_that_comes_when_all_is_done_changes_nothing() -> None:
     stage = Stage({"a": []})
-    stage.replace_step(Toy(stage.world, "a", after=lambda *_: stage.stop.ask("interrupted")))
+    stage.replace_step(Toy(stage.world, "a", after=lambda *_: stage.stop.cancel("interrupted")))
 
     assert act(stage).verdict == "deployed"
 
@@ -266,35 +265,35 @@ def test_the_deadline_is_noticed_however_busy_the_run_is() -> None:
 
 
 def test_a_stop_reaches_a_pause_of_a_child_soon() -> None:
-    parent = Stop()
-    child = Stop(parent=parent)
-    threading.Timer(0.01, parent.ask, args=["enough"]).start()
+    parent = CancellationToken()
+    child = CancellationToken(parent=parent)
+    threading.Timer(0.01, parent.cancel, args=["enough"]).start()
 
     with pytest.raises(InterruptedRunError, match="enough"):
         child.pause(60)
 
 
 def test_a_child_that_is_asked_does_not_stop_its_parent() -> None:
-    parent = Stop()
-    Stop(parent=parent).ask("a step failed")
+    parent = CancellationToken()
+    CancellationToken(parent=parent).cancel("a step failed")
 
-    assert not parent.asked
+    assert not parent.cancelled
 
 
 def test_the_first_reason_to_stop_is_kept() -> None:
-    stop = Stop()
-    stop.ask("interrupted")
-    stop.insist("too late", late=True)
+    stop = CancellationToken()
+    stop.cancel("interrupted")
+    stop.cancel_now("too late", timed_out=True)
 
-    assert (stop.reason, stop.late, stop.insisted) == ("interrupted", False, True)
+    assert (stop.reason, stop.timed_out, stop.cancelled_now) == ("interrupted", False, True)
 
 
 def test_a_patient_caller_stops_only_when_someone_insists() -> None:
-    stop = Stop()
-    stop.ask("interrupted")
+    stop = CancellationToken()
+    stop.cancel("interrupted")
     stop.check(patient=True)
 
-    stop.insist("interrupted twice")
+    stop.cancel_now("interrupted twice")
     with pytest.raises(InterruptedRunError):
         stop.check(patient=True)
 
@@ -369,18 +368,18 @@ def test_a_crash_of_a_worker_is_raised_when_all_workers_have_ended() -> None:
     world = World()
     heard: list[str] = []
 
-    def crash(_voice: Voice) -> None:
+    def crash(_recorder: EventRecorder) -> None:
         raise ZeroDivisionError
 
-    def swear(voice: Voice) -> None:
+    def swear(recorder: EventRecorder) -> None:
         try:
             while True:
-                voice.swear(StepProgressed(at=AT, step="b", message="still there"))
+                recorder.record_durably(StepProgressed(at=AT, step="b", message="still there"))
         except JournalError as error:
             heard.append(str(error))
 
-    drive: Drive[None] = Drive(
-        ledger=Ledger(Run(id="7f3a"), WatchedJournal(world), 1),
+    scheduler: Scheduler[None] = Scheduler(
+        writer=JournalWriter(Run(id="7f3a"), WatchedJournal(world), 1),
         parallelism=2,
         start=lambda name: (None, crash if name == "a" else swear),
         end=lambda name, _: (StepProgressed(at=AT, step=name, message="ended"), True),
@@ -388,7 +387,7 @@ def test_a_crash_of_a_worker_is_raised_when_all_workers_have_ended() -> None:
     )
 
     with pytest.raises(ZeroDivisionError):
-        drive.run({"b": (), "a": ()})
+        scheduler.run({"b": (), "a": ()})
 
     assert heard == ["abandoned", "The run's journal can no longer be written."]
     assert threads() == []
@@ -420,14 +419,14 @@ def test_a_signal_that_comes_at_any_moment_of_a_pause_is_heeded() -> None:
 
     def pause(moment: int) -> bool:
         """Whether there was such a moment."""
-        stop, passed = Stop(), 0
+        stop, passed = CancellationToken(), 0
 
         def trace(_frame: object, event: str, _argument: object) -> Any:
             nonlocal passed
             if event == "line":
                 passed += 1
                 if passed == moment:
-                    stop.ask("interrupted")
+                    stop.cancel("interrupted")
             return trace
 
         sys.settrace(trace)
@@ -455,10 +454,10 @@ def test_a_signal_that_comes_at_any_moment_of_a_pause_is_heeded() -> None:
 
 
 def test_a_pause_ends_when_another_thread_asks() -> None:
-    stop = Stop()
+    stop = CancellationToken()
     child = stop.child()
     for each in (stop, child):
-        timer = threading.Timer(0.01, each.ask, ["interrupted"])
+        timer = threading.Timer(0.01, each.cancel, ["interrupted"])
         timer.start()
         with pytest.raises(InterruptedRunError):
             each.pause(60)

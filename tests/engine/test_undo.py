@@ -101,7 +101,7 @@ def test_a_halted_run_is_undone_and_says_what_it_was() -> None:
 
 def test_an_interrupted_run_is_undone_and_what_never_ran_is_skipped() -> None:
     world = World()
-    stage = chain(world, b=Toy(world, "b", after=lambda *_: stage.stop.ask("interrupted")))
+    stage = chain(world, b=Toy(world, "b", after=lambda *_: stage.stop.cancel("interrupted")))
     act(stage)
 
     run = taken_back(stage)
@@ -280,7 +280,7 @@ def test_what_stays_unknown_is_told_and_keeps_nothing_from_being_undone() -> Non
 
 def test_who_waits_for_it_may_stop() -> None:
     def asked(_toy: Toy, progress: Progress) -> None:
-        stage.stop.ask("interrupted")
+        stage.stop.cancel("interrupted")
         progress("locked by ada")
 
     stage = killed_in_c(waits=asked)
@@ -373,7 +373,7 @@ def test_who_interrupts_the_question_leaves_everything_as_it_is() -> None:
     told = list(stage.events)
 
     def interrupted(_: Preview) -> bool:
-        stage.stop.ask("interrupted at the question")
+        stage.stop.cancel("interrupted at the question")
         return False
 
     with pytest.raises(InterruptedRunError, match="interrupted at the question"):
@@ -440,7 +440,7 @@ def test_a_run_that_changed_nothing_has_nothing_to_undo() -> None:
     world = World()
     stage = chain(world, gate=Watch(world, "gate", for_ever))
     world.state.update({"a": "new", "b": "new"})
-    stage.stop.ask("interrupted")
+    stage.stop.cancel("interrupted")
 
     run = act(stage)
 

@@ -14,9 +14,9 @@ from lgtm_deploy.core.plan import Plan, RetryPolicy, StepSpec
 from lgtm_deploy.core.ports import Progress, RunSummary
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.step import Action, Change, Effect, Look, Nothing, Proposal, Step
+from lgtm_deploy.engine.cancellation import CancellationToken
 from lgtm_deploy.engine.executor import Job
-from lgtm_deploy.engine.ledger import Ledger, Listener
-from lgtm_deploy.engine.stop import Stop
+from lgtm_deploy.engine.journal_writer import JournalWriter, Listener
 from lgtm_deploy.fakes import FakeJournal
 
 QUICK = RetryPolicy(attempts=4, first_delay=0.001, longest_delay=0.002)
@@ -242,7 +242,7 @@ class Stage:
     ) -> None:
         self.world = world or World()
         self.journal = WatchedJournal(self.world)
-        self.stop = Stop()
+        self.stop = CancellationToken()
         self.plan = plan_of(needs, **changes)
         self.graph = expand(self.plan)
         named = {step.name: step for step in steps}
@@ -251,7 +251,7 @@ class Stage:
             plan=self.plan,
             graph=self.graph,
             steps=made,
-            ledger=Ledger(Run(id="7f3a"), self.journal, 1, list(listeners)),
+            writer=JournalWriter(Run(id="7f3a"), self.journal, 1, list(listeners)),
             clock=Clock(),
             stop=self.stop,
             environment="test",
@@ -274,7 +274,7 @@ class Stage:
     def write_to(self, journal: WatchedJournal) -> None:
         """Has the run remembered by another journal."""
         self.journal = journal
-        self.job = replace(self.job, ledger=Ledger(Run(id="7f3a"), journal, 1))
+        self.job = replace(self.job, writer=JournalWriter(Run(id="7f3a"), journal, 1))
 
     @property
     def events(self) -> list[Event]:

@@ -20,7 +20,7 @@ from lgtm_deploy.core.ports import Ports, StoredObject
 from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.fakes import FakeCloud, fake_ports, lay
 from tests.kills.mortal import CHANGES
-from tests.steps.simulation import EventfulClock, SimulatedStop
+from tests.steps.simulation import EventfulClock, SimulatedToken
 
 
 class FolderObjects:
@@ -90,7 +90,7 @@ def join(gate: Callable[[], object], *, lay_out: Callable[[FakeCloud], object] =
     wiring.ports = lambda stack, _, workspace: ports(stack, workspace)
     memory.lock = lambda stack, _: lock(stack, SystemClock())
     memory._objects = lambda stack: FolderObjects(stack.directory / ".bucket")
-    running.Stop = lambda: SimulatedStop(clock)  # type: ignore[misc,assignment]
+    running.CancellationToken = lambda: SimulatedToken(clock)  # type: ignore[misc,assignment]
 
 
 def main() -> None:

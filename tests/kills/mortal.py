@@ -23,11 +23,11 @@ from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.core.wire import decode, encode
 from lgtm_deploy.engine.conduct import Decisions, conduct
 from lgtm_deploy.engine.executor import Job
-from lgtm_deploy.engine.ledger import Ledger
+from lgtm_deploy.engine.journal_writer import JournalWriter
 from lgtm_deploy.engine.undo import nothing_to_undo, undo
 from lgtm_deploy.fakes import FakeClock, FakeCloud, FakeJournal, FakeService, fake_ports, lay
 from lgtm_deploy.steps.catalog import CATALOG
-from tests.steps.simulation import EXAMPLE, EventfulClock, SimulatedStop, no_hook
+from tests.steps.simulation import EXAMPLE, EventfulClock, SimulatedToken, no_hook
 from tests.steps.terraform_world import ROOT, put_under_terraform
 
 RUN = "7f3a"
@@ -139,18 +139,20 @@ class MortalCloud:
         return done
 
 
-class MortalStop(SimulatedStop):
+class MortalToken(SimulatedToken):
     """Waits no longer than its process lives."""
 
-    def __init__(self, clock: FakeClock, life: Life, parent: "MortalStop | None" = None, *, firm: bool = False) -> None:
-        super().__init__(clock, parent, firm=firm)
+    def __init__(
+        self, clock: FakeClock, life: Life, parent: "MortalToken | None" = None, *, shielded: bool = False
+    ) -> None:
+        super().__init__(clock, parent, shielded=shielded)
         self._life = life
 
-    def child(self) -> "MortalStop":
-        return MortalStop(self._clock, self._life, self)
+    def child(self) -> "MortalToken":
+        return MortalToken(self._clock, self._life, self)
 
-    def firm(self) -> "MortalStop":
-        return MortalStop(self._clock, self._life, self, firm=True)
+    def shield(self) -> "MortalToken":
+        return MortalToken(self._clock, self._life, self, shielded=True)
 
     def pause(self, seconds: float) -> None:
         self._life.alive()
@@ -221,9 +223,9 @@ class World:
             plan=self.made,
             graph=self.graph,
             steps={node.id: CATALOG[node.spec.uses](self.stack, ports) for node in self.graph.nodes.values()},
-            ledger=Ledger(self.run, cast("FakeJournal", MortalJournal(self.journal, life)), fence),
+            writer=JournalWriter(self.run, cast("FakeJournal", MortalJournal(self.journal, life)), fence),
             clock=self.clock,
-            stop=MortalStop(self.clock, life),
+            stop=MortalToken(self.clock, life),
             environment=self.stack.environment.name,
             parallelism=self.parallelism,
             turns=turns(self.made, self.graph, self.stack, CATALOG),

@@ -42,7 +42,7 @@ from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.wire import decode, encode
 from lgtm_deploy.engine.conduct import Decisions, conduct
 from lgtm_deploy.engine.executor import Job
-from lgtm_deploy.engine.ledger import Ledger
+from lgtm_deploy.engine.journal_writer import JournalWriter
 from lgtm_deploy.engine.undo import nothing_to_undo, undo
 from lgtm_deploy.fakes import FakeClock, FakeJournal, FakeLock
 from tests.engine.acting import HookLog
@@ -165,9 +165,9 @@ class AnyHistory(RuleBasedStateMachine):
 
         steps = [Place(self.world, name, life, self.faults) for name in self.needs]
         stage = Stage(self.needs, *steps, world=self.world, parallelism=workers)
-        ledger = Ledger(self.run, MortalJournal(self.journal, life), lease.fence)  # type: ignore[arg-type]
+        writer = JournalWriter(self.run, MortalJournal(self.journal, life), lease.fence)  # type: ignore[arg-type]
         try:
-            act(replace(stage.job, ledger=ledger, guard=guard, takeover=lease.takeover))
+            act(replace(stage.job, writer=writer, guard=guard, takeover=lease.takeover))
         except Killed:
             event("killed")
             return

@@ -15,10 +15,10 @@ from lgtm_deploy.core.ports import Login
 from lgtm_deploy.core.preview import Preview
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.stack import Health, Paths, Probe, Service, Stack
+from lgtm_deploy.engine.cancellation import CancellationToken
 from lgtm_deploy.engine.conduct import Decisions, conduct, foresee
 from lgtm_deploy.engine.executor import Job
-from lgtm_deploy.engine.ledger import Ledger
-from lgtm_deploy.engine.stop import Stop
+from lgtm_deploy.engine.journal_writer import JournalWriter
 from lgtm_deploy.fakes import FakeClock, FakeCloud, FakeJournal, FakeService, fake_ports, lay
 from lgtm_deploy.steps.catalog import CATALOG
 
@@ -71,18 +71,18 @@ class EventfulClock(FakeClock):
         self.meanwhile()
 
 
-class SimulatedStop(Stop):
+class SimulatedToken(CancellationToken):
     """Lets the cloud's time pass in place of a pause."""
 
-    def __init__(self, clock: FakeClock, parent: Stop | None = None, *, firm: bool = False) -> None:
-        super().__init__(parent, firm=firm)
+    def __init__(self, clock: FakeClock, parent: CancellationToken | None = None, *, shielded: bool = False) -> None:
+        super().__init__(parent, shielded=shielded)
         self._clock = clock
 
-    def child(self) -> Stop:
-        return SimulatedStop(self._clock, self)
+    def child(self) -> CancellationToken:
+        return SimulatedToken(self._clock, self)
 
-    def firm(self) -> Stop:
-        return SimulatedStop(self._clock, self, firm=True)
+    def shield(self) -> CancellationToken:
+        return SimulatedToken(self._clock, self, shielded=True)
 
     def pause(self, seconds: float) -> None:
         self.check(patient=False)
@@ -140,7 +140,7 @@ class Simulation:
         self.clock = EventfulClock()
         self.cloud: FakeCloud = lay(self.stack, self.clock)
         self.journal = FakeJournal()
-        self.stop = SimulatedStop(self.clock)
+        self.stop = SimulatedToken(self.clock)
         self.grafana = Login()
         self._workspace = workspace
         self._runs = 0
@@ -159,7 +159,7 @@ class Simulation:
             plan=self.plan,
             graph=graph,
             steps={node.id: CATALOG[node.spec.uses](self.stack, world) for node in graph.nodes.values()},
-            ledger=Ledger(Run(id=f"run{self._runs}"), self.journal, 1),
+            writer=JournalWriter(Run(id=f"run{self._runs}"), self.journal, 1),
             clock=self.cloud.clock,
             stop=self.stop,
             environment=self.stack.environment.name,

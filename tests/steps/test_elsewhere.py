@@ -12,12 +12,12 @@ from lgtm_deploy.core.ports import Journal
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.engine.conduct import Decisions, conduct
 from lgtm_deploy.engine.executor import Job
-from lgtm_deploy.engine.hold import Claim, held
-from lgtm_deploy.engine.ledger import Ledger
+from lgtm_deploy.engine.journal_writer import JournalWriter
+from lgtm_deploy.engine.lease import LockRequest, keep_lease
 from lgtm_deploy.engine.undo import undo
 from lgtm_deploy.fakes import FakeJournal, FakeObjects
 from lgtm_deploy.storage.shared import SharedJournal, SharedLock
-from tests.steps.simulation import BOTH, SimulatedStop, Simulation, no_hook
+from tests.steps.simulation import BOTH, SimulatedToken, Simulation, no_hook
 from tests.steps.test_terraform import TOPIC
 
 When = Callable[[Record], bool]
@@ -46,10 +46,10 @@ class Machines:
     def begin(self, when: When) -> Run:
         def stop_there(_run: Run, record: Record) -> None:
             if when(record):
-                self.world.stop.ask("interrupted")
+                self.world.stop.cancel("interrupted")
 
-        ledger = Ledger(Run(id="run"), self.journal(), 1, [stop_there])
-        return conduct(self._job(ledger), Decisions(approve=lambda _: True), no_hook, stack="lgtm", by="me")
+        writer = JournalWriter(Run(id="run"), self.journal(), 1, [stop_there])
+        return conduct(self._job(writer), Decisions(approve=lambda _: True), no_hook, stack="lgtm", by="me")
 
     def elsewhere(self) -> Job:
         """The run as another machine has it, which sees no file of the first."""
@@ -61,9 +61,9 @@ class Machines:
         journal = self.journal()
         self.used = machine
         self.world._workspace = self.folder / str(machine)
-        self.world.stop = SimulatedStop(self.world.clock)
+        self.world.stop = SimulatedToken(self.world.clock)
         so_far = Run(id="run").folded(record.event for record in journal.records("run"))
-        return self._job(Ledger(so_far, journal, 2))
+        return self._job(JournalWriter(so_far, journal, 2))
 
     def resume(self) -> Run:
         return conduct(self.elsewhere(), Decisions(approve=lambda _: True), no_hook, stack="lgtm", by="me")
@@ -71,8 +71,8 @@ class Machines:
     def told(self, kind: type) -> list[str]:
         return [record.event.step for record in self.journal().records("run") if isinstance(record.event, kind)]
 
-    def _job(self, ledger: Ledger) -> Job:
-        return replace(self.world.job(), ledger=ledger)
+    def _job(self, writer: JournalWriter) -> Job:
+        return replace(self.world.job(), writer=writer)
 
 
 def local() -> Callable[[], Journal]:
@@ -195,10 +195,10 @@ def test_a_shared_lock_is_taken_on_the_other_machine_with_a_higher_number(tmp_pa
     job = machines.elsewhere()
     lock = SharedLock(objects, machines.world.clock, pause=machines.world.clock.advance)
     lock.release(lock.take(job.environment, "run", "ci@runner-1"))
-    claim = Claim(environment=job.environment, run="run", holder="ci@runner-2")
+    request = LockRequest(environment=job.environment, run="run", holder="ci@runner-2")
 
-    with held(lock, claim, clock=machines.world.clock, stop=job.stop) as hold:
-        job = replace(job, ledger=Ledger(job.run, job.ledger._journal, hold.lease.fence), guard=lambda: None)
+    with keep_lease(lock, request, clock=machines.world.clock, stop=job.stop) as keeper:
+        job = replace(job, writer=JournalWriter(job.run, job.writer._journal, keeper.lease.fence), guard=lambda: None)
         run = conduct(job, Decisions(approve=lambda _: True), no_hook, stack="lgtm", by="me")
 
-    assert (run.verdict, hold.lease.fence) == ("deployed", 2), run.reason
+    assert (run.verdict, keeper.lease.fence) == ("deployed", 2), run.reason

@@ -9,7 +9,7 @@ from lgtm_deploy.core.errors import PermanentError, RefusedError
 from lgtm_deploy.core.event import RollbackStarted
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.engine.conduct import Decisions
-from lgtm_deploy.engine.ledger import Ledger
+from lgtm_deploy.engine.journal_writer import JournalWriter
 from lgtm_deploy.engine.undo import undo
 from lgtm_deploy.fakes import fake_ports
 from tests.steps.simulation import BOTH, Simulation, no_hook
@@ -110,7 +110,7 @@ def undone(world: Simulation) -> Run:
     """Another process undoes the last run."""
     job = world.job()
     run = Run(id=world.last.id).folded(record.event for record in world.journal.records(world.last.id))
-    job = replace(job, ledger=Ledger(run, world.journal, 2))
+    job = replace(job, writer=JournalWriter(run, world.journal, 2))
     return undo(job, Decisions(approve=lambda _: True), no_hook, by="me")
 
 

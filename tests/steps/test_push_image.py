@@ -10,7 +10,7 @@ from lgtm_deploy.core.errors import AccessError, PermanentError, RefusedError, T
 from lgtm_deploy.core.event import RollbackFinished, RollbackStarted, StepLeftAsIs
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.engine.conduct import Decisions
-from lgtm_deploy.engine.ledger import Ledger
+from lgtm_deploy.engine.journal_writer import JournalWriter
 from lgtm_deploy.engine.undo import undo
 from lgtm_deploy.fakes import Contract
 from tests.steps.simulation import BOTH, Simulation, no_hook
@@ -33,7 +33,7 @@ def pinned(world: Simulation) -> dict[str, str]:
 def undone(world: Simulation) -> Run:
     """Another process undoes the last run."""
     run = Run(id=world.last.id).folded(record.event for record in world.journal.records(world.last.id))
-    job = replace(world.job(), ledger=Ledger(run, world.journal, 2))
+    job = replace(world.job(), writer=JournalWriter(run, world.journal, 2))
     return undo(job, Decisions(approve=lambda _: True), no_hook, by="me")
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.fakes.cloud import CHANGES
-from tests.steps.simulation import SimulatedStop, Simulation
+from tests.steps.simulation import SimulatedToken, Simulation
 from tests.steps.test_preflight import Here
 from tests.steps.test_preflight_terraform import ALB, ECS, GRAFANA_URL, IGNORED, LOCK_FILE, place_of, set_variables
 
@@ -16,7 +16,7 @@ def refused(here: Here, *, roll_back: bool = True) -> Run:
     """The run of prefix-change. It made no call that changes AWS."""
     world = Simulation(here.folder, whole=True)
     world.stack, world.cloud = here.stack, here.cloud
-    world.stop = SimulatedStop(here.cloud.clock)
+    world.stop = SimulatedToken(here.cloud.clock)
     here.cloud.calls.clear()
     run = world.apply(roll_back=roll_back)
     assert not {call.name for call in here.cloud.calls} & CHANGES

@@ -9,9 +9,9 @@ import pytest
 from lgtm_deploy.core.event import Record, StepOutdated, StepSucceeded
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.engine.conduct import Decisions, conduct
-from lgtm_deploy.engine.gates import doubtful
-from lgtm_deploy.engine.ledger import Ledger
-from tests.steps.simulation import BOTH, SimulatedStop, Simulation, no_hook
+from lgtm_deploy.engine.gates import gates_to_recheck
+from lgtm_deploy.engine.journal_writer import JournalWriter
+from tests.steps.simulation import BOTH, SimulatedToken, Simulation, no_hook
 from tests.steps.test_going_back import Watch
 
 NEW = {"portal": "/portal/ready", "pyroscope": "/pyroscope/ready"}
@@ -32,17 +32,17 @@ class Stopped:
             if isinstance(event, StepSucceeded) and event.step.startswith("await-tasks["):
                 answered.add(event.step)
                 if len(answered) == len(BOTH):
-                    self.world.stop.ask("interrupted")
+                    self.world.stop.cancel("interrupted")
 
-        self.stopped = self._conduct(Ledger(Run(id="run"), self.world.journal, 1, [listen]))
+        self.stopped = self._conduct(JournalWriter(Run(id="run"), self.world.journal, 1, [listen]))
 
     def resume(self) -> Run:
-        self.world.stop = SimulatedStop(self.world.clock)
+        self.world.stop = SimulatedToken(self.world.clock)
         so_far = Run(id="run").folded(record.event for record in self.world.journal.records("run"))
-        return self._conduct(Ledger(so_far, self.world.journal, 2))
+        return self._conduct(JournalWriter(so_far, self.world.journal, 2))
 
-    def _conduct(self, ledger: Ledger) -> Run:
-        job = replace(self.world.job(), ledger=ledger)
+    def _conduct(self, writer: JournalWriter) -> Run:
+        job = replace(self.world.job(), writer=writer)
         return conduct(job, Decisions(approve=lambda _: True), no_hook, stack="lgtm", by="me")
 
 
@@ -103,11 +103,11 @@ def test_new_tasks_that_still_answer_are_asked_once_more_and_nothing_is_done_twi
 def test_who_finds_only_a_part_of_it_written_down_finds_what_else_has_to_be_done_again(tmp_path: Path) -> None:
     stopped = Stopped(tmp_path, task_probe="shadow")
     run, job = stopped.stopped, stopped.world.job()
-    again = doubtful(job.graph, run, job.steps)
+    again = gates_to_recheck(job.graph, run, job.steps)
     at = job.clock.now()
     assert {f"{what}[{service}]" for what in ("shadow", "await-tasks") for service in BOTH} <= again.keys()
 
     for number, (step, why) in enumerate(again.items(), start=1):
         run = run.folded([StepOutdated(at=at, step=step, reason=why)])
 
-        assert list(doubtful(job.graph, run, job.steps)) == list(again)[number:]
+        assert list(gates_to_recheck(job.graph, run, job.steps)) == list(again)[number:]

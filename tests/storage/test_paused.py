@@ -12,8 +12,8 @@ import pytest
 from lgtm_deploy.adapters.clock import SystemClock
 from lgtm_deploy.core.errors import JournalBusyError
 from lgtm_deploy.core.event import LockTakenOver, RunFinished
-from lgtm_deploy.engine.hold import Claim, held
-from lgtm_deploy.engine.stop import Stop
+from lgtm_deploy.engine.cancellation import CancellationToken
+from lgtm_deploy.engine.lease import LockRequest, keep_lease
 from lgtm_deploy.storage.local import LocalJournal, LocalLock
 from lgtm_deploy.storage.local.database import Database
 
@@ -28,9 +28,9 @@ from pathlib import Path
 from lgtm_deploy.adapters.clock import SystemClock
 from lgtm_deploy.core.errors import LockLostError
 from lgtm_deploy.core.run import Run
-from lgtm_deploy.engine.hold import Hold
-from lgtm_deploy.engine.ledger import Ledger
-from lgtm_deploy.engine.stop import Stop
+from lgtm_deploy.engine.lease import LeaseKeeper
+from lgtm_deploy.engine.journal_writer import JournalWriter
+from lgtm_deploy.engine.cancellation import CancellationToken
 from lgtm_deploy.storage.local import LocalJournal, LocalLock
 from tests.engine.acting import act
 from tests.engine.toys import Stage, Toy, World
@@ -47,12 +47,13 @@ chain = {f"s{index}": [f"s{index - 1}"] if index else [] for index in range(1_00
 stage = Stage(chain, *(Toy(world, name, before=change) for name in chain), world=world)
 lock = LocalLock(file, clock, seconds=seconds, grace=grace)
 asked = clock.monotonic()
-hold = Hold(lock, lock.take("prod", "7f3a", "ci"), since=asked, clock=clock, stop=stage.stop, beat=0.1, call=grace)
-ledger = Ledger(Run(id="7f3a"), LocalJournal(file), hold.lease.fence)
-stage.job = replace(stage.job, ledger=ledger, guard=hold.check, environment="prod")
+lease = lock.take("prod", "7f3a", "ci")
+keeper = LeaseKeeper(lock, lease, since=asked, clock=clock, stop=stage.stop, beat=0.1, call=grace)
+writer = JournalWriter(Run(id="7f3a"), LocalJournal(file), keeper.lease.fence)
+stage.job = replace(stage.job, writer=writer, guard=keeper.check, environment="prod")
 print("begins", flush=True)
 try:
-    with hold.kept():
+    with keeper.renewing():
         act(stage)
 except LockLostError as error:
     print(error.message, flush=True)
@@ -101,7 +102,7 @@ def test_a_stopped_deployment_that_was_taken_over_writes_and_changes_nothing_whe
 ) -> None:
     assert deployer.stdout is not None
     assert deployer.stdout.readline() == "begins\n"
-    clock, stop = SystemClock(), Stop()
+    clock, stop = SystemClock(), CancellationToken()
     journal = LocalJournal(file)
     while not changed.exists():
         assert deployer.poll() is None, "it ended before it was stopped"
@@ -109,7 +110,9 @@ def test_a_stopped_deployment_that_was_taken_over_writes_and_changes_nothing_whe
     stop_between_writes(deployer, file)
     lock = LocalLock(file, clock, seconds=SECONDS, grace=GRACE)
 
-    with held(lock, Claim(environment="prod", run="91c2", holder="ada", wait=60), clock=clock, stop=stop) as hold:
+    with keep_lease(
+        lock, LockRequest(environment="prod", run="91c2", holder="ada", wait=60), clock=clock, stop=stop
+    ) as keeper:
         before, did = list(journal.records("7f3a")), changed.read_text()
         deployer.send_signal(signal.SIGCONT)
         said = deployer.stdout.readline()
@@ -121,7 +124,7 @@ def test_a_stopped_deployment_that_was_taken_over_writes_and_changes_nothing_whe
     assert after == before
     told = after[-1].event
     assert isinstance(told, LockTakenOver)
-    assert (told.from_run, told.to_run, told.fence) == ("7f3a", "91c2", hold.lease.fence)
+    assert (told.from_run, told.to_run, told.fence) == ("7f3a", "91c2", keeper.lease.fence)
     assert not any(isinstance(record.event, RunFinished) for record in after)
     # The one change that was under way when it was stopped may land.
     assert changed.read_text().removeprefix(did).count("\n") <= 1

@@ -29,7 +29,7 @@ from lgtm_deploy.core.event import (
 )
 from lgtm_deploy.core.lease import CALL_SECONDS, LEASE_SECONDS
 from lgtm_deploy.core.ports import Lease, StoredObject
-from lgtm_deploy.engine.history import half_way
+from lgtm_deploy.engine.history import unfinished_run
 from lgtm_deploy.fakes import FakeClock, FakeObjects
 from lgtm_deploy.storage.process import Process
 from lgtm_deploy.storage.shared import SharedJournal, SharedLock
@@ -551,7 +551,7 @@ def test_a_run_that_died_before_the_list_was_told_of_its_end_has_ended_when_it_i
     place.lock().take("prod", "91c2", "ada")
 
     assert place.journal().runs(1)[0].verdict == "deployed"
-    assert half_way(place.journal(), "prod") == ""
+    assert unfinished_run(place.journal(), "prod") == ""
 
 
 def test_who_takes_over_tells_the_list_what_it_was_not_told(place: Place) -> None:
@@ -580,16 +580,16 @@ def test_a_run_that_lost_its_environment_before_it_began_is_none(place: Place) -
     assert list(place.journal().runs(5)) == []
 
 
-def test_a_run_that_was_taken_over_on_its_way_is_half_way(place: Place) -> None:
+def test_a_run_that_was_taken_over_on_its_way_is_unfinished(place: Place) -> None:
     place.lock().take("prod", "7f3a", "ci")
     place.journal().append("7f3a", 1, [started(place), *acting(place)])
     place.lapse()
     place.lock().take("prod", "91c2", "ada")
 
-    assert half_way(place.journal(), "prod") == "7f3a"
+    assert unfinished_run(place.journal(), "prod") == "7f3a"
 
 
-def test_a_list_that_lags_does_not_make_a_run_half_way(place: Place) -> None:
+def test_a_list_that_lags_does_not_make_a_run_unfinished(place: Place) -> None:
     journal = place.journal()
     interrupted = replace(finished(place), verdict="interrupted")
     journal.append("7f3a", 1, [started(place), *acting(place), interrupted])
@@ -597,4 +597,4 @@ def test_a_list_that_lags_does_not_make_a_run_half_way(place: Place) -> None:
     journal.append("7f3a", 2, [RunResumed(at=place.clock.now(), by="ada")])
     journal.append("7f3a", 2, [finished(place)])
 
-    assert half_way(place.journal(), "prod") == ""
+    assert unfinished_run(place.journal(), "prod") == ""

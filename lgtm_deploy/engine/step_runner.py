@@ -1,4 +1,4 @@
-"""Working one step: looking, acting, trying again when it may help, and undoing."""
+"""Runs one step with retries and a deadline, and restores it."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -21,8 +21,8 @@ from lgtm_deploy.core.plan import RetryPolicy
 from lgtm_deploy.core.ports import Clock
 from lgtm_deploy.core.step import Action, Effect, Nothing, Step
 from lgtm_deploy.core.values import typed
+from lgtm_deploy.engine.cancellation import CancellationToken
 from lgtm_deploy.engine.retrying import repeatedly
-from lgtm_deploy.engine.stop import Stop
 from lgtm_deploy.engine.waiting import poll
 
 _LOG = logging.getLogger(__name__)
@@ -37,8 +37,8 @@ _SURE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Telling:
-    """How a worker tells the coordinator what happens. `observed` returns only when that is on disk."""
+class StepCallbacks:
+    """Functions that record what a step does. `observed` returns when the event is on disk."""
 
     progressed: Callable[[str], None]
     observed: Callable[[Mapping[str, Any], str], None]
@@ -46,9 +46,8 @@ class Telling:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Work:
-    """One step to be worked. `acted`: an earlier process may have changed something for it already, after it had
-    `seen` this."""
+class StepRequest:
+    """One step to run. `acted`: an earlier process may have changed something for it, after the snapshot `seen`."""
 
     step: Step
     inputs: Any
@@ -59,32 +58,38 @@ class Work:
 
 
 def plain(value: Any) -> dict[str, Any]:
-    """The dataclass's values, for the journal."""
+    """Return the dataclass's values, for the journal."""
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else {}
 
 
-class Attempts:
-    """Works one step until it has an outcome. Runs in a worker's thread.
+class StepRunner:
+    """Runs one step until it has an outcome, in a worker thread.
 
     `guard` raises LockLostError when nothing outside may be changed any more; it is asked before every change.
     """
 
     def __init__(
-        self, work: Work, *, clock: Clock, stop: Stop, tell: Telling, guard: Callable[[], None] = lambda: None
+        self,
+        request: StepRequest,
+        *,
+        clock: Clock,
+        stop: CancellationToken,
+        callbacks: StepCallbacks,
+        guard: Callable[[], None] = lambda: None,
     ) -> None:
-        self._work = work
+        self._request = request
         self._guard = guard
         self._clock = clock
         self._stop = stop
-        self._tell = tell
-        self._acted = work.acted
+        self._callbacks = callbacks
+        self._acted = request.acted
         self._first: Any = None
         # One for all attempts: a step that hangs must not hang once per attempt.
-        self._deadline = clock.monotonic() + work.timeout
+        self._deadline = clock.monotonic() + request.timeout
         self.attempt = 1
 
     def outcome(self) -> Outcome:
-        """Works the step forwards; never raises."""
+        """Run the step and return its outcome; never raise."""
         try:
             return self._repeatedly(self._once)
         except DeployError as error:
@@ -95,7 +100,7 @@ class Attempts:
             return Failed(reason=_defect(error), acted=self._acted)
 
     def _log(self) -> None:
-        _LOG.debug("%s failed", type(self._work.step).__name__, exc_info=True)
+        _LOG.debug("%s failed", type(self._request.step).__name__, exc_info=True)
 
     def _failure(self, error: DeployError) -> Outcome:
         if isinstance(error, ExpiredCredentialsError):
@@ -120,7 +125,7 @@ class Attempts:
         Raises LockLostError, InterruptedRunError when someone insists on stopping, and DeadlineError when credentials
         have expired: nobody knows yet whether the rest can be put back, and this run may not find out, or not now.
         """
-        step, inputs = self._work.step, self._work.inputs
+        step, inputs = self._request.step, self._request.inputs
         if not isinstance(step, Action):
             return Open(outputs=None)
 
@@ -128,7 +133,7 @@ class Attempts:
             before = typed(step.sees, seen)
             if not self._repeatedly(lambda: _is_back(step, inputs, before)):
                 self._repeatedly(lambda: self._compensate(step, before, retreat=retreat))
-            deadline = self._clock.monotonic() + self._work.timeout
+            deadline = self._clock.monotonic() + self._request.timeout
             back = step.retreated if retreat else step.restored
             return self._poll(lambda: back(inputs, before), deadline=deadline)
 
@@ -137,12 +142,12 @@ class Attempts:
     def read_back(self, seen: Mapping[str, Any]) -> Restored:
         """Look once more, after everything is undone, whether what the step had seen is still back. Raises what
         `undone` raises."""
-        step, inputs = self._work.step, self._work.inputs
+        step, inputs = self._request.step, self._request.inputs
         if not isinstance(step, Action):
             return Open(outputs=None)
         before = typed(step.sees, seen)
         # One answer may be out of date: AWS tells of changes a little later here and there.
-        deadline = self._clock.monotonic() + min(self._work.timeout, _SURE_SECONDS)
+        deadline = self._clock.monotonic() + min(self._request.timeout, _SURE_SECONDS)
         return self._ended(lambda: self._poll(lambda: step.restored(inputs, before), deadline=deadline))
 
     def _ended(self, restore: Callable[[], Restored]) -> Restored:
@@ -161,14 +166,14 @@ class Attempts:
             return Shut(reason=_defect(error))
 
     def _repeatedly(self, once: Callable[[], ValueT]) -> ValueT:
-        return repeatedly(once, self._work.retry, self._stop, self._retried)
+        return repeatedly(once, self._request.retry, self._stop, self._retried)
 
     def _retried(self, failed: int, reason: str, delay: float) -> None:
         self.attempt = failed + 1
-        self._tell.retried(failed, reason, delay)
+        self._callbacks.retried(failed, reason, delay)
 
     def _once(self) -> Outcome:
-        step, inputs = self._work.step, self._work.inputs
+        step, inputs = self._request.step, self._request.inputs
         if isinstance(step, Action):
             return self._act(step)
         gate: Open[Any] | Shut = self._poll(lambda: step.judge(inputs, step.look(inputs)), deadline=self._deadline)
@@ -180,14 +185,14 @@ class Attempts:
         return poll(
             look,
             deadline=deadline,
-            seconds=self._work.timeout,
+            seconds=self._request.timeout,
             monotonic=self._clock.monotonic,
             pause=self._stop.pause,
-            tell=self._tell.progressed,
+            tell=self._callbacks.progressed,
         )
 
     def _act(self, step: Action[Any, Any, Any]) -> Outcome:
-        inputs = self._work.inputs
+        inputs = self._request.inputs
         seen = self._observe(step)
         proposal = step.propose(inputs, seen)
         if isinstance(proposal, Nothing):
@@ -195,7 +200,7 @@ class Attempts:
             # An earlier attempt made the change: it is done, and still has to be undone in a rollback.
             return Succeeded(outputs=outputs) if self._acted else Unchanged(outputs=outputs)
         if step.effect is Effect.REMOTE:
-            self._tell.observed(plain(seen), proposal.summary)
+            self._callbacks.observed(plain(seen), proposal.summary)
             self._first = self._first or seen
             self._acted = True
             self._guard()
@@ -205,19 +210,19 @@ class Attempts:
             return self._look_again(step, error)
 
     def _observe(self, step: Action[Any, Any, Any]) -> Any:
-        seen = step.observe(self._work.inputs)
-        if self._first is None and self._acted and self._work.seen is not None:
-            self._first = typed(step.sees, self._work.seen)
+        seen = step.observe(self._request.inputs)
+        if self._first is None and self._acted and self._request.seen is not None:
+            self._first = typed(step.sees, self._request.seen)
         return seen if self._first is None else step.recall(seen, self._first)
 
     def _compensate(self, step: Action[Any, Any, Any], before: Any, *, retreat: bool) -> None:
         self._guard()
         undo = step.retreat if retreat else step.compensate
         try:
-            undo(self._work.inputs, before, self._progress(step))
+            undo(self._request.inputs, before, self._progress(step))
         except InDoubtError as error:
             # A rollback goes on: look whether it is back after all, and otherwise send it again, which does no harm.
-            if not _is_back(step, self._work.inputs, before):
+            if not _is_back(step, self._request.inputs, before):
                 raise TransientError(error.message) from error
 
     def _progress(self, step: Action[Any, Any, Any]) -> Callable[[str], None]:
@@ -228,7 +233,7 @@ class Attempts:
             if self._late:
                 raise InDoubtError(self._too_late) if self._acted else DeadlineError(self._too_late)
             if message:
-                self._tell.progressed(message)
+                self._callbacks.progressed(message)
 
         return progress
 
@@ -238,15 +243,15 @@ class Attempts:
 
     @property
     def _too_late(self) -> str:
-        return f"not done after {self._work.timeout:g} s"
+        return f"not done after {self._request.timeout:g} s"
 
     def _look_again(self, step: Action[Any, Any, Any], error: InDoubtError) -> Outcome:
         """A change was sent and its answer never came: look whether it is there before it is sent again."""
-        if self._stop.insisted:
+        if self._stop.cancelled_now:
             # Whoever insists has no time for a look: that is for the one who goes on.
             raise error
         try:
-            proposal = step.propose(self._work.inputs, self._repeatedly(lambda: self._observe(step)))
+            proposal = step.propose(self._request.inputs, self._repeatedly(lambda: self._observe(step)))
         except TransientError:
             raise error from None
         if isinstance(proposal, Nothing):

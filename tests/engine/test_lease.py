@@ -24,16 +24,16 @@ from lgtm_deploy.core.event import (
 from lgtm_deploy.core.lease import CALL_SECONDS, LEASE_SECONDS
 from lgtm_deploy.core.ports import Lease
 from lgtm_deploy.core.run import Run
-from lgtm_deploy.engine.hold import Claim, Hold, held
-from lgtm_deploy.engine.ledger import Ledger
-from lgtm_deploy.engine.stop import Stop
+from lgtm_deploy.engine.cancellation import CancellationToken
+from lgtm_deploy.engine.journal_writer import JournalWriter
+from lgtm_deploy.engine.lease import LeaseKeeper, LockRequest, keep_lease
 from lgtm_deploy.fakes import FakeClock, FakeJournal, FakeLock
 from lgtm_deploy.storage.local import LocalLock
 from lgtm_deploy.storage.local.database import Database
 from tests.engine.acting import act
 from tests.engine.toys import Stage, Toy, Watch, World, fails, for_ever
 
-CLAIM = Claim(environment="prod", run="7f3a", holder="ci@runner-4")
+REQUEST = LockRequest(environment="prod", run="7f3a", holder="ci@runner-4")
 
 
 class Deaf(FakeLock):
@@ -55,13 +55,13 @@ class Scene:
         self.clock = FakeClock()
         self.journal = FakeJournal()
         self.lock = Deaf(self.clock, self.journal)
-        self.stop = Stop()
+        self.stop = CancellationToken()
         if earlier:
             self.lock.take("prod", earlier, "ada@laptop")
             self.clock.advance(LEASE_SECONDS + CALL_SECONDS)
         since = self.clock.monotonic()
         lease = self.lock.take("prod", "7f3a", "ci@runner-4")
-        self.hold = Hold(self.lock, lease, since=since, clock=self.clock, stop=self.stop)
+        self.keeper = LeaseKeeper(self.lock, lease, since=since, clock=self.clock, stop=self.stop)
 
     def lose(self) -> None:
         """Somebody takes the environment over."""
@@ -72,48 +72,48 @@ def test_a_lease_that_is_renewed_lasts() -> None:
     scene = Scene()
     for _ in range(10):
         scene.clock.advance(LEASE_SECONDS / 2)
-        scene.hold.renew()
-        scene.hold.check()
+        scene.keeper.renew()
+        scene.keeper.check()
 
-    assert not scene.stop.asked
+    assert not scene.stop.cancelled
 
 
 def test_without_renewal_nothing_begins_that_could_outlast_the_lease() -> None:
     scene = Scene()
     scene.clock.advance(LEASE_SECONDS - CALL_SECONDS)
-    scene.hold.check()
+    scene.keeper.check()
     scene.clock.advance(0.1)
 
     with pytest.raises(LockLostError, match="7f3a stops before its lease on 'prod' ends"):
-        scene.hold.check()
+        scene.keeper.check()
 
-    assert scene.stop.insisted
-    assert scene.stop.late
+    assert scene.stop.cancelled_now
+    assert scene.stop.timed_out
 
 
 def test_a_store_that_cannot_be_reached_stops_the_run_in_time_and_not_before() -> None:
     scene = Scene()
     scene.lock.deaf = True
     scene.clock.advance(LEASE_SECONDS / 2)
-    scene.hold.renew()
-    scene.hold.check()
-    assert not scene.stop.asked
+    scene.keeper.renew()
+    scene.keeper.check()
+    assert not scene.stop.cancelled
 
     scene.clock.advance(LEASE_SECONDS / 2 - CALL_SECONDS + 1)
-    scene.hold.renew()
+    scene.keeper.renew()
 
-    assert scene.stop.insisted
+    assert scene.stop.cancelled_now
     assert "could not be renewed: S3 cannot be reached" in scene.stop.reason
 
 
 def test_who_was_taken_over_learns_it_at_the_next_sign_of_life() -> None:
     scene = Scene()
     scene.lose()
-    scene.hold.renew()
+    scene.keeper.renew()
 
-    assert scene.stop.insisted
+    assert scene.stop.cancelled_now
     with pytest.raises(LockLostError, match="no longer holds environment 'prod'"):
-        scene.hold.check()
+        scene.keeper.check()
 
 
 def threads() -> list[str]:
@@ -124,8 +124,8 @@ def test_the_threads_that_renew_and_look_end_with_the_run_and_the_lock_is_given_
     clock = FakeClock()
     lock = FakeLock(clock)
 
-    with held(lock, CLAIM, clock=clock, stop=Stop()) as hold:
-        hold.check()
+    with keep_lease(lock, REQUEST, clock=clock, stop=CancellationToken()) as keeper:
+        keeper.check()
         assert threads() == ["lease", "lease"]
 
     assert threads() == []
@@ -133,8 +133,8 @@ def test_the_threads_that_renew_and_look_end_with_the_run_and_the_lock_is_given_
 
 
 def test_a_store_that_does_not_answer_keeps_no_run_from_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lgtm_deploy.engine.hold._PARTING", 0.1)
-    clock, stop = FakeClock(), Stop()
+    monkeypatch.setattr("lgtm_deploy.engine.lease._PARTING", 0.1)
+    clock, stop = FakeClock(), CancellationToken()
     asked, answer, answered = threading.Event(), threading.Event(), threading.Event()
 
     class Silent(FakeLock):
@@ -145,18 +145,18 @@ def test_a_store_that_does_not_answer_keeps_no_run_from_its_end(monkeypatch: pyt
             super().renew(lease)
 
     lock = Silent(clock)
-    hold = Hold(lock, lock.take("prod", "7f3a", "ci"), since=0.0, clock=clock, stop=stop, beat=0.01)
-    with hold.kept():
+    keeper = LeaseKeeper(lock, lock.take("prod", "7f3a", "ci"), since=0.0, clock=clock, stop=stop, beat=0.01)
+    with keeper.renewing():
         assert asked.wait(10)
     assert not answered.is_set()
-    lock.release(hold.lease)
+    lock.release(keeper.lease)
     answer.set()
     for thread in threading.enumerate():
         if thread.name == "lease":
             thread.join(10)
 
     assert threads() == []
-    assert not stop.insisted
+    assert not stop.cancelled_now
 
 
 def test_the_thread_renews() -> None:
@@ -169,8 +169,10 @@ def test_the_thread_renews() -> None:
             renewed.set()
 
     lock = Watched(clock)
-    hold = Hold(lock, lock.take("prod", "7f3a", "ci"), since=0.0, clock=clock, stop=Stop(), beat=0.01)
-    with hold.kept():
+    keeper = LeaseKeeper(
+        lock, lock.take("prod", "7f3a", "ci"), since=0.0, clock=clock, stop=CancellationToken(), beat=0.01
+    )
+    with keeper.renewing():
         assert renewed.wait(10)
 
 
@@ -179,11 +181,14 @@ def test_a_run_that_does_not_wait_is_refused_at_once() -> None:
     lock = FakeLock(clock)
     lock.take("prod", "91c2", "ada@laptop")
 
-    with pytest.raises(LockHeldError, match="locked by run 91c2"), held(lock, CLAIM, clock=clock, stop=Stop()):
+    with (
+        pytest.raises(LockHeldError, match="locked by run 91c2"),
+        keep_lease(lock, REQUEST, clock=clock, stop=CancellationToken()),
+    ):
         pytest.fail("it was locked")
 
 
-class Passing(Stop):
+class Passing(CancellationToken):
     """Lets the clock pass in place of sleeping."""
 
     def __init__(self, clock: FakeClock, meanwhile: Callable[[], None] = lambda: None) -> None:
@@ -199,8 +204,8 @@ class Passing(Stop):
         self.check(patient=False)
 
 
-def waiting(seconds: float) -> Claim:
-    return Claim(environment="prod", run="7f3a", holder="ci@runner-4", wait=seconds)
+def waiting(seconds: float) -> LockRequest:
+    return LockRequest(environment="prod", run="7f3a", holder="ci@runner-4", wait=seconds)
 
 
 def test_a_run_that_waits_takes_over_once_lease_and_longest_call_are_over() -> None:
@@ -210,9 +215,9 @@ def test_a_run_that_waits_takes_over_once_lease_and_longest_call_are_over() -> N
     stop = Passing(clock)
     told: list[str] = []
 
-    with held(lock, waiting(300), clock=clock, stop=stop, tell=told.append) as hold:
-        assert hold.lease.takeover is not None
-        assert hold.lease.takeover.from_run == "91c2"
+    with keep_lease(lock, waiting(300), clock=clock, stop=stop, tell=told.append) as keeper:
+        assert keeper.lease.takeover is not None
+        assert keeper.lease.takeover.from_run == "91c2"
 
     assert LEASE_SECONDS + CALL_SECONDS <= stop.paused <= LEASE_SECONDS + CALL_SECONDS + 1
     assert len(told) == 1
@@ -226,7 +231,7 @@ def test_a_run_waits_no_longer_than_it_was_told() -> None:
     lease = lock.take("prod", "91c2", "ada@laptop")
     stop = Passing(clock, meanwhile=lambda: lock.renew(lease))
 
-    with pytest.raises(LockHeldError), held(lock, waiting(30.5), clock=clock, stop=stop):
+    with pytest.raises(LockHeldError), keep_lease(lock, waiting(30.5), clock=clock, stop=stop):
         pytest.fail("it was locked")
 
     assert stop.paused == pytest.approx(30.5)
@@ -242,8 +247,8 @@ def test_who_waits_also_waits_for_a_journal_that_another_process_keeps_busy(tmp_
     with ExitStack() as writing:
         writing.enter_context(other.writing())
         stop = Passing(clock, meanwhile=writing.close)
-        with held(lock, waiting(300), clock=clock, stop=stop, tell=told.append) as hold:
-            assert hold.lease.run == "7f3a"
+        with keep_lease(lock, waiting(300), clock=clock, stop=stop, tell=told.append) as keeper:
+            assert keeper.lease.run == "7f3a"
 
     assert "another process keeps it busy" in told[0]
     lock.close()
@@ -254,9 +259,9 @@ def test_who_waits_can_be_stopped() -> None:
     clock = FakeClock()
     lock = FakeLock(clock)
     lock.take("prod", "91c2", "ada@laptop")
-    stop = Passing(clock, meanwhile=lambda: stop.ask("interrupted"))
+    stop = Passing(clock, meanwhile=lambda: stop.cancel("interrupted"))
 
-    with pytest.raises(InterruptedRunError), held(lock, waiting(300), clock=clock, stop=stop):
+    with pytest.raises(InterruptedRunError), keep_lease(lock, waiting(300), clock=clock, stop=stop):
         pytest.fail("it was locked")
 
 
@@ -266,12 +271,12 @@ def test_who_waits_can_be_stopped() -> None:
 def lock_stage(stage: Stage, scene: Scene) -> None:
     """Has the stage run under the scene's lock, remembered by its journal."""
     stage.journal = scene.journal
-    lease = scene.hold.lease
+    lease = scene.keeper.lease
     stage.job = replace(
         stage.job,
-        ledger=Ledger(Run(id="7f3a"), scene.journal, lease.fence),
+        writer=JournalWriter(Run(id="7f3a"), scene.journal, lease.fence),
         stop=scene.stop,
-        guard=scene.hold.check,
+        guard=scene.keeper.check,
         takeover=lease.takeover,
         environment="prod",
     )
@@ -321,7 +326,7 @@ def test_what_was_written_before_the_takeover_is_not_acted_on_after_it() -> None
     assert run.verdict == "timed-out"
     assert "stops before its lease on 'prod' ends" in run.reason
     assert stage.told(StepInDoubt) == ["a"]
-    assert scene.stop.insisted
+    assert scene.stop.cancelled_now
 
 
 @pytest.mark.timeout(120)
@@ -364,8 +369,11 @@ def test_the_lease_counts_from_before_it_was_asked_for() -> None:
             clock.advance(LEASE_SECONDS)
             return lease
 
-    with held(Slow(clock), CLAIM, clock=clock, stop=Stop()) as hold, pytest.raises(LockLostError):
-        hold.check()
+    with (
+        keep_lease(Slow(clock), REQUEST, clock=clock, stop=CancellationToken()) as keeper,
+        pytest.raises(LockLostError),
+    ):
+        keeper.check()
 
 
 def test_the_longest_call_is_as_long_as_the_clients_let_it_be() -> None:
@@ -374,15 +382,15 @@ def test_the_longest_call_is_as_long_as_the_clients_let_it_be() -> None:
 
 def test_a_wish_to_stop_is_one_for_the_next_safe_point() -> None:
     scene = Scene()
-    scene.hold.look()
-    assert not scene.stop.asked
+    scene.keeper.look()
+    assert not scene.stop.cancelled
 
     scene.lock.cancel("prod", "7f3a", "ada@laptop")
-    scene.hold.look()
+    scene.keeper.look()
 
-    assert (scene.stop.asked, scene.stop.insisted, scene.stop.late) == (True, False, False)
+    assert (scene.stop.cancelled, scene.stop.cancelled_now, scene.stop.timed_out) == (True, False, False)
     assert scene.stop.reason == "cancelled by ada@laptop"
-    scene.hold.check()
+    scene.keeper.check()
 
 
 def test_a_store_that_does_not_tell_of_wishes_stops_nobody() -> None:
@@ -390,13 +398,13 @@ def test_a_store_that_does_not_tell_of_wishes_stops_nobody() -> None:
         def cancelled(self, lease: Lease) -> str:
             raise TransientError("S3 cannot be reached.")
 
-    lock, stop, clock = Mute(), Stop(), FakeClock()
+    lock, stop, clock = Mute(), CancellationToken(), FakeClock()
     lease = lock.take("prod", "7f3a", "ci")
-    hold = Hold(lock, lease, since=clock.monotonic(), clock=clock, stop=stop)
+    keeper = LeaseKeeper(lock, lease, since=clock.monotonic(), clock=clock, stop=stop)
 
-    hold.look()
+    keeper.look()
 
-    assert not stop.asked
+    assert not stop.cancelled
 
 
 @pytest.mark.timeout(120)
@@ -411,8 +419,8 @@ def test_a_run_that_is_cancelled_from_elsewhere_ends_as_by_ctrl_c() -> None:
         lock.cancel("test", "7f3a", "ada@laptop")
 
     stage.replace_step(Toy(world, "a", after=cancel))
-    claim = replace(CLAIM, environment="test")
-    with held(lock, claim, clock=stage.job.clock, stop=stage.stop, tell=told.append):
+    request = replace(REQUEST, environment="test")
+    with keep_lease(lock, request, clock=stage.job.clock, stop=stage.stop, tell=told.append):
         run = act(stage)
 
     assert (run.verdict, run.exit_code) == ("interrupted", 130)

@@ -1,4 +1,4 @@
-"""Does the run still hold its environment?"""
+"""Keeps the lease on an environment while a run uses it."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lgtm_deploy.core import lease as leases
 from lgtm_deploy.core.errors import DeployError, JournalBusyError, LockHeldError, LockLostError
 from lgtm_deploy.core.ports import Clock, Lease, Lock
-from lgtm_deploy.engine.stop import Stop
+from lgtm_deploy.engine.cancellation import CancellationToken
 
 # How often a run that waits asks again, and a renewal that failed is tried again, in seconds.
 _AGAIN = 1.0
@@ -17,8 +17,8 @@ _PARTING = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Claim:
-    """Which run wants which environment, for whom, and how many seconds it would wait."""
+class LockRequest:
+    """A run's request for the lock of an environment; `wait` is the maximum time to wait, in seconds."""
 
     environment: str
     run: str
@@ -26,11 +26,12 @@ class Claim:
     wait: float = 0.0
 
 
-class Hold:
-    """A lease while its run uses it: kept alive by a thread of its own, asked before every change; another thread looks
-    whether somebody wishes the run to stop, and `tell` hears of it.
+class LeaseKeeper:
+    """Renews a lease while its run uses it, and is asked before every change.
 
-    `since` is when it was asked for, on the clock's `monotonic`: the store counts from a later moment.
+    Another thread checks for cancel requests, and `tell` gets them.
+
+    `since` is when the lease was requested, on the clock's `monotonic`: the store counts from a later moment.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class Hold:
         *,
         since: float,
         clock: Clock,
-        stop: Stop,
+        stop: CancellationToken,
         beat: float = leases.BEAT_SECONDS,
         call: float = leases.CALL_SECONDS,
         tell: Callable[[str], None] = lambda _: None,
@@ -57,16 +58,16 @@ class Hold:
         self._ended = threading.Event()
 
     def check(self) -> None:
-        """Raises LockLostError unless the environment is this run's for the length of a call still."""
+        """Raise LockLostError unless the lease lasts for one more call."""
         if self._lost is not None:
             raise self._lost
         if self._left() < self._call:
             raise self._give_up("its lock could not be renewed in time")
 
     def renew(self) -> None:
-        """Gives a sign of life.
+        """Renew the lease.
 
-        Asks the run to stop when the lease is lost, or could not be renewed and is too short for another call.
+        Cancel the run when the lease is lost, or could not be renewed and is too short for another call.
         """
         asked = self._clock.monotonic()
         try:
@@ -75,19 +76,23 @@ class Hold:
         except LockLostError as error:
             self._lost = error
             if self._ended.is_set():
-                # It was given back meanwhile.
+                # It was released meanwhile.
                 return
-            self._stop.insist(error.message, late=True)
+            self._stop.cancel_now(error.message, timed_out=True)
         except DeployError as error:
             if self._left() < self._call:
                 self._give_up(f"its lock could not be renewed: {error.message}")
 
     @contextmanager
-    def kept(self) -> Iterator[None]:
-        """Renews the lease while this is open, and looks for a wish to stop. The threads end with it, and with the
-        process."""
-        # Apart from each other: a slow look must not keep the lease from being renewed.
-        threads = [threading.Thread(target=work, name="lease", daemon=True) for work in (self._keep, self._heed_wishes)]
+    def renewing(self) -> Iterator[None]:
+        """Renew the lease and check for cancel requests while this is open.
+
+        The threads end with it, and with the process.
+        """
+        # Two threads: a slow check must not delay a renewal.
+        threads = [
+            threading.Thread(target=work, name="lease", daemon=True) for work in (self._keep, self._watch_requests)
+        ]
         for thread in threads:
             thread.start()
         try:
@@ -105,16 +110,16 @@ class Hold:
             self.renew()
 
     def look(self) -> None:
-        """Asks the run to stop, as a first Ctrl-C does, when somebody wishes it."""
-        # Without an answer the next look will tell.
+        """Cancel the run when its lock has a cancel request, as a first Ctrl-C does."""
+        # Without an answer the next check decides.
         with suppress(DeployError):
             who = self._lock.cancelled(self.lease)
-            if who and not self._stop.asked:
-                self._stop.ask(f"cancelled by {who}")
+            if who and not self._stop.cancelled:
+                self._stop.cancel(f"cancelled by {who}")
                 self._tell(f"Cancelled by {who}: stopping at the next safe point.")
 
-    def _heed_wishes(self) -> None:
-        while not self._stop.asked and not self._ended.wait(self._lock.look_seconds):
+    def _watch_requests(self) -> None:
+        while not self._stop.cancelled and not self._ended.wait(self._lock.look_seconds):
             self.look()
 
     def _left(self) -> float:
@@ -125,37 +130,44 @@ class Hold:
             f"Run {self.lease.run} stops before its lease on '{self.lease.environment}' ends: {why}.",
             resolution=f"Go on with `lgtm-deploy resume {self.lease.run}`.",
         )
-        self._stop.insist(error.message, late=True)
+        self._stop.cancel_now(error.message, timed_out=True)
         return error
 
 
 @contextmanager
-def held(
-    lock: Lock, claim: Claim, *, clock: Clock, stop: Stop, tell: Callable[[str], None] = lambda _: None
-) -> Iterator[Hold]:
-    """The environment, taken, kept and given back.
+def keep_lease(
+    lock: Lock,
+    request: LockRequest,
+    *,
+    clock: Clock,
+    stop: CancellationToken,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Iterator[LeaseKeeper]:
+    """Take the lock of an environment, renew its lease while this is open, then release it.
 
-    Raises LockHeldError when another run has it for longer than this one would wait; InterruptedRunError when it was
-    asked to stop while it waited. `tell` hears whom it waits for.
+    Raise LockHeldError when another run has it for longer than this one would wait, and InterruptedRunError when the
+    run is cancelled while it waits. `tell` gets the holder that it waits for.
     """
-    lease, since = _taken(lock, claim, clock, stop, tell)
-    hold = Hold(lock, lease, since=since, clock=clock, stop=stop, tell=tell)
+    lease, since = _taken(lock, request, clock, stop, tell)
+    keeper = LeaseKeeper(lock, lease, since=since, clock=clock, stop=stop, tell=tell)
     try:
-        with hold.kept():
-            yield hold
+        with keeper.renewing():
+            yield keeper
     finally:
-        # What cannot be given back now ends with its lease.
+        # A lock that cannot be released now ends with its lease.
         with suppress(DeployError):
             lock.release(lease)
 
 
-def _taken(lock: Lock, claim: Claim, clock: Clock, stop: Stop, tell: Callable[[str], None]) -> tuple[Lease, float]:
-    patient_until = clock.monotonic() + claim.wait
+def _taken(
+    lock: Lock, request: LockRequest, clock: Clock, stop: CancellationToken, tell: Callable[[str], None]
+) -> tuple[Lease, float]:
+    patient_until = clock.monotonic() + request.wait
     told = ""
     while True:
         asked = clock.monotonic()
         try:
-            return lock.take(claim.environment, claim.run, claim.holder), asked
+            return lock.take(request.environment, request.run, request.holder), asked
         except (LockHeldError, JournalBusyError) as error:
             left = patient_until - clock.monotonic()
             if left <= 0:

@@ -15,7 +15,7 @@ from lgtm_deploy.core.event import (
     StepStarted,
     Verdict,
 )
-from lgtm_deploy.engine.history import half_way
+from lgtm_deploy.engine.history import unfinished_run
 from lgtm_deploy.fakes import FakeJournal
 
 START = datetime(2026, 1, 16, tzinfo=UTC)
@@ -35,12 +35,12 @@ def remember(journal: FakeJournal, run: str, minute: int, verdict: Verdict | Non
 
 
 @pytest.mark.parametrize("verdict", [None, "interrupted", "timed-out"])
-def test_a_run_that_changed_something_and_was_stopped_or_killed_is_half_way(verdict: Verdict | None) -> None:
+def test_a_run_that_changed_something_and_was_stopped_or_killed_is_unfinished(verdict: Verdict | None) -> None:
     journal = FakeJournal()
     remember(journal, "7f3a", 1, verdict)
 
-    assert half_way(journal, "prod") == "7f3a"
-    assert half_way(journal, "test") == ""
+    assert unfinished_run(journal, "prod") == "7f3a"
+    assert unfinished_run(journal, "test") == ""
 
 
 @pytest.mark.parametrize("verdict", ["refused", "unchanged", "rolled-back"])
@@ -49,7 +49,7 @@ def test_it_stays_so_when_a_later_one_has_left_everything_as_it_was(verdict: Ver
     remember(journal, "7f3a", 1, "interrupted")
     remember(journal, "91c2", 2, verdict)
 
-    assert half_way(journal, "prod") == "7f3a"
+    assert unfinished_run(journal, "prod") == "7f3a"
 
 
 @pytest.mark.parametrize("verdict", ["deployed", "halted", "rollback-failed"])
@@ -58,14 +58,14 @@ def test_a_later_one_that_ended_otherwise_has_made_something_else_of_it(verdict:
     remember(journal, "7f3a", 1, "interrupted")
     remember(journal, "91c2", 2, verdict)
 
-    assert half_way(journal, "prod") == ""
+    assert unfinished_run(journal, "prod") == ""
 
 
 def test_one_that_was_stopped_before_it_changed_anything_is_not() -> None:
     journal = FakeJournal()
     remember(journal, "7f3a", 1, "interrupted", acted=False)
 
-    assert half_way(journal, "prod") == ""
+    assert unfinished_run(journal, "prod") == ""
 
 
 def test_one_that_was_stopped_in_the_hooks_of_its_rollback_is() -> None:
@@ -77,7 +77,7 @@ def test_one_that_was_stopped_in_the_hooks_of_its_rollback_is() -> None:
     stopped = RunFinished(at=at, verdict="interrupted", exit_code=130, seconds=1.0, reason="")
     journal.append("7f3a", 1, [*back, stopped])
 
-    assert half_way(journal, "prod") == "7f3a"
+    assert unfinished_run(journal, "prod") == "7f3a"
 
 
 @pytest.mark.parametrize("between", [1, 30])
@@ -92,4 +92,4 @@ def test_one_that_was_gone_on_with_after_a_later_one_is(between: int) -> None:
     journal.append("7f3a", 100, [RunResumed(at=at, by="ci"), StepStarted(at=at, step="a"), acts])
 
     # Who looks at all runs for that would look at them all each time.
-    assert half_way(journal, "prod") == ("7f3a" if between < 20 else "")
+    assert unfinished_run(journal, "prod") == ("7f3a" if between < 20 else "")
