@@ -4,10 +4,11 @@ import pytest
 
 from lgtm_deploy.core.listener_rules import matches, rule_findings
 from lgtm_deploy.core.ports import ListenerRule
-from lgtm_deploy.core.stack import Paths, Service
+from lgtm_deploy.core.stack import Paths
+from tests.stacks import make_service
 
 GROUP, OTHER = "arn:pyroscope", "arn:other"
-PYROSCOPE = Service(
+PYROSCOPE = make_service(
     name="pyroscope",
     prefix="/pyroscope",
     paths=Paths(

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from lgtm_deploy.core.stack import Environment, Health, Service, Stack
+from lgtm_deploy.core.stack import Environment, Health, Stack
 from lgtm_deploy.fakes import Contract, FakeCloud, fake_ports, lay
 from lgtm_deploy.sandbox.settled import Advance, Stage, Standing
 from lgtm_deploy.sandbox.start_failure import StartFailures
+from tests.stacks import make_service
 
-TEMPO = Service(
+TEMPO = make_service(
     name="tempo",
     context="dockerfiles/tempo",
     repository="lgtm-tempo",

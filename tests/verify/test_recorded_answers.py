@@ -16,6 +16,7 @@ from lgtm_deploy.core.verify.round_trip import NOBODY, judge_reading, may_come
 from lgtm_deploy.core.verify.routes import is_there
 from lgtm_deploy.steps.verification import Verification
 from lgtm_deploy.steps.verification.writing import write
+from tests.stacks import make_service
 from tests.verify.loopback import HurriedClock
 from tests.verify.recorded import RUN, RecordedWeb, exchange, reply
 
@@ -36,7 +37,7 @@ def found_in(
     """All findings about a recorded server, by check."""
     clock = HurriedClock()
     program, version, _ = name.split("-", 2)
-    service = Service(name=program, version=version, prefix=prefix, tenant=own_tenant)
+    service = make_service(name=program, version=version, prefix=prefix, tenant=own_tenant)
     run = PYROSCOPE_RUN if service.name == "pyroscope" else RUN
     web = RecordedWeb(name, clock, tenants=bool(tenant) and own_tenant is None, also=others(service, run))
     ports: Any = SimpleNamespace(web=web, clock=clock)
@@ -119,7 +120,7 @@ def test_a_server_without_tenants_is_not_asked_to_keep_them_apart(server: Sound)
 
 def test_a_server_that_answers_without_a_tenant_although_one_is_configured_is_failed() -> None:
     clock = HurriedClock()
-    service = Service(name="loki")
+    service = make_service(name="loki")
     ports: Any = SimpleNamespace(web=RecordedWeb("loki-3.5.1-no-auth", clock, tenants=False), clock=clock)
     findings = Verification(stack_of(service), ports, aws=False, pause=clock.pause).read([service])
 

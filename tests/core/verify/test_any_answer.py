@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from lgtm_deploy.core.ports import Reply
-from lgtm_deploy.core.stack import Service
 from lgtm_deploy.core.verify import grafana, writes
 from lgtm_deploy.core.verify.check import Check, Place, judged
 from lgtm_deploy.core.verify.reads import read_checks
 from lgtm_deploy.core.verify.round_trip import judge_other_tenant, judge_reading, judge_write, may_come
+from tests.stacks import make_service
 
 NAMES = ("grafana", "mimir", "loki", "tempo", "pyroscope")
 WORDS = "status data result database version traces traceID names labelsSet labels uid tags id metric values"
@@ -38,7 +38,7 @@ REPLIES = some.builds(
 def checks() -> list[Check]:
     found = []
     for name in NAMES:
-        service = Service(name=name, prefix="/tempo" if name == "tempo" else "")
+        service = make_service(name=name, prefix="/tempo" if name == "tempo" else "")
         found += read_checks(service, Place.of(service, "http://lb", "demo"), 1.7e9)
     place = Place(service="grafana", url="http://lb")
     listed = Reply(status=200, body='[{"uid":"loki"}]')

@@ -8,12 +8,12 @@ import pytest
 
 from lgtm_deploy.adapters.web import HttpWeb
 from lgtm_deploy.core.ports import Reply
-from lgtm_deploy.core.stack import Service
 from lgtm_deploy.core.verify import grafana, writes
 from lgtm_deploy.core.verify.check import Check, Place, judged
 from lgtm_deploy.core.verify.reads import read_checks
 from lgtm_deploy.core.verify.routes import kept_check
 from tests.adapters.test_web import redirect, serving
+from tests.stacks import make_service
 
 OAUTH = "https://idp.example/authorize?client_id=grafana&response_type=code&state=x"
 SAML = "https://idp.example/sso?SAMLRequest=fVLB&RelayState=x"
@@ -21,14 +21,14 @@ PAGE = "<!DOCTYPE html>\n<html><head><title>Grafana</title></head></html>"
 
 
 def checks_of(name: str, prefix: str = "", url: str = "http://lb") -> dict[str, Check]:
-    service = Service(name=name, prefix=prefix)
+    service = make_service(name=name, prefix=prefix)
     return {each.name: each for each in read_checks(service, Place.of(service, url, ""), 1.7e9)}
 
 
 @pytest.mark.parametrize("url", ["http://lb/grafana", "http://lb"])
 def test_everything_of_grafana_is_asked_below_its_sub_path(url: str) -> None:
     prefix = "" if url.endswith("/grafana") else "/grafana"
-    service = Service(name="grafana", prefix=prefix)
+    service = make_service(name="grafana", prefix=prefix)
     place = Place.of(service, url, "")
     listed = Reply(status=200, body='[{"uid":"loki"}]')
     trip = writes.grafana(place, {}, "run", 0)

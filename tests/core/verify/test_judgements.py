@@ -5,10 +5,11 @@ import json
 import pytest
 
 from lgtm_deploy.core.ports import NoReply, Question, Reply
-from lgtm_deploy.core.stack import Health, Paths, Probe, Service
+from lgtm_deploy.core.stack import Health, Paths, Probe
 from lgtm_deploy.core.verify.check import TENANT_HEADER, Check, Place, judged, recovered
 from lgtm_deploy.core.verify.finding import Finding, Level
 from lgtm_deploy.core.verify.reads import kind_of, read_checks
+from tests.stacks import make_service
 
 LOGIN = "<!DOCTYPE html>\n<html><head><title>Grafana</title></head></html>"
 NO_ROUTE = "404 page not found\n"
@@ -16,7 +17,7 @@ PREFIXES = {"tempo": "/tempo", "pyroscope": "/pyroscope"}
 
 
 def checks_of(name: str, tenant: str = "demo") -> dict[str, Check]:
-    service = Service(name=name, prefix=PREFIXES.get(name, ""))
+    service = make_service(name=name, prefix=PREFIXES.get(name, ""))
     place = Place.of(service, "http://lb/", tenant)
     return {each.name: each for each in read_checks(service, place, 1_700_000_000.0)}
 
@@ -199,7 +200,7 @@ def test_an_answer_that_comes_at_the_second_try_only_is_degraded_with_what_came_
 
 
 def test_a_service_of_another_kind_is_asked_its_own_probes() -> None:
-    service = Service(name="alloy", health=Health(path="/"), probes=(Probe(path="/-/ready", body="ready"),))
+    service = make_service(name="alloy", health=Health(path="/"), probes=(Probe(path="/-/ready", body="ready"),))
     [check] = read_checks(service, Place.of(service, "http://lb", ""), 0.0)
 
     assert kind_of(service) == "other"
@@ -208,8 +209,8 @@ def test_a_service_of_another_kind_is_asked_its_own_probes() -> None:
 
 
 def test_the_stack_file_says_which_program_a_service_is() -> None:
-    assert kind_of(Service(name="traces", kind="tempo")) == "tempo"
-    assert kind_of(Service(name="loki", paths=Paths())) == "loki"
+    assert kind_of(make_service(name="traces", kind="tempo")) == "tempo"
+    assert kind_of(make_service(name="loki", paths=Paths())) == "loki"
 
 
 def test_pyroscope_is_asked_for_the_last_hour_in_milliseconds() -> None:

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 
 from lgtm_deploy.core.ports import ListenerRule, Reply
-from lgtm_deploy.core.stack import Paths, Service
+from lgtm_deploy.core.stack import Paths
 from lgtm_deploy.core.verify.check import Place, judged, summed_up
 from lgtm_deploy.core.verify.finding import Level
 from lgtm_deploy.core.verify.routes import arrives_at, route_groups
+from tests.stacks import make_service
 
 NAMES = "/querier.v1.QuerierService/LabelNames"
-SERVICE = Service(
+SERVICE = make_service(
     name="pyroscope",
     prefix="/pyroscope",
     paths=Paths(moves=("/ready", NAMES), keeps=("/pyroscope/ingest",), drops=("/pyroscope/render",)),
