@@ -32,7 +32,6 @@ from lgtm_deploy.engine.hold import Claim, held
 from lgtm_deploy.engine.ledger import Ledger, Listener
 from lgtm_deploy.engine.stop import Stop
 from lgtm_deploy.engine.undo import nothing_to_undo, undo
-from lgtm_deploy.fakes import FakeJournal
 from lgtm_deploy.steps.catalog import CATALOG
 
 
@@ -210,7 +209,7 @@ def foresee_plan(
     stop = Stop()
     screen = Screen(settings, world.clock)
     listeners: list[Listener] = [] if screen.for_programs else [screen]
-    ledger = Ledger(run, FakeJournal(), 0, listeners, masks)
+    ledger = Ledger(run, memory.NoJournal(), 0, listeners, masks)
     try:
         workspace.make()
         with masks.over_errors(), heeded(stop, screen.notice):
