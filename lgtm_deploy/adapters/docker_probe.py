@@ -53,9 +53,7 @@ class DockerProbe:
             self._leavings.sweep()
             with contextlib.ExitStack() as held:
                 container = self._reachable(held, image, filled, port, progress)
-                running = DockerRunning(self._engine, container, self._url(container, port), tuple(secrets.values()))
-                with contextlib.closing(running):
-                    yield running
+                yield DockerRunning(self._engine, container, self._url(container, port), tuple(secrets.values()))
 
     def unknown(self, secrets: Iterable[str]) -> tuple[str, ...]:
         """Those that the caller's environment has no variable for, or one that is for the caller alone (`AWS_…`)."""

@@ -61,10 +61,6 @@ class DockerRunning:
         lines = (_CONTROL.sub("", line).rstrip() for line in raw.decode(errors="replace").splitlines())
         return tuple(self._hushed(line) for line in lines if line)
 
-    def close(self) -> None:
-        """Lets go of its connections."""
-        self._asker.close()
-
     def _hushed(self, text: str) -> str:
         for secret in self._secrets:
             text = text.replace(secret, HIDDEN)

@@ -34,7 +34,7 @@ def verification(stack: Stack, *, seconds: float = 10.0) -> Verification:
     from lgtm_deploy.adapters.aws import Aws
     from lgtm_deploy.adapters.clock import SystemClock
     from lgtm_deploy.adapters.ecr import EcrTags
-    from lgtm_deploy.adapters.web import HttpWeb
+    from lgtm_deploy.adapters.http import HttpWeb
 
     is_sandbox = stack.environment.endpoint == wiring.SANDBOX
     stack = wiring.settled(stack)

@@ -148,10 +148,9 @@ def ports(stack: Stack, seen: Sights, workspace: Path) -> Ports:
     from lgtm_deploy.adapters.ecr import EcrRegistry
     from lgtm_deploy.adapters.elb_shadow import ElbShadowTargets
     from lgtm_deploy.adapters.git import GitSource
-    from lgtm_deploy.adapters.http import HttpStackProbe, HttpTaskProbe
+    from lgtm_deploy.adapters.http import HttpStackProbe, HttpTaskProbe, HttpWeb
     from lgtm_deploy.adapters.terraform import TerraformInfrastructure
     from lgtm_deploy.adapters.terraform_lock import Ownership
-    from lgtm_deploy.adapters.web import HttpWeb
     from lgtm_deploy.cli import memory
     from lgtm_deploy.core.state_lock import state_locks
     from lgtm_deploy.storage.process import Process, has_ended

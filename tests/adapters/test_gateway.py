@@ -13,8 +13,7 @@ import pytest
 import truststore
 
 from lgtm_deploy.adapters.gateway import Gateway, tls
-from lgtm_deploy.adapters.http import BODY_CHARACTERS, HttpStackProbe
-from lgtm_deploy.adapters.web import HttpWeb
+from lgtm_deploy.adapters.http import BODY_CHARACTERS, HttpStackProbe, HttpWeb
 from lgtm_deploy.core.errors import TransientError
 from lgtm_deploy.core.ports import NoReply, Question, Reply
 from lgtm_deploy.core.request_headers import RequestHeaders

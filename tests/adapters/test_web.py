@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from lgtm_deploy.adapters.web import HttpWeb
+from lgtm_deploy.adapters.http import HttpWeb
 from lgtm_deploy.core.ports import NoReply, Question, Reply
 
 
@@ -213,7 +213,7 @@ def test_an_answer_that_does_not_end_is_given_up_in_time(drip: bool) -> None:
 
 
 def test_only_the_beginning_of_a_huge_body_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lgtm_deploy.adapters.web.BODY_BYTES", 1000)
+    monkeypatch.setattr("lgtm_deploy.adapters.http.BODY_BYTES", 1000)
     with serving(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 200_000) as (url, _):
         heard = ask(url)
 

@@ -6,7 +6,7 @@ login" (also for SAML). RFC 6749, 4.1.1, and SAML 2.0 bindings, 3.4.4.1: what th
 
 import pytest
 
-from lgtm_deploy.adapters.web import HttpWeb
+from lgtm_deploy.adapters.http import HttpWeb
 from lgtm_deploy.core.ports import Reply
 from lgtm_deploy.core.verify import grafana, writes
 from lgtm_deploy.core.verify.check import Check, Place, judged
