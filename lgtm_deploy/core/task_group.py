@@ -1,38 +1,49 @@
-"""Pieces of one step's work at the same time, that stop together."""
+"""Callables that run side by side in threads: one for each item, or pieces of one step that stop together."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Generic, TypeVar
 
 from lgtm_deploy.core.errors import InterruptedRunError
-from lgtm_deploy.core.ports import Progress
+from lgtm_deploy.core.ports.progress import Progress
 
+ItemT = TypeVar("ItemT")
 ValueT = TypeVar("ValueT")
 
+# One that hangs must not hold up the rest.
+_THREADS = 64
 
-class Abreast(Generic[ValueT]):
+
+def side_by_side(act: Callable[[ItemT], ValueT], items: Sequence[ItemT], threads: int = 32) -> list[ValueT]:
+    """Return what `act` makes of each item, in their order. Raises the first error, once all have ended."""
+    if len(items) < 2:  # noqa: PLR2004 - one needs no thread
+        return [act(item) for item in items]
+    with ThreadPoolExecutor(min(threads, len(items)), thread_name_prefix="side-by-side") as pool:
+        return list(pool.map(act, items))
+
+
+class TaskGroup(Generic[ValueT]):
     """Leaving the block, however it is left, stops what still works and waits until it has cleaned up.
 
-    What is begun gets a progress of its own, which raises as soon as the block is being left or another piece failed.
+    Each task gets a progress of its own, which raises as soon as the block is being left or another task failed.
     """
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._leaving = threading.Event()
         self._failure: BaseException | None = None
-        # As many as a step may have pieces: one that hangs must not hold up the rest.
-        self._pool = ThreadPoolExecutor(max_workers=64, thread_name_prefix="abreast")
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="task-group")
 
-    def __enter__(self) -> "Abreast[ValueT]":
+    def __enter__(self) -> "TaskGroup[ValueT]":
         return self
 
     def __exit__(self, *_: object) -> None:
         self._leaving.set()
         self._pool.shutdown(wait=True)
 
-    def begin(self, work: Callable[[Progress], ValueT]) -> "Future[ValueT]":
-        """Starts the work."""
+    def start(self, work: Callable[[Progress], ValueT]) -> "Future[ValueT]":
+        """Start a task."""
 
         def attempt() -> ValueT:
             try:
@@ -45,15 +56,15 @@ class Abreast(Generic[ValueT]):
 
         return self._pool.submit(attempt)
 
-    def within(self, seconds: float, work: "Future[ValueT]") -> ValueT | None:
-        """What came of it, if it ends so soon. Raises what the first piece that failed has raised."""
-        wait([work], timeout=seconds)
-        return self.result(work) if work.done() else None
+    def within(self, seconds: float, task: "Future[ValueT]") -> ValueT | None:
+        """Return the task's result if it ends in time. Raises what the first task that failed has raised."""
+        wait([task], timeout=seconds)
+        return self.result(task) if task.done() else None
 
-    def result(self, work: "Future[ValueT]") -> ValueT:
-        """What came of it. Raises what the first piece that failed has raised."""
+    def result(self, task: "Future[ValueT]") -> ValueT:
+        """Return the task's result. Raises what the first task that failed has raised."""
         try:
-            return work.result()
+            return task.result()
         except InterruptedRunError as error:
             raise self._failure or error from None
 

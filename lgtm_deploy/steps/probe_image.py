@@ -14,9 +14,9 @@ from lgtm_deploy.core.ports import ContainerSpec, PlannedChanges, Progress, Targ
 from lgtm_deploy.core.read_changes import lost_reads
 from lgtm_deploy.core.stack import Service
 from lgtm_deploy.core.step import Action, Change, Effect, Nothing, Part, Proposal
+from lgtm_deploy.core.task_group import TaskGroup
 from lgtm_deploy.core.terraform_release import Release, planned_container
 from lgtm_deploy.core.trial import lacks, losses, questions, table
-from lgtm_deploy.steps.abreast import Abreast
 from lgtm_deploy.steps.build_image import build_request
 from lgtm_deploy.steps.deployment import release_of
 from lgtm_deploy.steps.plan_task_definitions import SavedFile
@@ -207,11 +207,11 @@ class ProbeImage(Action[Inputs, Seen, Outputs]):
         def of_old(tell: Progress) -> AbstractContextManager[str]:
             return registry.pulled(service.repository, seen.running, tell)
 
-        with Abreast[Tried | PermanentError](progress) as trials:
-            trial = trials.begin(lambda tell: self._tried(subject, of_new, tell))
+        with TaskGroup[Tried | PermanentError](progress) as trials:
+            trial = trials.start(lambda tell: self._tried(subject, of_new, tell))
             beside = None
             if seen.running:
-                beside = trials.begin(lambda tell: self._tried_beside(running, of_old, tell))
+                beside = trials.start(lambda tell: self._tried_beside(running, of_old, tell))
             new = trials.result(trial)
             if beside is None or not isinstance(new, Tried):
                 return new, None

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from lgtm_deploy.core.listener_rules import matches
 from lgtm_deploy.core.methods import is_connect, takes_post
 from lgtm_deploy.core.ports import ListenerRule
 from lgtm_deploy.core.ports.web import Question, Reply
@@ -15,6 +14,7 @@ from lgtm_deploy.core.verify.check import JSON, Check, Place
 from lgtm_deploy.core.verify.finding import Judgement
 from lgtm_deploy.core.verify.tempo import is_unknown_trace
 from lgtm_deploy.core.verify.troubles import said, wrong_with
+from lgtm_deploy.core.wildcards import matches_wildcard
 
 # The route is there, and this is not how one asks it; or it asks for a tenant or for time.
 _THERE = (
@@ -84,7 +84,7 @@ def arrives_at(target_group: str, rules: Sequence[ListenerRule], url: str) -> Ca
 def _taken(rules: Sequence[ListenerRule], path: str) -> Sequence[str]:
     """Where the first rule that takes the path sends it."""
     for rule in rules:
-        if not rule.conditional and (not rule.paths or any(matches(pattern, path) for pattern in rule.paths)):
+        if not rule.conditional and (not rule.paths or any(matches_wildcard(pattern, path) for pattern in rule.paths)):
             return rule.target_groups
     return ()
 

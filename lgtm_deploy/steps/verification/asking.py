@@ -1,22 +1,16 @@
 """Checks over HTTP, at the same time, and again where the trouble may pass."""
 
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import Callable
 
 from lgtm_deploy.core.ports import Clock, NoReply, Question, Reply, Web
 from lgtm_deploy.core.verify.check import Check, is_slow, judged, recovered
 from lgtm_deploy.core.verify.clock import skew
 from lgtm_deploy.core.verify.finding import Finding
 
-WORKERS = 32
 AGAIN_AFTER = (0.5, 1.5)
 _PASSING_STATUS = frozenset({429, 500, 502, 503, 504})
 _PASSING_TROUBLE = frozenset({"refused", "closed", "truncated"})
-
-ThingT = TypeVar("ThingT")
-ResultT = TypeVar("ResultT")
 
 
 class Asker:
@@ -57,12 +51,6 @@ class Asker:
             heard = self.ask(check.question)
             result = judged(check, heard)
         return recovered(result, first), heard
-
-
-def each(act: Callable[[ThingT], ResultT], things: Sequence[ThingT]) -> list[ResultT]:
-    """What `act` makes of each, all at the same time, in order."""
-    with ThreadPoolExecutor(max_workers=WORKERS, thread_name_prefix="verify") as workers:
-        return list(workers.map(act, things))
 
 
 def _may_pass(heard: Reply | NoReply) -> bool:

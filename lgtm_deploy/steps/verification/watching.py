@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from lgtm_deploy.core.ports import Clock, NoReply, Web
 from lgtm_deploy.core.stack import Service
+from lgtm_deploy.core.task_group import side_by_side
 from lgtm_deploy.core.verify.availability import Availability, Knock, measured, path_of, together, watched_checks
 from lgtm_deploy.core.verify.check import Check, judged
-from lgtm_deploy.steps.verification.asking import each
 from lgtm_deploy.steps.verification.reading import Verification
 
 LONGEST = 5.0
@@ -72,6 +72,6 @@ def watcher(verification: Verification, services: Sequence[Service], *, every: f
         check for service in services for check in watched_checks(service, verification.place(service, LONGEST), now)
     ]
     if only_working:
-        first = each(lambda check: knock(ports.web, ports.clock, check), checks)
+        first = side_by_side(lambda check: knock(ports.web, ports.clock, check), checks)
         checks = [check for check, found in zip(checks, first, strict=True) if not found.wrong]
     return Watcher(ports.web, ports.clock, checks, every=every)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from lgtm_deploy.core.errors import AccessError, NotFoundError
 from lgtm_deploy.core.ports import NoReply, Question, Reply
 from lgtm_deploy.core.stack import Service
+from lgtm_deploy.core.task_group import side_by_side
 from lgtm_deploy.core.verify import grafana as grafana_reads
 from lgtm_deploy.core.verify import tenancy, writes
 from lgtm_deploy.core.verify.check import Check, Place, as_tenant, asked
@@ -24,7 +25,6 @@ from lgtm_deploy.core.verify.round_trip import (
     may_come,
 )
 from lgtm_deploy.steps.target_groups import group_of
-from lgtm_deploy.steps.verification.asking import each
 from lgtm_deploy.steps.verification.reading import DIRECT, Verification
 
 OTLP_HTTP_PORT = 4318
@@ -41,7 +41,7 @@ def new_run() -> str:
 def write(verification: Verification, services: Sequence[Service], run: str = "") -> list[Finding]:
     """The findings of a round trip to each of the services that can be written to."""
     run = run or new_run()
-    found = each(lambda service: _Writing(verification, service, run).findings(), services)
+    found = side_by_side(lambda service: _Writing(verification, service, run).findings(), services)
     return [finding for findings in found for finding in findings]
 
 
@@ -68,7 +68,7 @@ class _Writing:
         written = explained(self._service, written, check.question, heard)
         if written.level == "failed" or not isinstance(heard, Reply) or not trip.accepted(heard):
             return [written]
-        read = each(lambda reading: self._read(trip, reading), trip.readings)
+        read = side_by_side(lambda reading: self._read(trip, reading), trip.readings)
         findings = [written, *read]
         if trip.others and self._place.tenant and read[0].level == "ok":
             findings.append(self._as_another(trip, trip.readings[0]))
