@@ -15,7 +15,7 @@ import httpx
 from lgtm_deploy import __version__
 from lgtm_deploy.adapters.gateway import Gateway
 from lgtm_deploy.core.errors import PermanentError, TimedOutError, TransientError
-from lgtm_deploy.core.ports import Answer, NoReply, Progress, Question, Reply
+from lgtm_deploy.core.ports import Answer, HttpFailure, HttpRequest, HttpResponse, HttpResult, Progress
 from lgtm_deploy.core.ports.web import Trouble, url_fault
 
 BODY_BYTES = 4 * 1024 * 1024
@@ -43,25 +43,25 @@ class HttpClient:
         self._clients: dict[bool, httpx.Client] = {}
 
     def send(
-        self, request: Question, *, connect: float = 3.0, limit: int | None = None, progress: Progress | None = None
-    ) -> Reply | NoReply:
+        self, request: HttpRequest, *, connect: float = 3.0, limit: int | None = None, progress: Progress | None = None
+    ) -> HttpResult:
         """Return the response without following redirects, with at most `limit` bytes of its body, or the failure.
 
         It takes at most the request's seconds: httpx bounds each part of an exchange alone, and the look-up of a name
         not at all. A thread that is late is left behind. `connect` is in seconds; what `progress` raises ends the wait.
         """
         if fault := url_fault(request.url):
-            return NoReply(trouble="bad-url", detail=fault)
+            return HttpFailure(trouble="bad-url", detail=fault)
         # Making a client takes a while, which is not the other side's.
         client = self._client(request.url)
-        results: queue.SimpleQueue[Reply | NoReply] = queue.SimpleQueue()
+        results: queue.SimpleQueue[HttpResult] = queue.SimpleQueue()
         began = time.monotonic()
 
         def exchange() -> None:
             results.put(self._exchange(client, request, connect, BODY_BYTES if limit is None else limit))
 
         threading.Thread(target=exchange, name="http-request", daemon=True).start()
-        found: Reply | NoReply = NoReply(trouble="timeout", detail="too slow")
+        found: HttpResult = HttpFailure(trouble="timeout", detail="too slow")
         while (left := began + request.seconds - time.monotonic()) > 0:
             try:
                 found = results.get(timeout=min(left, _POLL_SECONDS) if progress else left)
@@ -71,7 +71,7 @@ class HttpClient:
                     progress("")
         return self._gateway.masked(replace(found, seconds=time.monotonic() - began))
 
-    def _exchange(self, client: httpx.Client, request: Question, connect: float, limit: int) -> Reply | NoReply:
+    def _exchange(self, client: httpx.Client, request: HttpRequest, connect: float, limit: int) -> HttpResult:
         begun = False
         deadline = time.monotonic() + request.seconds
         timeout = httpx.Timeout(request.seconds, connect=min(request.seconds, connect))
@@ -82,7 +82,7 @@ class HttpClient:
             with client.stream(request.method, request.url, headers=headers, content=body, timeout=timeout) as response:
                 begun = True
                 content = _beginning(response, deadline, limit)
-                return Reply(
+                return HttpResponse(
                     status=response.status_code,
                     body=content[:limit].decode(response.encoding or "utf-8", errors="replace"),
                     headers={name.lower(): value for name, value in response.headers.items()},
@@ -90,9 +90,9 @@ class HttpClient:
                     whole=len(content) <= limit,
                 )
         except httpx.InvalidURL as error:
-            return NoReply(trouble="bad-url", detail=str(error))
+            return HttpFailure(trouble="bad-url", detail=str(error))
         except httpx.ConnectTimeout:
-            return NoReply(trouble="unreachable", detail=f"no connection within {timeout.connect:.0f} s")
+            return HttpFailure(trouble="unreachable", detail=f"no connection within {timeout.connect:.0f} s")
         except Exception as error:  # the thread has nobody who would see it
             return _failure(error, begun=begun)
 
@@ -115,7 +115,7 @@ class HttpWeb:
     def __init__(self, gateway: Gateway | None = None) -> None:
         self._client = HttpClient(gateway)
 
-    def ask(self, question: Question) -> Reply | NoReply:
+    def ask(self, question: HttpRequest) -> HttpResult:
         """Follows redirects of a GET on the same host, also from http to https. Never raises for what the other side
         does."""
         began = time.monotonic()
@@ -127,12 +127,12 @@ class HttpWeb:
                 found = replace(found, seconds=time.monotonic() - began)
             target = _redirect(question, found)
             if not target:
-                if isinstance(found, NoReply):
+                if isinstance(found, HttpFailure):
                     return found
                 return replace(found, redirected=urlsplit(found.url).path != urlsplit(question.url).path)
             if target in visited or len(visited) > REDIRECTS:
                 detail = f"{urlsplit(visited[-1]).path} leads to {urlsplit(target).path} again"
-                return NoReply(trouble="redirect-loop", detail=detail, seconds=found.seconds)
+                return HttpFailure(trouble="redirect-loop", detail=detail, seconds=found.seconds)
             visited.append(target)
 
 
@@ -195,12 +195,12 @@ def _answer(
     headers = {"Content-Type": "application/json"} if send else {}
     if tenant:
         headers[TENANT_HEADER] = tenant
-    request = Question(
+    request = HttpRequest(
         url=url, method=method, headers=headers, body=send.encode(), seconds=TOTAL_SECONDS, service=service
     )
     # More bytes than are kept: a secret at their end is masked whole.
     found = client.send(request, connect=CONNECT_SECONDS, limit=8 * BODY_CHARACTERS)
-    if isinstance(found, Reply):
+    if isinstance(found, HttpResponse):
         location = found.headers.get("location", "")
         body = found.body[:BODY_CHARACTERS]
         return Answer(status=found.status, body=body, seconds=found.seconds, location=location)
@@ -225,9 +225,9 @@ def _beginning(response: httpx.Response, deadline: float, limit: int) -> bytes:
     return content
 
 
-def _redirect(question: Question, found: Reply | NoReply) -> str:
+def _redirect(question: HttpRequest, found: HttpResult) -> str:
     """Where a GET is to be asked next; a tenant's header or a login goes to no other host, and to no less safe one."""
-    if isinstance(found, NoReply) or found.status not in _MOVED or question.method not in ("GET", "HEAD"):
+    if isinstance(found, HttpFailure) or found.status not in _MOVED or question.method not in ("GET", "HEAD"):
         return ""
     target = urljoin(found.url, found.headers.get("location", ""))
     here, there = urlsplit(found.url), urlsplit(target)
@@ -237,7 +237,7 @@ def _redirect(question: Question, found: Reply | NoReply) -> str:
     return target.partition("#")[0]
 
 
-def _failure(error: BaseException, *, begun: bool) -> NoReply:
+def _failure(error: BaseException, *, begun: bool) -> HttpFailure:
     chain = list(_chain(error))
     detail = str(error).strip() or type(error).__name__
 
@@ -261,7 +261,7 @@ def _failure(error: BaseException, *, begun: bool) -> NoReply:
         trouble = "closed"
     else:
         trouble = "not-http"
-    return NoReply(trouble=trouble, detail=detail.partition("] ")[2] or detail if "[Errno" in detail else detail)
+    return HttpFailure(trouble=trouble, detail=detail.partition("] ")[2] or detail if "[Errno" in detail else detail)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from lgtm_deploy.adapters.http import HttpClient
 from lgtm_deploy.core.plan import Webhook
-from lgtm_deploy.core.ports import NoReply, Progress, Question
+from lgtm_deploy.core.ports import HttpFailure, HttpRequest, Progress
 
 _PREFIX = "LGTM_DEPLOY_HOOK_"
 _CONNECT_SECONDS = 5.0
@@ -27,9 +27,9 @@ def post(hook: Webhook, told: Mapping[str, str], timeout: float, progress: Progr
         return _NOT_THERE, f"{hook.url_env} is not set"
     body = json.dumps({name.removeprefix(_PREFIX).lower(): value for name, value in told.items()}).encode()
     headers = {"Content-Type": "application/json"}
-    request = Question(url=url, method="POST", headers=headers, body=body, seconds=timeout)
+    request = HttpRequest(url=url, method="POST", headers=headers, body=body, seconds=timeout)
     found = HttpClient().send(request, connect=_CONNECT_SECONDS, limit=0, progress=progress)
-    if not isinstance(found, NoReply):
+    if not isinstance(found, HttpFailure):
         return (0, "") if found.status in _OK else (1, f"answered {found.status}")
     if found.trouble == "timeout":
         return _TOO_LATE, f"no answer after {timeout:g} s"

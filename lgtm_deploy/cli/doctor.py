@@ -112,8 +112,3 @@ def _lock(stack: "Stack") -> str:
 
     held = lock(stack, SystemClock()).holder(stack.environment.name)
     return f"held by run {held.run} (since {held.since:%Y-%m-%d %H:%M} UTC, {held.holder})" if held else "free"
-
-
-def register(app: typer.Typer) -> None:
-    """Adds the verb."""
-    app.command()(doctor)

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from lgtm_deploy.cli.options import PlanName
+
 
 class Format(StrEnum):
     """How it is drawn."""
@@ -16,7 +18,7 @@ class Format(StrEnum):
 
 
 def graph(
-    plan: Annotated[str, typer.Argument(help="A plan's name or file.")],
+    plan: PlanName,
     format_: Annotated[
         Format, typer.Option("--format", envvar="LGTM_DEPLOY_FORMAT", help="How it is drawn.")
     ] = Format.ASCII,
@@ -28,8 +30,3 @@ def graph(
 
     for line in DRAWINGS[format_.value](expand(load_plan(plan, None))):
         typer.echo(line)
-
-
-def register(app: typer.Typer) -> None:
-    """Adds the verb."""
-    app.command()(graph)

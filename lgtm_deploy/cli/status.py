@@ -79,8 +79,3 @@ def _row(seen: "Sights", service: "Service") -> _Row:
         path=group.health_check.path if group else "-",
         deployment=deployment.status.lower() if deployment else "-",
     )
-
-
-def register(app: typer.Typer) -> None:
-    """Adds the verb."""
-    app.command()(status)

@@ -37,8 +37,3 @@ def validate(
         fits = stack if plans or plan_file.find(plan, Path.cwd()).parent == Path.cwd() / "plans" else None
         graph = expand(load_plan(plan, fits))
         typer.echo(f"{plan_file.find(plan, Path.cwd())}: valid ({len(graph.nodes)} steps)")
-
-
-def register(app: typer.Typer) -> None:
-    """Adds the verb."""
-    app.command()(validate)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from lgtm_deploy.adapters.clock import SystemClock
 from lgtm_deploy.cli import wiring
+from lgtm_deploy.cli.memory import NoJournal
 from lgtm_deploy.cli.screen import Screen
 from lgtm_deploy.cli.settings import Settings
 from lgtm_deploy.cli.signals import heeded
@@ -17,7 +18,6 @@ from lgtm_deploy.core.stack import Service, Stack
 from lgtm_deploy.engine.ledger import Ledger
 from lgtm_deploy.engine.stop import Stop
 from lgtm_deploy.engine.watch import Watch, watch
-from lgtm_deploy.fakes import FakeJournal
 from lgtm_deploy.steps.rollouts import RolloutPorts, Watched, look_at
 from lgtm_deploy.steps.target_groups import group_of
 
@@ -50,7 +50,7 @@ def watch_services(settings: Settings, stack: Stack, services: Sequence[Service]
     gates = {service.name: newest_gate(seen, service) for service in services}
     clock, stop = SystemClock(), Stop()
     screen = Screen(settings, clock)
-    ledger = Ledger(Run(id=wiring.new_run_id()), FakeJournal(), 0, [screen])
+    ledger = Ledger(Run(id=wiring.new_run_id()), NoJournal(), 0, [screen])
     steps: dict[str, tuple[str, ...]] = dict.fromkeys(gates, ())
     begun = RunStarted(
         at=clock.now(),

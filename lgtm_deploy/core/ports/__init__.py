@@ -31,7 +31,7 @@ from lgtm_deploy.core.ports.services import (
 from lgtm_deploy.core.ports.shadow import Shadow, ShadowRequest, ShadowTargets
 from lgtm_deploy.core.ports.source import Applied, AppliedFiles, KeptFiles, Revision, SourceTree
 from lgtm_deploy.core.ports.surroundings import Caller, Clock, Permission
-from lgtm_deploy.core.ports.web import Login, NoReply, Question, Reply, Web
+from lgtm_deploy.core.ports.web import HttpFailure, HttpRequest, HttpResponse, HttpResult, Login, Web
 
 
 @dataclass(frozen=True, kw_only=True)

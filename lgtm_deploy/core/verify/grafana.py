@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, quote, urljoin, urlsplit
 
-from lgtm_deploy.core.ports.web import Reply
+from lgtm_deploy.core.ports.web import HttpResponse
 from lgtm_deploy.core.verify.check import Check, Place
 from lgtm_deploy.core.verify.finding import Finding, Judgement
 from lgtm_deploy.core.verify.troubles import counted, parsed, said, wrong_with
@@ -31,7 +31,7 @@ def checks(place: Place) -> list[Check]:
     ]
 
 
-def judge_health(reply: Reply) -> Judgement:
+def judge_health(reply: HttpResponse) -> Judgement:
     """Grafana: "Other HTTP API", health: `{"commit": …, "database": "ok", "version": …}`; 503 when it has no database.
 
     The answer is judged before its code: 503 tells what is wrong in its body.
@@ -61,7 +61,7 @@ def judge_health(reply: Reply) -> Judgement:
     )
 
 
-def judge_login(reply: Reply) -> Judgement:
+def judge_login(reply: HttpResponse) -> Judgement:
     """The page on which people begin.
 
     Grafana: "Configure authentication", "Automatic OAuth login": where `auto_login` is set, /login leads to the
@@ -82,7 +82,7 @@ def judge_login(reply: Reply) -> Judgement:
     return Judgement(level="ok", got="the login page")
 
 
-def _provider(reply: Reply) -> str:
+def _provider(reply: HttpResponse) -> str:
     """Return the host of the identity provider that the login page leads to; empty: it does not lead to one.
 
     The URL has a client's ID (RFC 6749, 4.1.1) or a SAML request (SAML 2.0 bindings, 3.4.4.1).
@@ -105,7 +105,7 @@ def source_list(place: Place, login: dict[str, str]) -> Check:
     """Asks which data sources there are."""
     question = place.get(place.prefix + SOURCES, login)
 
-    def judge(reply: Reply) -> Judgement:
+    def judge(reply: HttpResponse) -> Judgement:
         wrong = wrong_with(reply, NAME)
         if reply.status in (401, 403):
             return Judgement(
@@ -122,7 +122,7 @@ def source_list(place: Place, login: dict[str, str]) -> Check:
     return Check(service=place.service, name=SOURCE_LIST, question=question, judge=judge)
 
 
-def sources_in(listed: Reply) -> list[Source]:
+def sources_in(listed: HttpResponse) -> list[Source]:
     """Return the data sources that are listed."""
     content = parsed(listed)
     known = content if isinstance(content, list) else []
@@ -147,7 +147,7 @@ def source_check(place: Place, login: dict[str, str], source: Source) -> Check:
     )
 
 
-def _judge_source(reply: Reply) -> Judgement:
+def _judge_source(reply: HttpResponse) -> Judgement:
     """Grafana: "Data source HTTP API", health by uid: 200 `{"status": "OK"}`, 400 `{"status": "ERROR", …}`."""
     content = parsed(reply)
     health: dict[str, Any] = content if isinstance(content, dict) else {}

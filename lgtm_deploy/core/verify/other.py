@@ -1,6 +1,6 @@
 """What is asked of a service that is none of the five: the probes of its own that the stack file has."""
 
-from lgtm_deploy.core.ports.web import Reply
+from lgtm_deploy.core.ports.web import HttpResponse
 from lgtm_deploy.core.stack import Probe, Service
 from lgtm_deploy.core.verify.check import JSON, Check, Place
 from lgtm_deploy.core.verify.finding import Judgement
@@ -13,7 +13,7 @@ def checks(place: Place, service: Service) -> list[Check]:
 
 
 def _check(place: Place, probe: Probe) -> Check:
-    def judge(reply: Reply) -> Judgement:
+    def judge(reply: HttpResponse) -> Judgement:
         if reply.status == probe.status and probe.body in reply.body:
             return Judgement(level="ok", got=said(reply))
         wrong = wrong_with(reply, place.service, prefix=place.prefix)

@@ -3,18 +3,18 @@
 from collections.abc import Callable
 from typing import Any
 
-from lgtm_deploy.core.ports.web import Reply
+from lgtm_deploy.core.ports.web import HttpResponse
 from lgtm_deploy.core.verify.finding import Judgement
 from lgtm_deploy.core.verify.troubles import counted, parsed, said, titled, wrong_with
 
 
-def listing(service: str, what: str) -> Callable[[Reply], Judgement]:
+def listing(service: str, what: str) -> Callable[[HttpResponse], Judgement]:
     """Judges a list of names: `{"status": "success", "data": [...]}` (Prometheus: HTTP API, "Format overview").
 
     Loki leaves `data` out where the list is empty.
     """
 
-    def judge(reply: Reply) -> Judgement:
+    def judge(reply: HttpResponse) -> Judgement:
         wrong = wrong_with(reply, service)
         if wrong:
             return wrong
@@ -32,7 +32,7 @@ def listing(service: str, what: str) -> Callable[[Reply], Judgement]:
     return judge
 
 
-def success(reply: Reply, service: str) -> Any | Judgement:
+def success(reply: HttpResponse, service: str) -> Any | Judgement:
     """What `data` holds, or what is wrong with the answer."""
     content = parsed(reply)
     if isinstance(content, Judgement):
@@ -47,7 +47,7 @@ def success(reply: Reply, service: str) -> Any | Judgement:
     return content.get("data")
 
 
-def samples(reply: Reply) -> list[Any]:
+def samples(reply: HttpResponse) -> list[Any]:
     """The series or streams of a query's answer; none where it is not one."""
     data = success(reply, "it")
     found = data.get("result") if isinstance(data, dict) else None

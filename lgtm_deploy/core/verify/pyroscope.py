@@ -2,7 +2,7 @@
 
 import json
 
-from lgtm_deploy.core.ports.web import Question, Reply
+from lgtm_deploy.core.ports.web import HttpRequest, HttpResponse
 from lgtm_deploy.core.verify.check import JSON, Check, Place
 from lgtm_deploy.core.verify.finding import Judgement
 from lgtm_deploy.core.verify.tenancy import without_tenant
@@ -19,7 +19,7 @@ def checks(place: Place, now: float) -> list[Check]:
     Recorded (pyroscope-2.0.4-plain.json): a query without `start` and `end` is refused with 400.
     """
 
-    def judge_ready(reply: Reply) -> Judgement:
+    def judge_ready(reply: HttpResponse) -> Judgement:
         wrong = wrong_with(reply, place.service, prefix=place.prefix)
         if wrong:
             return wrong
@@ -32,7 +32,7 @@ def checks(place: Place, now: float) -> list[Check]:
             )
         return Judgement(level="ok", got="ready")
 
-    def judge_names(reply: Reply) -> Judgement:
+    def judge_names(reply: HttpResponse) -> Judgement:
         wrong = wrong_with(reply, place.service, prefix=place.prefix)
         content = wrong or parsed(reply)
         if isinstance(content, Judgement):
@@ -53,7 +53,7 @@ def checks(place: Place, now: float) -> list[Check]:
     return [*own, names, *([without_tenant(names, place.prefix)] if place.tenant else [])]
 
 
-def query(place: Place, method: str, now: float, **fields: object) -> Question:
+def query(place: Place, method: str, now: float, **fields: object) -> HttpRequest:
     """A call of the querier by the Connect protocol, over the last hour and the next minute. Times are in ms."""
     end = int(now * 1000) + 60_000
     body = {"start": end - HOUR_MILLISECONDS, "end": end, **fields}

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from lgtm_deploy.core.methods import is_connect, takes_post
 from lgtm_deploy.core.ports import ListenerRule
-from lgtm_deploy.core.ports.web import Question, Reply
+from lgtm_deploy.core.ports.web import HttpRequest, HttpResponse
 from lgtm_deploy.core.routes import Routes
 from lgtm_deploy.core.stack import Service
 from lgtm_deploy.core.verify.check import JSON, Check, Place
@@ -89,14 +89,14 @@ def _taken(rules: Sequence[ListenerRule], path: str) -> Sequence[str]:
     return ()
 
 
-def probe_of(place: Place, path: str) -> Question:
+def probe_of(place: Place, path: str) -> HttpRequest:
     """A request that shows whether the route is there, and changes nothing: /ingest without a name is refused."""
     if takes_post(path):
         return place.post(path, b"{}" if is_connect(path) else b"", JSON)
     return place.get(path)
 
 
-def is_there(reply: Reply, service: str) -> bool:
+def is_there(reply: HttpResponse, service: str) -> bool:
     """Whether the service has a route for what was asked."""
     return reply.status in _THERE or is_unknown_trace(reply) or wrong_with(reply, service) is None
 
@@ -104,7 +104,7 @@ def is_there(reply: Reply, service: str) -> bool:
 def kept_check(place: Place, path: str) -> Check:
     """Whether the service has a route for that path."""
 
-    def judge(reply: Reply) -> Judgement:
+    def judge(reply: HttpResponse) -> Judgement:
         if is_there(reply, place.service):
             return Judgement(level="ok", got=str(reply.status))
         prefix = place.prefix if place.prefix and path.startswith(f"{place.prefix}/") else ""
@@ -115,7 +115,7 @@ def kept_check(place: Place, path: str) -> Check:
 
 
 def _gone(place: Place, path: str) -> Check:
-    def judge(reply: Reply) -> Judgement:
+    def judge(reply: HttpResponse) -> Judgement:
         if not is_there(reply, place.service):
             return Judgement(level="ok", got=str(reply.status))
         return Judgement(

@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from lgtm_deploy.core.ports.web import Reply
+from lgtm_deploy.core.ports.web import HttpResponse
 from lgtm_deploy.core.verify.check import Check, as_nobody
 from lgtm_deploy.core.verify.finding import Finding, Judgement
 from lgtm_deploy.core.verify.troubles import said, titled, wrong_with
@@ -15,7 +15,7 @@ _REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 def without_tenant(check: Check, prefix: str = "") -> Check:
     """The same request without a tenant, which must be refused."""
 
-    def judge(reply: Reply) -> Judgement:
+    def judge(reply: HttpResponse) -> Judgement:
         if reply.status in _REFUSED:
             return Judgement(level="ok", got=f"refused with {reply.status}")
         if HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES and not wrong_with(reply, check.service):

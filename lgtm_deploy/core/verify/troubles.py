@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from lgtm_deploy.core.ports.web import NoReply, Question, Reply, Trouble
+from lgtm_deploy.core.ports.web import HttpFailure, HttpRequest, HttpResponse, Trouble
 from lgtm_deploy.core.verify.finding import Judgement, Level
 
 _BODY = 80
@@ -66,7 +66,7 @@ _SILENCE: Mapping[Trouble, tuple[str, str]] = {
 }
 
 
-def judge_silence(nothing: NoReply, question: Question) -> Judgement:
+def judge_silence(nothing: HttpFailure, question: HttpRequest) -> Judgement:
     """No answer is always a failure; which one tells where to look."""
     means, todo = _SILENCE[nothing.trouble]
     where = urlsplit(question.url).netloc if nothing.trouble != "bad-url" else question.url
@@ -76,7 +76,7 @@ def judge_silence(nothing: NoReply, question: Question) -> Judgement:
     )
 
 
-def wrong_with(reply: Reply, service: str, *, prefix: str = "", ours: bool = False) -> Judgement | None:
+def wrong_with(reply: HttpResponse, service: str, *, prefix: str = "", ours: bool = False) -> Judgement | None:
     """What is wrong with an answer, whatever was asked; None: it is a 2xx that nobody else has given.
 
     `ours` says that an HTML page is what was asked for.
@@ -94,7 +94,7 @@ def titled(service: str) -> str:
     return service.capitalize() if service in _PROGRAMS else service
 
 
-def said(reply: Reply) -> str:
+def said(reply: HttpResponse) -> str:
     """The answer in short: status and the beginning of its body."""
     text = " ".join(reply.body.split())
     if _HTML.match(reply.body):
@@ -111,7 +111,7 @@ def counted(things: Sized, what: str) -> str:
     return f"{len(things)} {what if len(things) != 1 else what.removesuffix('s')}"
 
 
-def parsed(reply: Reply) -> Any | Judgement:
+def parsed(reply: HttpResponse) -> Any | Judgement:
     """The JSON of a 2xx, or what is wrong with it."""
     try:
         return json.loads(reply.body)
@@ -128,7 +128,7 @@ def parsed(reply: Reply) -> Any | Judgement:
         )
 
 
-def _from_somebody_else(reply: Reply) -> bool:
+def _from_somebody_else(reply: HttpResponse) -> bool:
     """A page for people where a program was asked: Grafana takes whatever no rule of the load balancer took."""
     if (reply.redirected and is_login(reply.url)) or is_login(reply.headers.get("location", "")):
         return True
@@ -146,7 +146,7 @@ def is_login(url: str) -> bool:
     return bool(_LOGIN.search(urlsplit(url).path))
 
 
-def _somebody_else(reply: Reply, service: str) -> Judgement:
+def _somebody_else(reply: HttpResponse, service: str) -> Judgement:
     grafana = "grafana" in reply.body.lower() or '"message"' in reply.body or "/login" in reply.url
     answered = "Grafana answered" if grafana else "a web page answered"
     return Judgement(
@@ -157,7 +157,7 @@ def _somebody_else(reply: Reply, service: str) -> Judgement:
     )
 
 
-def _by_status(reply: Reply, service: str, prefix: str) -> Judgement:
+def _by_status(reply: HttpResponse, service: str, prefix: str) -> Judgement:
     status = reply.status
     if status == HTTPStatus.NOT_FOUND:
         return _missing(reply, service, prefix)
@@ -215,7 +215,7 @@ def prefix_todo(service: str, setting: str = "") -> str:
     )
 
 
-def _missing(reply: Reply, service: str, prefix: str) -> Judgement:
+def _missing(reply: HttpResponse, service: str, prefix: str) -> Judgement:
     if _NO_ROUTE in reply.body:
         why = (
             f"the route does not exist: the load balancer forwards {prefix}/* as it is, and this {service} does not "
@@ -233,5 +233,5 @@ def _missing(reply: Reply, service: str, prefix: str) -> Judgement:
     )
 
 
-def _from_balancer(reply: Reply) -> bool:
+def _from_balancer(reply: HttpResponse) -> bool:
     return reply.headers.get("server", "").startswith("awselb")

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 
-from lgtm_deploy.core.ports import Clock, NoReply, Question, Reply, Web
+from lgtm_deploy.core.ports import Clock, HttpFailure, HttpRequest, HttpResponse, HttpResult, Web
 from lgtm_deploy.core.verify.check import Check, is_slow, judged, recovered
 from lgtm_deploy.core.verify.clock import skew
 from lgtm_deploy.core.verify.finding import Finding
@@ -23,10 +23,10 @@ class Asker:
         self.pause = pause
         self.skews: list[float] = []
 
-    def ask(self, question: Question) -> Reply | NoReply:
+    def ask(self, question: HttpRequest) -> HttpResult:
         """One request."""
         heard = self._web.ask(question)
-        if isinstance(heard, Reply):
+        if isinstance(heard, HttpResponse):
             ahead = skew(heard, self._clock.now())
             if ahead is not None:
                 with self._lock:
@@ -37,7 +37,7 @@ class Asker:
         """What came of a check."""
         return self.hear(check)[0]
 
-    def hear(self, check: Check) -> tuple[Finding, Reply | NoReply]:
+    def hear(self, check: Check) -> tuple[Finding, HttpResult]:
         """What came of a check, and the last answer."""
         heard = self.ask(check.question)
         if check.timed and is_slow(heard):
@@ -53,7 +53,7 @@ class Asker:
         return recovered(result, first), heard
 
 
-def _may_pass(heard: Reply | NoReply) -> bool:
-    if isinstance(heard, NoReply):
+def _may_pass(heard: HttpResult) -> bool:
+    if isinstance(heard, HttpFailure):
         return heard.trouble in _PASSING_TROUBLE
     return heard.status in _PASSING_STATUS

@@ -9,7 +9,17 @@ from ipaddress import ip_address
 from typing import Protocol
 
 from lgtm_deploy.core.errors import AccessError, NotFoundError, UsageError
-from lgtm_deploy.core.ports import Balancer, Clock, ListenerRule, Login, Reply, RolloutView, ServiceHost, Tags, Web
+from lgtm_deploy.core.ports import (
+    Balancer,
+    Clock,
+    HttpResponse,
+    ListenerRule,
+    Login,
+    RolloutView,
+    ServiceHost,
+    Tags,
+    Web,
+)
 from lgtm_deploy.core.ports.web import url_fault
 from lgtm_deploy.core.stack import Service, Stack
 from lgtm_deploy.core.task_group import side_by_side
@@ -147,7 +157,7 @@ class Verification:
             return [grafana.unasked(place, grafana.SOURCE_LIST)]
         login = dict(self.login.headers)
         listed, heard = self.asker.hear(grafana.source_list(place, login))
-        if listed.level != "ok" or not isinstance(heard, Reply):
+        if listed.level != "ok" or not isinstance(heard, HttpResponse):
             return [listed]
         sources = grafana.sources_in(heard)
         nameless = self._nameless(sources)

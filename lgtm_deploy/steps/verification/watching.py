@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Sequence
 
-from lgtm_deploy.core.ports import Clock, NoReply, Web
+from lgtm_deploy.core.ports import Clock, HttpFailure, Web
 from lgtm_deploy.core.stack import Service
 from lgtm_deploy.core.task_group import side_by_side
 from lgtm_deploy.core.verify.availability import Availability, Knock, measured, path_of, together, watched_checks
@@ -58,7 +58,7 @@ def knock(web: Web, clock: Clock, check: Check) -> Knock:
     began = clock.monotonic()
     heard = web.ask(check.question)
     ended = clock.monotonic()
-    if isinstance(heard, NoReply):
+    if isinstance(heard, HttpFailure):
         return Knock(began=began, ended=ended, wrong=judged(check, heard).got)
     judgement = check.judge(heard)
     return Knock(began=began, ended=ended, wrong="" if judgement.level == "ok" else judgement.got)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lgtm_deploy.core.ports import Reply
+from lgtm_deploy.core.ports import HttpResponse
 from lgtm_deploy.core.stack import Service
 from lgtm_deploy.core.verify.check import Place, judged
 from lgtm_deploy.core.verify.explained import explained
@@ -34,7 +34,7 @@ def test_a_route_that_is_not_there_under_the_prefix_is_advised_by_kind_and_versi
     service: Service, advice: str
 ) -> None:
     check = kept_check(Place.of(service, "http://lb", ""), "/x/api")
-    heard = Reply(status=404, body="404 page not found\n", url=check.question.url)
+    heard = HttpResponse(status=404, body="404 page not found\n", url=check.question.url)
 
     found = explained(service, judged(check, heard), check.question, heard)
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lgtm_deploy.core.ports import NoReply, Question, Reply
+from lgtm_deploy.core.ports import HttpFailure, HttpRequest, HttpResponse
 from lgtm_deploy.core.stack import Health, Paths, Probe
 from lgtm_deploy.core.verify.check import TENANT_HEADER, Check, Place, judged, recovered
 from lgtm_deploy.core.verify.finding import Finding, Level
@@ -24,7 +24,7 @@ def checks_of(name: str, tenant: str = "demo") -> dict[str, Check]:
 
 def judge(name: str, check: str, status: int, body: str = "", **more: object) -> Finding:
     found = checks_of(name)[check]
-    return judged(found, Reply(status=status, body=body, url=found.question.url, seconds=0.01, **more))  # type: ignore[arg-type]
+    return judged(found, HttpResponse(status=status, body=body, url=found.question.url, seconds=0.01, **more))  # type: ignore[arg-type]
 
 
 # What the programs answer when all is well: Grafana "Other HTTP API"; Prometheus "HTTP API"; Loki "HTTP API"; Tempo
@@ -120,7 +120,7 @@ def test_a_list_too_long_to_be_read_is_no_truncated_one() -> None:
 def test_a_redirect_to_the_login_page_is_grafanas_default_rule() -> None:
     check = checks_of("loki")["labels"]
 
-    found = judged(check, Reply(status=200, body=LOGIN, url="http://lb/login"))
+    found = judged(check, HttpResponse(status=200, body=LOGIN, url="http://lb/login"))
 
     assert found.level == "failed"
     assert "no listener rule sends this path to Loki" in found.means
@@ -148,7 +148,7 @@ def test_a_grafana_without_its_database_tells_so_in_a_503() -> None:
     ],
 )
 def test_silence_is_a_failure_with_its_cause(trouble: str, detail: str, cause: str) -> None:
-    found = judged(checks_of("mimir")["labels"], NoReply(trouble=trouble, detail=detail))  # type: ignore[arg-type]
+    found = judged(checks_of("mimir")["labels"], HttpFailure(trouble=trouble, detail=detail))  # type: ignore[arg-type]
 
     assert found.level == "failed"
     assert cause in found.means
@@ -183,7 +183,7 @@ def test_every_request_bears_the_tenant() -> None:
 def test_a_slow_answer_is_degraded() -> None:
     check = checks_of("tempo")["echo"]
 
-    found = judged(check, Reply(status=200, body="echo", url=check.question.url, seconds=4.2))
+    found = judged(check, HttpResponse(status=200, body="echo", url=check.question.url, seconds=4.2))
 
     assert (found.level, found.got) == ("degraded", "echo, after 4.2 s")
 
@@ -204,8 +204,8 @@ def test_a_service_of_another_kind_is_asked_its_own_probes() -> None:
     [check] = read_checks(service, Place.of(service, "http://lb", ""), 0.0)
 
     assert kind_of(service) == "other"
-    assert judged(check, Reply(status=200, body="ready", url="http://lb/-/ready")).level == "ok"
-    assert judged(check, Reply(status=200, body="sorry", url="http://lb/-/ready")).level == "failed"
+    assert judged(check, HttpResponse(status=200, body="ready", url="http://lb/-/ready")).level == "ok"
+    assert judged(check, HttpResponse(status=200, body="sorry", url="http://lb/-/ready")).level == "failed"
 
 
 def test_the_stack_file_says_which_program_a_service_is() -> None:
@@ -221,4 +221,4 @@ def test_pyroscope_is_asked_for_the_last_hour_in_milliseconds() -> None:
 
 def test_a_question_is_shown_without_its_host() -> None:
     assert judge("tempo", "search", 200, '{"traces":[]}').asked == "GET /tempo/api/search"
-    assert isinstance(checks_of("tempo")["search"].question, Question)
+    assert isinstance(checks_of("tempo")["search"].question, HttpRequest)
