@@ -12,13 +12,14 @@ from lgtm_deploy.cli.signals import heeded
 from lgtm_deploy.core.errors import UsageError
 from lgtm_deploy.core.event import EXIT_CODES, RunStarted
 from lgtm_deploy.core.gate import Gate
+from lgtm_deploy.core.ports import RolloutPorts
 from lgtm_deploy.core.run import Run, StepRun
 from lgtm_deploy.core.settling import settled
 from lgtm_deploy.core.stack import Service, Stack
 from lgtm_deploy.engine.ledger import Ledger
 from lgtm_deploy.engine.stop import Stop
 from lgtm_deploy.engine.watch import Watch, watch
-from lgtm_deploy.steps.rollouts import RolloutPorts, Watched, look_at
+from lgtm_deploy.steps.rollouts import Watched, look_at
 from lgtm_deploy.steps.target_groups import group_of
 
 _FAILED = 1

@@ -22,6 +22,10 @@ StateLocation = Annotated[
 ]
 
 
+# The programs that `verify` and the smoke test know, and any other one.
+ServiceKind = Literal["grafana", "mimir", "loki", "tempo", "pyroscope", "other"]
+
+
 class _Keys:
     """Keys of the stack file. Unknown keys are errors: a typo must not be a silent default."""
 
@@ -115,7 +119,7 @@ class ServiceKeys(_Keys):
     `kind` is the program that `verify` asks: grafana, mimir, loki, tempo, pyroscope or other; empty: as its name says.
     """
 
-    kind: Literal["", "grafana", "mimir", "loki", "tempo", "pyroscope", "other"] = ""
+    kind: Literal["", ServiceKind] = ""
     context: str
     dockerfile: str = "Dockerfile"
     build_args: Mapping[str, str] = field(default_factory=dict)

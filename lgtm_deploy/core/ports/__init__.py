@@ -35,25 +35,38 @@ from lgtm_deploy.core.ports.web import HttpFailure, HttpRequest, HttpResponse, H
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ports:
+class RolloutPorts:
+    """The ports through which a rollout is watched."""
+
+    host: ServiceHost
+    rollouts: RolloutView
+    balancer: Balancer
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerificationPorts(RolloutPorts):
+    """The ports of a verification. It needs neither Docker nor Terraform."""
+
+    web: Web
+    registry: Tags
+    clock: Clock
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ports(VerificationPorts):
     """Everything outside that steps may use."""
 
     builder: ImageBuilder
     registry: Registry
     image_probe: ImageProbe
-    host: ServiceHost
-    rollouts: RolloutView
-    balancer: Balancer
     infrastructure: Infrastructure
     task_probe: TaskProbe
     shadow: ShadowTargets
     stack_probe: StackProbe
-    web: Web
     source: SourceTree
     applied: Applied
     kept: AppliedFiles
     caller: Caller
-    clock: Clock
     workspace: Path
     """A folder for files of the run, such as saved plans."""
     grafana: Login = field(default_factory=Login)

@@ -80,4 +80,3 @@ class Web(Protocol):
 
     def ask(self, question: HttpRequest) -> HttpResult:
         """Follows redirects of a GET on the same host. Never raises for what the other side does."""
-        ...

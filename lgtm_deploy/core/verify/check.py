@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import Literal
 
 from lgtm_deploy.core.ports.web import HttpFailure, HttpRequest, HttpResponse, HttpResult
 from lgtm_deploy.core.stack import Service
@@ -17,8 +16,6 @@ JSON = {"Content-Type": "application/json"}
 SLOW_SECONDS = 3.0
 # Of a list that is only counted, so much is shown.
 _SHOWN = 3
-
-Kind = Literal["grafana", "mimir", "loki", "tempo", "pyroscope", "other"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +55,12 @@ class Place:
             seconds=self.seconds,
             service=self.service,
         )
+
+    def check(
+        self, name: str, question: HttpRequest, judge: "Callable[[HttpResponse], Judgement]", *, timed: bool = True
+    ) -> "Check":
+        """Return a check of the service."""
+        return Check(service=self.service, name=name, question=question, judge=judge, timed=timed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,9 +153,8 @@ def _timed(judgement: Judgement, reply: HttpResponse) -> Judgement:
         return judgement
     if not is_slow(reply):
         return judgement
-    return Judgement(
-        level="degraded",
-        got=f"{judgement.got}, after {reply.seconds:.1f} s",
-        means=f"it answers, but takes longer than {SLOW_SECONDS:g} s",
-        todo="Look at its CPU, memory and storage.",
+    return Judgement.degraded(
+        f"{judgement.got}, after {reply.seconds:.1f} s",
+        f"it answers, but takes longer than {SLOW_SECONDS:g} s",
+        "Look at its CPU, memory and storage.",
     )

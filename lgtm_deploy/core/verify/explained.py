@@ -9,7 +9,7 @@ from lgtm_deploy.core.handover.causes import cause_under_prefix, lacks_prefix
 from lgtm_deploy.core.ports.web import HttpFailure, HttpRequest, HttpResult
 from lgtm_deploy.core.stack import Service
 from lgtm_deploy.core.verify.finding import Finding
-from lgtm_deploy.core.verify.reads import kind_of
+from lgtm_deploy.core.verify.reads import PROGRAMS, kind_of
 from lgtm_deploy.core.verify.troubles import prefix_todo
 
 
@@ -30,10 +30,7 @@ def explained(service: Service, finding: Finding, question: HttpRequest, heard: 
 def _advice(service: Service) -> str:
     if lacks_prefix(service):
         return f"Use Pyroscope 2.0.4: version {service.version} does not work under a prefix."
-    kind = kind_of(service)
-    # Recorded: tempo-2.9.0-api-prefix.json, tempo-2.9.0-path-prefix.json.
-    setting = {"tempo": "http_api_prefix", "other": ""}.get(kind, "server.http_path_prefix")
-    return prefix_todo(service.name, setting)
+    return prefix_todo(service.name, PROGRAMS[kind_of(service)].prefix_setting)
 
 
 def _as_reply(question: HttpRequest, heard: HttpResult) -> contract.Reply:

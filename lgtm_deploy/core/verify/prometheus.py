@@ -19,15 +19,13 @@ def listing(service: str, what: str) -> Callable[[HttpResponse], Judgement]:
         if wrong:
             return wrong
         if not reply.whole and '"status":"success"' in reply.body[:200].replace(" ", ""):
-            return Judgement(level="ok", got=f"more {what} than were read")
+            return Judgement.ok(f"more {what} than were read")
         data = success(reply, service)
         if isinstance(data, Judgement):
             return data
         if data is not None and not isinstance(data, list):
-            return Judgement(
-                level="failed", got=said(reply), means=f"it is no list of {what}", todo="Check what answers there."
-            )
-        return Judgement(level="ok", got=counted(data or (), what))
+            return Judgement.failed(said(reply), f"it is no list of {what}", "Check what answers there.")
+        return Judgement.ok(counted(data or (), what))
 
     return judge
 
@@ -38,11 +36,10 @@ def success(reply: HttpResponse, service: str) -> Any | Judgement:
     if isinstance(content, Judgement):
         return content
     if not isinstance(content, dict) or content.get("status") != "success":
-        return Judgement(
-            level="failed",
-            got=said(reply),
-            means=f"it is not what {titled(service)} answers when all is well",
-            todo=f"Check what answers there, and {titled(service)}'s log.",
+        return Judgement.failed(
+            said(reply),
+            f"it is not what {titled(service)} answers when all is well",
+            f"Check what answers there, and {titled(service)}'s log.",
         )
     return content.get("data")
 

@@ -24,13 +24,8 @@ def checks(place: Place, now: float) -> list[Check]:
         if wrong:
             return wrong
         if reply.body.strip() != "ready":
-            return Judgement(
-                level="failed",
-                got=said(reply),
-                means="it is not Pyroscope's readiness",
-                todo="Check what answers there.",
-            )
-        return Judgement(level="ok", got="ready")
+            return Judgement.failed(said(reply), "it is not Pyroscope's readiness", "Check what answers there.")
+        return Judgement.ok("ready")
 
     def judge_names(reply: HttpResponse) -> Judgement:
         wrong = wrong_with(reply, place.service, prefix=place.prefix)
@@ -39,15 +34,11 @@ def checks(place: Place, now: float) -> list[Check]:
             return content
         # Protobuf's JSON leaves out what is empty.
         if not isinstance(content, dict) or not content.keys() <= {"names"}:
-            return Judgement(
-                level="failed", got=said(reply), means="it is no list of label names", todo="Check what answers there."
-            )
-        return Judgement(level="ok", got=counted(content.get("names") or (), "labels"))
+            return Judgement.failed(said(reply), "it is no list of label names", "Check what answers there.")
+        return Judgement.ok(counted(content.get("names") or (), "labels"))
 
-    ready = Check(service=place.service, name="ready", question=place.get(f"{place.prefix}/ready"), judge=judge_ready)
-    names = Check(
-        service=place.service, name="label names", question=query(place, "LabelNames", now), judge=judge_names
-    )
+    ready = place.check("ready", place.get(f"{place.prefix}/ready"), judge_ready)
+    names = place.check("label names", query(place, "LabelNames", now), judge_names)
     # Without a prefix no listener rule sends /ready to Pyroscope: the default rule would answer.
     own = [ready] if place.prefix else []
     return [*own, names, *([without_tenant(names, place.prefix)] if place.tenant else [])]

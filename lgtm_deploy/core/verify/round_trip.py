@@ -45,23 +45,21 @@ class RoundTrip:
 def judge_write(trip: RoundTrip, reply: HttpResponse) -> Judgement:
     """Whether the record was taken."""
     if trip.accepted(reply):
-        return Judgement(level="ok", got=f"accepted with {reply.status}")
+        return Judgement.ok(f"accepted with {reply.status}")
     service = titled(trip.service)
     if reply.status == HTTPStatus.BAD_REQUEST and _TIME.search(reply.body):
-        return Judgement(
-            level="failed",
-            got=said(reply),
-            means=f"{service} refuses the time of the record: this machine's clock and its own disagree",
-            todo="Compare the clock of this machine with that of the tasks' hosts.",
+        return Judgement.failed(
+            said(reply),
+            f"{service} refuses the time of the record: this machine's clock and its own disagree",
+            "Compare the clock of this machine with that of the tasks' hosts.",
         )
     wrong = wrong_with(reply, trip.service, prefix=trip.prefix)
     if wrong:
         return _without_route(wrong, reply)
-    return Judgement(
-        level="failed",
-        got=said(reply),
-        means="it answers, but not as one who takes the record",
-        todo=f"Check what answers there, and {service}'s log.",
+    return Judgement.failed(
+        said(reply),
+        "it answers, but not as one who takes the record",
+        f"Check what answers there, and {service}'s log.",
     )
 
 
@@ -80,7 +78,7 @@ def judge_reading(trip: RoundTrip, reading: Reading, heard: HttpResult, waited: 
     if isinstance(heard, HttpFailure):
         return judge_silence(heard, reading.question)
     if reading.found(heard):
-        return Judgement(level="ok", got=f"there after {waited:.1f} s")
+        return Judgement.ok(f"there after {waited:.1f} s")
     if not is_unknown_trace(heard):
         wrong = wrong_with(heard, trip.service, prefix=trip.prefix)
         if wrong:
@@ -110,13 +108,12 @@ def judge_other_tenant(trip: RoundTrip, reading: Reading, heard: HttpResult) -> 
     if isinstance(heard, HttpFailure):
         return judge_silence(heard, reading.question)
     if reading.found(heard):
-        return Judgement(
-            level="failed",
-            got="it sees the record",
-            means="tenants are not kept apart: everybody reads what everybody writes",
-            todo=f"Switch multi-tenancy on in {titled(trip.service)}'s configuration.",
+        return Judgement.failed(
+            "it sees the record",
+            "tenants are not kept apart: everybody reads what everybody writes",
+            f"Switch multi-tenancy on in {titled(trip.service)}'s configuration.",
         )
-    return Judgement(level="ok", got=f"does not see it ({heard.status})")
+    return Judgement.ok(f"does not see it ({heard.status})")
 
 
 def judge_removal(heard: HttpResult, after: HttpResult, reading: Reading) -> Judgement:
@@ -125,10 +122,9 @@ def judge_removal(heard: HttpResult, after: HttpResult, reading: Reading) -> Jud
         return judge_silence(heard, reading.question)
     gone = isinstance(after, HttpResponse) and not reading.found(after)
     if heard.status == HTTPStatus.OK and gone:
-        return Judgement(level="ok", got="removed again")
-    return Judgement(
-        level="degraded",
-        got=said(heard) if heard.status != HTTPStatus.OK else "still there",
-        means="the record that was written stays",
-        todo="Remove it by hand; the login may lack the permission to delete.",
+        return Judgement.ok("removed again")
+    return Judgement.degraded(
+        said(heard) if heard.status != HTTPStatus.OK else "still there",
+        "the record that was written stays",
+        "Remove it by hand; the login may lack the permission to delete.",
     )

@@ -106,26 +106,25 @@ def kept_check(place: Place, path: str) -> Check:
 
     def judge(reply: HttpResponse) -> Judgement:
         if is_there(reply, place.service):
-            return Judgement(level="ok", got=str(reply.status))
+            return Judgement.ok(str(reply.status))
         prefix = place.prefix if place.prefix and path.startswith(f"{place.prefix}/") else ""
         wrong = wrong_with(reply, place.service, prefix=prefix)
-        return wrong or Judgement(level="failed", got=said(reply))
+        return wrong or Judgement.failed(said(reply))
 
-    return Check(service=place.service, name=path, question=probe_of(place, path), judge=judge, timed=False)
+    return place.check(path, probe_of(place, path), judge, timed=False)
 
 
 def _gone(place: Place, path: str) -> Check:
     def judge(reply: HttpResponse) -> Judgement:
         if not is_there(reply, place.service):
-            return Judgement(level="ok", got=str(reply.status))
-        return Judgement(
-            level="degraded",
-            got=f"{reply.status}, still there",
-            means="the stack file says that the change moves or drops it: the change is not out",
-            todo="Apply it (`lgtm-deploy plan prefix-change`), or correct `paths` of the service in the stack file.",
+            return Judgement.ok(str(reply.status))
+        return Judgement.degraded(
+            f"{reply.status}, still there",
+            "the stack file says that the change moves or drops it: the change is not out",
+            "Apply it (`lgtm-deploy plan prefix-change`), or correct `paths` of the service in the stack file.",
         )
 
-    return Check(service=place.service, name=path, question=probe_of(place, path), judge=judge, timed=False)
+    return place.check(path, probe_of(place, path), judge, timed=False)
 
 
 def _count(paths: Sequence[str]) -> str:

@@ -28,10 +28,8 @@ def checks(place: Place) -> list[Check]:
         if wrong:
             return wrong
         if reply.body.strip() != "echo":
-            return Judgement(
-                level="failed", got=said(reply), means="it is not Tempo's echo", todo="Check what answers there."
-            )
-        return Judgement(level="ok", got="echo")
+            return Judgement.failed(said(reply), "it is not Tempo's echo", "Check what answers there.")
+        return Judgement.ok("echo")
 
     def judge_search(reply: HttpResponse) -> Judgement:
         wrong = wrong_with(reply, place.service, prefix=place.prefix)
@@ -40,16 +38,9 @@ def checks(place: Place) -> list[Check]:
             return content
         # Protobuf's JSON leaves out what is empty.
         if not isinstance(content, dict) or not (content.keys() <= {"traces", "metrics"}):
-            return Judgement(
-                level="failed", got=said(reply), means="it is not Tempo's search", todo="Check what answers there."
-            )
-        return Judgement(level="ok", got=counted(content.get("traces") or (), "traces"))
+            return Judgement.failed(said(reply), "it is not Tempo's search", "Check what answers there.")
+        return Judgement.ok(counted(content.get("traces") or (), "traces"))
 
-    echo = Check(service=place.service, name="echo", question=place.get(f"{place.prefix}/api/echo"), judge=judge_echo)
-    search = Check(
-        service=place.service,
-        name="search",
-        question=place.get(f"{place.prefix}/api/search?limit=1"),
-        judge=judge_search,
-    )
+    echo = place.check("echo", place.get(f"{place.prefix}/api/echo"), judge_echo)
+    search = place.check("search", place.get(f"{place.prefix}/api/search?limit=1"), judge_search)
     return [echo, search, *([without_tenant(search, place.prefix)] if place.tenant else [])]

@@ -4,14 +4,14 @@ import json
 import re
 from collections.abc import Mapping, Sized
 from http import HTTPStatus
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlsplit
 
 from lgtm_deploy.core.ports.web import HttpFailure, HttpRequest, HttpResponse, Trouble
+from lgtm_deploy.core.stack import ServiceKind
 from lgtm_deploy.core.verify.finding import Judgement, Level
 
 _BODY = 80
-_PROGRAMS = ("grafana", "mimir", "loki", "tempo", "pyroscope")
 _HTML = re.compile(r"^\s*(<!doctype html|<html)", re.IGNORECASE)
 _TITLE = re.compile(r"<title>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _LOGIN = re.compile(r"/login(/[\w-]+)?$")
@@ -71,9 +71,7 @@ def judge_silence(nothing: HttpFailure, question: HttpRequest) -> Judgement:
     means, todo = _SILENCE[nothing.trouble]
     where = urlsplit(question.url).netloc if nothing.trouble != "bad-url" else question.url
     said = {"timeout": f"no answer within {question.seconds:g} s"}.get(nothing.trouble, nothing.detail)
-    return Judgement(
-        level="failed", got=f"{nothing.trouble}: {said}".rstrip(": "), means=f"{where}: {means}", todo=todo
-    )
+    return Judgement.failed(f"{nothing.trouble}: {said}".rstrip(": "), f"{where}: {means}", todo)
 
 
 def wrong_with(reply: HttpResponse, service: str, *, prefix: str = "", ours: bool = False) -> Judgement | None:
@@ -91,7 +89,7 @@ def wrong_with(reply: HttpResponse, service: str, *, prefix: str = "", ours: boo
 
 def titled(service: str) -> str:
     """A program's name as people write it; that of another service as it is."""
-    return service.capitalize() if service in _PROGRAMS else service
+    return service.capitalize() if service in get_args(ServiceKind) else service
 
 
 def said(reply: HttpResponse) -> str:
@@ -118,11 +116,10 @@ def parsed(reply: HttpResponse) -> Any | Judgement:
     except ValueError as error:
         begins = reply.body.lstrip()[:1] in ("{", "[")
         cut = begins and reply.whole
-        return Judgement(
-            level="failed",
-            got=said(reply),
-            means="the JSON breaks off in the middle" if cut else f"it is not JSON ({error})",
-            todo="Look at its log, and at proxies between it and here: somebody cuts answers off."
+        return Judgement.failed(
+            said(reply),
+            "the JSON breaks off in the middle" if cut else f"it is not JSON ({error})",
+            "Look at its log, and at proxies between it and here: somebody cuts answers off."
             if cut
             else "Check what answers there.",
         )
@@ -149,11 +146,10 @@ def is_login(url: str) -> bool:
 def _somebody_else(reply: HttpResponse, service: str) -> Judgement:
     grafana = "grafana" in reply.body.lower() or '"message"' in reply.body or "/login" in reply.url
     answered = "Grafana answered" if grafana else "a web page answered"
-    return Judgement(
-        level="failed",
-        got=said(reply) + (" at /login" if is_login(reply.url) else ""),
-        means=f"{answered}, not {service}: no listener rule sends this path to {service}, so the default rule took it",
-        todo=f"Check the load balancer's rules for {service}: their paths, their order, their target group.",
+    return Judgement.failed(
+        said(reply) + (" at /login" if is_login(reply.url) else ""),
+        f"{answered}, not {service}: no listener rule sends this path to {service}, so the default rule took it",
+        f"Check the load balancer's rules for {service}: their paths, their order, their target group.",
     )
 
 
@@ -224,12 +220,9 @@ def _missing(reply: HttpResponse, service: str, prefix: str) -> Judgement:
             else f"the route does not exist in this {service}"
         )
         todo = prefix_todo(service) if prefix else f"Compare {service}'s version and configuration with the path."
-        return Judgement(level="degraded", got=said(reply), means=why, todo=todo)
-    return Judgement(
-        level="degraded",
-        got=said(reply),
-        means=f"{service} has nothing there",
-        todo=f"Compare {service}'s version and configuration with the path.",
+        return Judgement.degraded(said(reply), why, todo)
+    return Judgement.degraded(
+        said(reply), f"{service} has nothing there", f"Compare {service}'s version and configuration with the path."
     )
 
 

@@ -6,19 +6,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from ipaddress import ip_address
-from typing import Protocol
 
 from lgtm_deploy.core.errors import AccessError, NotFoundError, UsageError
 from lgtm_deploy.core.ports import (
-    Balancer,
-    Clock,
     HttpResponse,
     ListenerRule,
     Login,
-    RolloutView,
-    ServiceHost,
-    Tags,
-    Web,
+    VerificationPorts,
 )
 from lgtm_deploy.core.ports.web import url_fault
 from lgtm_deploy.core.stack import Service, Stack
@@ -38,40 +32,6 @@ from lgtm_deploy.steps.verification.asking import Asker
 DIRECT = "direct"
 
 Work = Callable[[], list[Finding]]
-
-
-class VerificationPorts(Protocol):
-    """The ports that a verification looks through."""
-
-    @property
-    def web(self) -> Web:
-        """Requests."""
-        ...
-
-    @property
-    def host(self) -> ServiceHost:
-        """Services."""
-        ...
-
-    @property
-    def rollouts(self) -> RolloutView:
-        """Their tasks."""
-        ...
-
-    @property
-    def balancer(self) -> Balancer:
-        """Their targets, and the listener's rules."""
-        ...
-
-    @property
-    def registry(self) -> Tags:
-        """What their tags name."""
-        ...
-
-    @property
-    def clock(self) -> Clock:
-        """The time."""
-        ...
 
 
 class Verification:

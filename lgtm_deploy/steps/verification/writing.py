@@ -149,9 +149,8 @@ class _Writing:
         return finding(trip.service, "annotation removed", judgement, asked=asked(question), seconds=heard.seconds)
 
 
-_NO_TRACES = Judgement(
-    level="not-configured",
-    got="not asked",
-    means="spans go to a port of their own (OTLP, 4318), and no path to it is known",
-    todo="Set `traces` of the environment: a URL, or `direct` where this machine reaches the tasks.",
+_NO_TRACES = Judgement.not_configured(
+    "not asked",
+    "spans go to a port of their own (OTLP, 4318), and no path to it is known",
+    "Set `traces` of the environment: a URL, or `direct` where this machine reaches the tasks.",
 )
