@@ -164,13 +164,7 @@ class HttpTaskProbe:
 
     def reaches(self, address: str, port: int) -> bool:
         """Whether a connection opens within 2 s. A refusal counts: something is there and says no."""
-        try:
-            socket.create_connection((address, port), timeout=CONNECT_SECONDS).close()
-        except ConnectionRefusedError:
-            return True
-        except OSError:
-            return False
-        return True
+        return connects(address, port, CONNECT_SECONDS, refused=True)
 
 
 class HttpStackProbe:
@@ -187,6 +181,17 @@ class HttpStackProbe:
         """
         url = self._gateway.url + path
         return _answer(self._client, url, method=method, send=send, tenant=tenant, service=service)
+
+
+def connects(address: str, port: int, seconds: float, *, refused: bool = False) -> bool:
+    """Return whether a TCP connection opens in time; `refused` is the answer where it is refused."""
+    try:
+        socket.create_connection((address, port), timeout=seconds).close()
+    except ConnectionRefusedError:
+        return refused
+    except OSError:
+        return False
+    return True
 
 
 def _answer(

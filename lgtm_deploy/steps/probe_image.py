@@ -12,6 +12,7 @@ from lgtm_deploy.core.further_groups import asks_service, failed, further_names,
 from lgtm_deploy.core.handover import cause_under_prefix
 from lgtm_deploy.core.ports import ContainerSpec, PlannedChanges, Progress, TargetGroup
 from lgtm_deploy.core.read_changes import lost_reads
+from lgtm_deploy.core.retry import retry
 from lgtm_deploy.core.stack import Service
 from lgtm_deploy.core.step import Action, Change, Effect, Nothing, Part, Proposal
 from lgtm_deploy.core.task_group import TaskGroup
@@ -223,11 +224,7 @@ class ProbeImage(Action[Inputs, Seen, Outputs]):
     ) -> Tried | PermanentError:
         """The image that runs: what hinders its trial twice is told, and hinders the new one's no more."""
         try:
-            return self._tried(subject, image, progress)
-        except TransientError:
-            pass
-        try:
-            return self._tried(subject, image, progress)
+            return retry(lambda: self._tried(subject, image, progress), (0.0,), TransientError, lambda _: None)
         except TransientError as error:
             return PermanentError(error.message)
 
