@@ -1,4 +1,4 @@
-"""How a folder of the tool's own is made: whoever may write to it could put another journal or plan there."""
+"""Private folders and files: whoever may write to them could put another journal or plan there."""
 
 import os
 from contextlib import suppress
@@ -23,6 +23,15 @@ def make_private(folder: Path) -> None:
         if not folder.is_dir():
             raise
     _ignore_in(folder)
+
+
+def create_private(file: Path, content: bytes) -> None:
+    """Write a new file for its owner only, on disk when this returns; one that is there is removed. Raises OSError."""
+    file.unlink(missing_ok=True)
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+        out.write(content)
+        out.flush()
+        os.fsync(out.fileno())
 
 
 def _ignore_in(folder: Path) -> None:

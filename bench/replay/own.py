@@ -24,8 +24,7 @@ import cramjam
 from bench.replay.recording import Exchange, Recording
 from bench.replay.times import binary_offsets, offsets
 from lgtm_deploy.adapters.gateway import Gateway
-from lgtm_deploy.adapters.http import HttpAsker, HttpStackProbe
-from lgtm_deploy.adapters.web import HttpWeb
+from lgtm_deploy.adapters.http import HttpAsker, HttpStackProbe, HttpWeb
 from lgtm_deploy.config import stack_file
 from lgtm_deploy.core.errors import DeployError
 from lgtm_deploy.core.ports import ContainerSpec, Ports, Progress
@@ -215,11 +214,7 @@ class _Images(FakeImageProbe):
     def start(self, image: str, spec: ContainerSpec, port: int, progress: Progress) -> Iterator[Any]:
         """Yield a started image."""
         with super().start(image, spec, port, progress) as running:
-            asker = HttpAsker(self._url)
-            try:
-                yield _Asked(running, asker)
-            finally:
-                asker.close()
+            yield _Asked(running, HttpAsker(self._url))
 
 
 class _Asked:

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -16,6 +15,7 @@ from docker.types import Ulimit as DockerUlimit
 from lgtm_deploy.adapters.docker_leavings import NAME, Identity, Leavings
 from lgtm_deploy.adapters.docker_running import DockerRunning, check_architecture
 from lgtm_deploy.adapters.docker_stream import engine_errors, one_line
+from lgtm_deploy.adapters.http import connects
 from lgtm_deploy.core.errors import MissingToolError, PermanentError
 from lgtm_deploy.core.ports import ContainerSpec, Progress, RunningImage
 
@@ -53,9 +53,7 @@ class DockerProbe:
             self._leavings.sweep()
             with contextlib.ExitStack() as held:
                 container = self._reachable(held, image, filled, port, progress)
-                running = DockerRunning(self._engine, container, self._url(container, port), tuple(secrets.values()))
-                with contextlib.closing(running):
-                    yield running
+                yield DockerRunning(self._engine, container, self._url(container, port), tuple(secrets.values()))
 
     def unknown(self, secrets: Iterable[str]) -> tuple[str, ...]:
         """Those that the caller's environment has no variable for, or one that is for the caller alone (`AWS_…`)."""
@@ -85,7 +83,8 @@ class DockerProbe:
         """The engine listens on a port that it publishes whether or not the program in it does; where nobody listens,
         the engine is another machine's, or this is a container beside its containers."""
         for _ in range(int(PUBLISH_SECONDS / PUBLISH_EVERY)):
-            if _accepts(self._published(container, port)) or not self._inspected(container)["State"]["Running"]:
+            found = self._published(container, port)
+            if connects("127.0.0.1", found, REACH_SECONDS) or not self._inspected(container)["State"]["Running"]:
                 return
             progress("")
             time.sleep(PUBLISH_EVERY)
@@ -145,13 +144,8 @@ class DockerProbe:
 
     def _reaches(self, container: str, port: int) -> bool:
         """Whether the container's address can be reached from here. A refusal is an answer; so is having ended."""
-        try:
-            socket.create_connection((self._address(container), port), timeout=REACH_SECONDS).close()
-        except ConnectionRefusedError:
-            return True
-        except OSError:
-            return not self._inspected(container)["State"]["Running"]
-        return True
+        found = connects(self._address(container), port, REACH_SECONDS, refused=True)
+        return found or not self._inspected(container)["State"]["Running"]
 
     def _url(self, container: str, port: int) -> str:
         if not self._is_far:
@@ -170,11 +164,3 @@ class DockerProbe:
     def _inspected(self, container: str) -> Mapping[str, Any]:
         found: Mapping[str, Any] = self._engine.api.inspect_container(container)
         return found
-
-
-def _accepts(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=REACH_SECONDS).close()
-    except OSError:
-        return False
-    return True

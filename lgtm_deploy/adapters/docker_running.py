@@ -12,6 +12,7 @@ from lgtm_deploy.adapters.http import HttpAsker
 from lgtm_deploy.core.errors import MissingToolError
 from lgtm_deploy.core.log_excerpt import LINES_READ
 from lgtm_deploy.core.ports import Answer, Ended
+from lgtm_deploy.core.secrecy import replacing
 
 # A shorter secret would hide harmless text wherever it occurs.
 SHORTEST_SECRET = 4
@@ -27,7 +28,7 @@ class DockerRunning:
         self._engine = engine
         self._container = container
         self._asker = HttpAsker(url)
-        self._secrets = _said(secrets)
+        self._redacted = replacing(dict.fromkeys(_parts_of(secrets), HIDDEN))
         self._variables: frozenset[str] | None = None
 
     @property
@@ -41,7 +42,7 @@ class DockerRunning:
     def ask(self, path: str, *, method: str = "GET", send: str = "", tenant: str = "") -> Answer:
         """Ask with `send` as the JSON body. Raises TransientError when nothing answers, TimedOutError when too late."""
         answer = self._asker.ask(path, method=method, send=send, tenant=tenant)
-        return replace(answer, body=self._hushed(answer.body or ""))
+        return replace(answer, body=self._redacted(answer.body or ""))
 
     def ended(self) -> Ended | None:
         """How it ended, or None while it runs. Raises MissingToolError when it could not run on this machine."""
@@ -59,16 +60,7 @@ class DockerRunning:
         with engine_errors("The log of the trial's container"):
             raw: bytes = self._engine.api.logs(self._container, stdout=True, stderr=True, tail=LINES_READ)
         lines = (_CONTROL.sub("", line).rstrip() for line in raw.decode(errors="replace").splitlines())
-        return tuple(self._hushed(line) for line in lines if line)
-
-    def close(self) -> None:
-        """Lets go of its connections."""
-        self._asker.close()
-
-    def _hushed(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, HIDDEN)
-        return text
+        return tuple(self._redacted(line) for line in lines if line)
 
     def _inspected(self) -> Mapping[str, Any]:
         with engine_errors("The trial's container"):
@@ -90,8 +82,7 @@ def check_architecture(engine: docker.DockerClient, image: str, said: str) -> No
         )
 
 
-def _said(secrets: Sequence[str]) -> list[str]:
-    """What a log or a body may show of these values: the whole, or a line of it, without the space around. The longest
-    first, so that none is left with its end showing."""
+def _parts_of(secrets: Sequence[str]) -> set[str]:
+    """Return what a log or a body may show of these values: the whole, or a line of it, without the space around."""
     found = {part.strip() for value in secrets for part in (value, *value.splitlines())}
-    return sorted((part for part in found if len(part) >= SHORTEST_SECRET), key=lambda part: (-len(part), part))
+    return {part for part in found if len(part) >= SHORTEST_SECRET}

@@ -53,11 +53,6 @@ class Gateway:
         """The stack's own URL. Raises NotFoundError: no load balancer."""
         return self._find_url().rstrip("/")
 
-    @property
-    def longest_secret(self) -> int:
-        """The number of characters of the longest secret value."""
-        return max(map(len, self._headers.secrets.values()), default=0)
-
     def headers(self, url: str, service: str) -> Mapping[str, str]:
         """Return the headers for a request to a service; none where the URL is not the stack's own."""
         found = self._headers.services.get(service, {})

@@ -1,7 +1,7 @@
 """Small objects in a bucket, written on conditions (AWS: S3, conditional writes)."""
 
+import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from itertools import islice
@@ -13,6 +13,7 @@ from urllib3.exceptions import HTTPError
 from lgtm_deploy.adapters.aws import READ_ATTEMPTS, Aws, changing, error_code, reading
 from lgtm_deploy.core.errors import TransientError
 from lgtm_deploy.core.ports import StoredObject
+from lgtm_deploy.core.retry import retry
 
 # AWS: PutObject. 412: the condition does not hold. 409: another conditional write of the same name was under way;
 # whether this one's condition holds is not said, it is to be sent again. An `If-Match` of a missing object is 404.
@@ -35,10 +36,7 @@ class S3Objects:
 
     def get(self, name: str) -> StoredObject | None:
         """The object of that name; None when there is none. Raises NotFoundError when there is no bucket."""
-        for _ in range(READ_ATTEMPTS - 1):
-            with suppress(_BrokenOffError):
-                return self._got(name)
-        return self._got(name)
+        return retry(lambda: self._got(name), (0.0,) * (READ_ATTEMPTS - 1), _BrokenOffError, time.sleep)
 
     def create(self, name: str, body: bytes) -> str | None:
         """Writes an object that is not there yet and returns its tag; None when it is."""

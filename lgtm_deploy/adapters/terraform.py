@@ -12,7 +12,7 @@ from typing import Any
 from python_terraform import IsFlagged
 
 from lgtm_deploy.adapters import child
-from lgtm_deploy.adapters.terraform_file import check_file, create_private, is_planned_on, sha256_of, value_of
+from lgtm_deploy.adapters.terraform_file import check_file, is_planned_on, sha256_of, value_of
 from lgtm_deploy.adapters.terraform_init import fingerprint, local_modules, make_copy
 from lgtm_deploy.adapters.terraform_lock import LockWatch, Ownership
 from lgtm_deploy.adapters.terraform_output import StateLock, changes_of, failure_of, lock_of
@@ -21,7 +21,7 @@ from lgtm_deploy.adapters.terraform_state import StateFile, attributes_in, local
 from lgtm_deploy.core.errors import DeadlineError, InDoubtError, PermanentError
 from lgtm_deploy.core.ports import PlannedChanges, Progress
 from lgtm_deploy.core.terraform_files import LOCK_FILE
-from lgtm_deploy.private import make_private
+from lgtm_deploy.private import create_private, make_private
 
 STAMP = "initialised"
 
@@ -125,10 +125,10 @@ class TerraformInfrastructure:
         if state:
             state.check()
         make_private(out.parent)
-        create_private(out, "")
+        create_private(out, b"")
         given = out.with_name(out.name + ".tfvars.json")
         # By file and not by -var: values never show in the process list.
-        create_private(given, json.dumps({name: value_of(text) for name, text in variables.items()}))
+        create_private(given, json.dumps({name: value_of(text) for name, text in variables.items()}).encode())
         try:
             done = self._locking(
                 root,

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import zipfile
 from pathlib import Path
 
@@ -43,13 +42,6 @@ def check_file(plan: PlannedChanges) -> None:
         raise PermanentError(
             f"The saved plan {plan.file} is not the one that was shown.", resolution="Plan again, and look at it."
         )
-
-
-def create_private(file: Path, text: str) -> None:
-    """A new file with that text, for its owner only."""
-    file.unlink(missing_ok=True)
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
-        out.write(text)
 
 
 def value_of(text: str) -> object:

@@ -3,7 +3,6 @@
 import fcntl
 import hashlib
 import json
-import os
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lgtm_deploy.core.errors import PermanentError
-from lgtm_deploy.private import make_private
+from lgtm_deploy.private import create_private, make_private
 
 DEFAULT = "terraform.tfstate"
 _WORKSPACES = "terraform.tfstate.d"
@@ -166,11 +165,7 @@ def _is_locked(file: Path) -> bool:
 def _write(file: Path, content: bytes) -> None:
     """All of it or nothing, on disk, for the owner only."""
     whole = file.with_name(f"{file.name}.new")
-    whole.unlink(missing_ok=True)
-    with os.fdopen(os.open(whole, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
+    create_private(whole, content)
     whole.replace(file)
 
 

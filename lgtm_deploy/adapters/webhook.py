@@ -1,20 +1,16 @@
 """Telling a URL of what happens to a run."""
 
+import json
 import os
-import queue
-import threading
-import time
 from collections.abc import Mapping
 
-import httpx
-
-from lgtm_deploy.adapters.gateway import tls
+from lgtm_deploy.adapters.http import HttpClient
 from lgtm_deploy.core.plan import Webhook
-from lgtm_deploy.core.ports import Progress
+from lgtm_deploy.core.ports import HttpFailure, HttpRequest, Progress
 
 _PREFIX = "LGTM_DEPLOY_HOOK_"
 _CONNECT_SECONDS = 5.0
-_POLL_SECONDS = 0.1
+_OK = range(200, 300)
 # As a shell has them: no such program, out of time.
 _NOT_THERE, _TOO_LATE = 127, 124
 
@@ -29,30 +25,12 @@ def post(hook: Webhook, told: Mapping[str, str], timeout: float, progress: Progr
     url = hook.url or os.environ.get(hook.url_env, "")
     if not url:
         return _NOT_THERE, f"{hook.url_env} is not set"
-    body = {name.removeprefix(_PREFIX).lower(): value for name, value in told.items()}
-    answers: queue.SimpleQueue[tuple[int, str]] = queue.SimpleQueue()
-    # A thread that nobody has to wait for: httpx limits each part of an answer, which may come byte by byte.
-    threading.Thread(target=lambda: answers.put(_sent(url, body, timeout)), name="webhook", daemon=True).start()
-    deadline = time.monotonic() + timeout
-    while (left := deadline - time.monotonic()) > 0:
-        try:
-            return answers.get(timeout=min(left, _POLL_SECONDS))
-        except queue.Empty:
-            progress("")
-    return _TOO_LATE, f"no answer after {timeout:g} s"
-
-
-def _sent(url: str, body: Mapping[str, str], timeout: float) -> tuple[int, str]:
-    try:
-        with (
-            httpx.Client(
-                timeout=httpx.Timeout(timeout, connect=min(timeout, _CONNECT_SECONDS)), verify=tls()
-            ) as client,
-            client.stream("POST", url, json=body) as answer,
-        ):
-            return (0, "") if answer.is_success else (1, f"answered {answer.status_code}")
-    except httpx.TimeoutException:
+    body = json.dumps({name.removeprefix(_PREFIX).lower(): value for name, value in told.items()}).encode()
+    headers = {"Content-Type": "application/json"}
+    request = HttpRequest(url=url, method="POST", headers=headers, body=body, seconds=timeout)
+    found = HttpClient().send(request, connect=_CONNECT_SECONDS, limit=0, progress=progress)
+    if not isinstance(found, HttpFailure):
+        return (0, "") if found.status in _OK else (1, f"answered {found.status}")
+    if found.trouble == "timeout":
         return _TOO_LATE, f"no answer after {timeout:g} s"
-    # Whatever it is: a thread would print it, and its text may hold the URL.
-    except Exception as error:
-        return _NOT_THERE, f"cannot be told: {type(error).__name__}"
+    return _NOT_THERE, f"cannot be told: {found.trouble}"

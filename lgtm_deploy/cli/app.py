@@ -86,11 +86,13 @@ def options(
     context.obj = Settings(stack=stack, environment=env, output=(output or fitting).value, verbose=verbose)
 
 
-_AT_WORK = (apply, resume, rollback, cancel, lock)
-_LOOKING = (plans, validate, doctor, graph, plan, runs, show, status, wait, verify, schema)
+_CHANGING = (apply.apply, resume.resume, rollback.rollback, cancel.cancel, lock.unlock)
+_FILES = (plans.plans, validate.validate, doctor.doctor, graph.graph, plan.plan, schema.schema)
+_READING = (runs.runs, show.show, status.status, wait.wait, verify.verify)
 
-for verb in (*_AT_WORK, *_LOOKING):
-    verb.register(app)
+for command in (*_CHANGING, *_FILES, *_READING):
+    app.command()(command)
+app.add_typer(lock.app, name="lock")
 app.add_typer(sandbox.app, name="sandbox")
 
 _ANYWHERE = ("--env", "--output", "--stack", "--verbose")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lgtm_deploy.cli.options import RunName
 from lgtm_deploy.cli.settings import settings_of
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ _TELL = 15.0
 
 def cancel(
     context: typer.Context,
-    run: Annotated[str, typer.Argument(help="The run's id, the beginning of it, or `last`.")],
+    run: RunName,
     *,
     timeout: Annotated[
         float, typer.Option(min=0, envvar="LGTM_DEPLOY_CANCEL_TIMEOUT", help="Seconds to wait until the run has ended.")
@@ -114,8 +115,3 @@ def _how_it_ended(run: "Run") -> str:
 def _way_on(run: "Run") -> str:
     where = f"--env {run.environment}"
     return f"Go on with `lgtm-deploy resume {run.id} {where}`, or undo it with `lgtm-deploy rollback {run.id} {where}`."
-
-
-def register(app: typer.Typer) -> None:
-    """Adds the verb."""
-    app.command()(cancel)

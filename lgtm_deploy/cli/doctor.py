@@ -125,8 +125,3 @@ def _lock(stack: "Stack") -> _Said:
         return "free", {"held": False}
     said = f"held by run {held.run} (since {held.since:%Y-%m-%d %H:%M} UTC, {held.holder})"
     return said, {"held": True, "run": held.run}
-
-
-def register(app: typer.Typer) -> None:
-    """Adds the verb."""
-    app.command()(doctor)

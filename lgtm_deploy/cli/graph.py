@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from lgtm_deploy.cli.options import PlanName
 from lgtm_deploy.cli.settings import settings_of
 
 
@@ -19,7 +20,7 @@ class Format(StrEnum):
 
 def graph(
     context: typer.Context,
-    plan: Annotated[str, typer.Argument(help="A plan's name or file.")],
+    plan: PlanName,
     format_: Annotated[
         Format | None, typer.Option("--format", envvar="LGTM_DEPLOY_GRAPH_FORMAT", help="How it is drawn; else ascii.")
     ] = None,
@@ -32,8 +33,3 @@ def graph(
     form = format_ or (Format.JSON if settings_of(context).output == "json" else Format.ASCII)
     for line in DRAWINGS[form.value](expand(load_plan(plan, None))):
         typer.echo(line)
-
-
-def register(app: typer.Typer) -> None:
-    """Adds the verb."""
-    app.command()(graph)

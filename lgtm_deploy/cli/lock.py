@@ -62,9 +62,3 @@ def unlock(
         return
     typer.echo(f"{environment} is free; run {held.run} ({held.holder}) held it.")
     typer.echo(f"If it had begun to change anything, go on with: lgtm-deploy resume {held.run} --env {environment}")
-
-
-def register(main: typer.Typer) -> None:
-    """Adds the verbs."""
-    main.add_typer(app, name="lock")
-    main.command()(unlock)

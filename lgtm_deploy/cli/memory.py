@@ -98,6 +98,26 @@ class _Together:
         return list(islice({each.run: each for each in newest_first}.values(), limit))
 
 
+class NoJournal:
+    """Gives the events of a preview run their numbers, and keeps none of them."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def append(self, run: str, fence: int, events: Sequence[Event]) -> Sequence[Record]:
+        """Return the records of these events."""
+        first, self._count = self._count + 1, self._count + len(events)
+        return [Record(seq=seq, run=run, fence=fence, event=event) for seq, event in enumerate(events, start=first)]
+
+    def records(self, run: str) -> Sequence[Record]:  # noqa: ARG002
+        """Return nothing."""
+        return ()
+
+    def runs(self, limit: int, environment: str = "") -> Sequence[RunSummary]:  # noqa: ARG002
+        """Return nothing."""
+        return ()
+
+
 def _local(directory: Path) -> Journal:
     from lgtm_deploy.storage.local import LocalJournal
 

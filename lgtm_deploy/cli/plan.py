@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from lgtm_deploy.cli.errors import tell_error
+from lgtm_deploy.cli.options import PlanName, Variables
 from lgtm_deploy.cli.settings import settings_of
 
 _CHANGES = 2
@@ -17,11 +18,9 @@ _ERROR = 1
 
 def plan(
     context: typer.Context,
-    plan: Annotated[str, typer.Argument(help="A plan's name or file.")],
+    plan: PlanName,
     *,
-    var: Annotated[
-        list[str] | None, typer.Option(envvar="LGTM_DEPLOY_VAR", help="A variable of the plan, as NAME=VALUE.")
-    ] = None,
+    var: Variables = None,
     out: Annotated[
         Path | None, typer.Option(envvar="LGTM_DEPLOY_OUT", help="Keep it in this file, for `apply --plan`.")
     ] = None,
@@ -56,8 +55,3 @@ def plan(
         print_preview(seen, sys.stdout)
     if detailed_exitcode and seen.changes:
         raise typer.Exit(_CHANGES)
-
-
-def register(app: typer.Typer) -> None:
-    """Adds the verb."""
-    app.command()(plan)

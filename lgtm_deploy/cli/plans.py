@@ -27,8 +27,3 @@ def plans(context: typer.Context) -> None:
     width = max((len(row["plan"]) for row in rows), default=0)
     for row in rows:
         typer.echo(f"{row['plan']:<{width}}  {row['description']}")
-
-
-def register(app: typer.Typer) -> None:
-    """Adds the verb."""
-    app.command()(plans)

@@ -32,7 +32,6 @@ from lgtm_deploy.engine.history import refuse_when_changed_since, unfinished_run
 from lgtm_deploy.engine.journal_writer import JournalWriter, Listener
 from lgtm_deploy.engine.lease import LockRequest, keep_lease
 from lgtm_deploy.engine.undo import nothing_to_undo, undo
-from lgtm_deploy.fakes import FakeJournal
 from lgtm_deploy.steps.catalog import CATALOG
 
 
@@ -214,7 +213,7 @@ def foresee_plan(
     stop = CancellationToken()
     screen = Screen(settings, world.clock)
     listeners: list[Listener] = [] if screen.for_programs else [screen]
-    writer = JournalWriter(run, FakeJournal(), 0, listeners, masks)
+    writer = JournalWriter(run, memory.NoJournal(), 0, listeners, masks)
     try:
         workspace.make()
         with masks.over_errors(), heeded(stop, screen.notice):

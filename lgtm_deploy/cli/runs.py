@@ -31,8 +31,3 @@ def runs(
             f"{each.run}  {each.started:%Y-%m-%d %H:%M:%S}  {verdict:<15} {took:>9}  "
             f"{each.plan} on {each.environment} by {each.by}"
         )
-
-
-def register(app: typer.Typer) -> None:
-    """Adds the verb."""
-    app.command()(runs)

@@ -99,8 +99,6 @@ def path_that_answers(connection: "Connection", stack: "Stack") -> str:
         return next((path for path in paths if asker.ask(path).status == HTTPStatus.OK), "")
     except TransientError:
         return ""
-    finally:
-        asker.close()
 
 
 @app.command()

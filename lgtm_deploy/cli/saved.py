@@ -3,7 +3,6 @@
 import base64
 import binascii
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from lgtm_deploy.core.errors import RefusedError, UsageError
 from lgtm_deploy.core.plan import Plan
 from lgtm_deploy.core.preview import Preview
 from lgtm_deploy.core.run import Run
+from lgtm_deploy.private import create_private
 
 SCHEMA = 1
 _HERE = "{workspace}"
@@ -43,7 +43,7 @@ class SavedPlan:
     def lay_out(self, workspace: Path) -> dict[str, dict[str, Any]]:
         """Puts its files into a run's workspace and returns the outputs of the steps that made them, by step."""
         for name, content in self.files.items():
-            _write_private(workspace / name, content)
+            create_private(workspace / name, content)
         return {
             step: {name: _moved(value, _HERE, str(workspace)) for name, value in outputs.items()}
             for step, outputs in self.outputs.items()
@@ -81,7 +81,7 @@ def save(file: Path, plan: Plan, preview: Preview, run: Run, workspace: Path) ->
         },
     }
     try:
-        _write_private(file, json.dumps(document).encode())
+        create_private(file, json.dumps(document).encode())
     except OSError as error:
         raise UsageError(f"Cannot write {file}: {error.strerror}.") from error
 
@@ -113,9 +113,3 @@ def _shown(preview: Preview) -> tuple[tuple[str, tuple[str, ...]], ...]:
 
 def _moved(value: Any, old: str, new: str) -> Any:
     return value.replace(old, new) if isinstance(value, str) else value
-
-
-def _write_private(file: Path, content: bytes) -> None:
-    file.unlink(missing_ok=True)
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-        out.write(content)

@@ -20,8 +20,3 @@ def schema(kind: Annotated[Kind, typer.Argument(help="The kind of file.")]) -> N
 
     document = PlanDocument if kind is Kind.PLAN else StackDocument
     typer.echo(json.dumps(json_schema(document), indent=2))
-
-
-def register(app: typer.Typer) -> None:
-    """Adds the verb."""
-    app.command()(schema)

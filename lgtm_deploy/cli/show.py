@@ -1,16 +1,16 @@
 """show: one run, step by step."""
 
 import sys
-from typing import Annotated
 
 import typer
 
+from lgtm_deploy.cli.options import RunName
 from lgtm_deploy.cli.settings import settings_of
 
 
 def show(
     context: typer.Context,
-    run: Annotated[str, typer.Argument(help="The run's id, the beginning of it, or `last`.")] = "last",
+    run: RunName = "last",
 ) -> None:
     """The timeline of a run: seconds per step, its critical path, its failures."""
     from lgtm_deploy.cli.memory import remembered
@@ -26,8 +26,3 @@ def show(
             typer.echo(encode(record))
         return
     print_timeline(records, sys.stdout)
-
-
-def register(app: typer.Typer) -> None:
-    """Adds the verb."""
-    app.command()(show)

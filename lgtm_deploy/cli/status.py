@@ -50,15 +50,13 @@ class _Row:
 
 def status(context: typer.Context) -> None:
     """Services: revision, image digest, tasks, target health, health check path, deployment."""
-    from concurrent.futures import ThreadPoolExecutor
-
     from lgtm_deploy.cli import loading, wiring
+    from lgtm_deploy.core.task_group import side_by_side
 
     settings = settings_of(context)
     stack = wiring.settled(loading.load_stack(settings))
     seen = wiring.sights(stack)
-    with ThreadPoolExecutor() as workers:
-        rows = list(workers.map(lambda service: _row(seen, service), stack.services.values()))
+    rows = side_by_side(lambda service: _row(seen, service), list(stack.services.values()))
     if settings.output == "json":
         address = stack.environment.url or seen.balancer.address(stack.environment.load_balancer)
         services = [asdict(row) for row in rows]
@@ -94,8 +92,3 @@ def _row(seen: "Sights", service: "Service") -> _Row:
         path=group.health_check.path if group else None,
         deployment=deployment.status.lower() if deployment else None,
     )
-
-
-def register(app: typer.Typer) -> None:
-    """Adds the verb."""
-    app.command()(status)

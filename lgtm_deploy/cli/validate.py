@@ -45,8 +45,3 @@ def validate(
         graph = expand(load_plan(plan, fits))
         found = str(plan_file.find(plan, Path.cwd()))
         tell(f"{found}: valid ({len(graph.nodes)} steps)", file=found, valid=True, steps=len(graph.nodes))
-
-
-def register(app: typer.Typer) -> None:
-    """Adds the verb."""
-    app.command()(validate)

@@ -77,8 +77,3 @@ def verify(
     bad = {"failed", "degraded"} if strict else {"failed"}
     if any(finding.level in bad for finding in findings):
         raise typer.Exit(_FAILED)
-
-
-def register(app: typer.Typer) -> None:
-    """Adds the verb."""
-    app.command()(verify)

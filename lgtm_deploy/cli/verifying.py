@@ -4,28 +4,15 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 from lgtm_deploy.cli import debug, wiring
 from lgtm_deploy.core.errors import AccessError, MissingToolError, UsageError
 from lgtm_deploy.core.masks import Masks
-from lgtm_deploy.core.ports import Balancer, Clock, RolloutView, ServiceHost, Tags, Web
+from lgtm_deploy.core.ports import VerificationPorts
 from lgtm_deploy.core.request_headers import RequestHeaders
 from lgtm_deploy.core.stack import Service, Stack
 from lgtm_deploy.core.verify.finding import Finding
 from lgtm_deploy.steps.verification import Verification
-
-
-@dataclass(frozen=True, kw_only=True)
-class Eyes:
-    """The ports of a verification; it needs neither Docker nor Terraform."""
-
-    web: Web
-    host: ServiceHost
-    rollouts: RolloutView
-    balancer: Balancer
-    registry: Tags
-    clock: Clock
 
 
 def verification(stack: Stack, *, seconds: float = 10.0) -> Verification:
@@ -37,7 +24,7 @@ def verification(stack: Stack, *, seconds: float = 10.0) -> Verification:
     from lgtm_deploy.adapters.aws import Aws
     from lgtm_deploy.adapters.clock import SystemClock
     from lgtm_deploy.adapters.ecr import EcrTags
-    from lgtm_deploy.adapters.web import HttpWeb
+    from lgtm_deploy.adapters.http import HttpWeb
 
     debug.redact(Masks(headers=RequestHeaders.of(stack, os.environ).secrets))
     is_sandbox = stack.environment.endpoint == wiring.SANDBOX
@@ -45,7 +32,7 @@ def verification(stack: Stack, *, seconds: float = 10.0) -> Verification:
     seen = wiring.sights(stack)
     asks_aws = _asks_aws(stack, seen)
     environment = stack.environment
-    eyes = Eyes(
+    ports = VerificationPorts(
         web=HttpWeb(wiring.gateway(stack, seen)),
         host=seen.host,
         rollouts=seen.rollouts,
@@ -53,7 +40,7 @@ def verification(stack: Stack, *, seconds: float = 10.0) -> Verification:
         registry=EcrTags(Aws(region=environment.region, endpoint_url=environment.endpoint)),
         clock=SystemClock(),
     )
-    return Verification(stack, eyes, login=wiring.grafana_login(is_sandbox=is_sandbox), aws=asks_aws, seconds=seconds)
+    return Verification(stack, ports, login=wiring.grafana_login(is_sandbox=is_sandbox), aws=asks_aws, seconds=seconds)
 
 
 def examined(asking: Verification, services: Sequence[Service], *, write: bool) -> list[Finding]:

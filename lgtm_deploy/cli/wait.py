@@ -42,8 +42,3 @@ def _tell(settings: Settings, run: "Run") -> None:
         return
     for name, ending in endings.items():
         typer.echo(f"{name}: {ending.word}" + (f": {ending.reason}" if ending.reason else ""))
-
-
-def register(app: typer.Typer) -> None:
-    """Adds the verb."""
-    app.command()(wait)

@@ -5,20 +5,21 @@ from dataclasses import dataclass
 
 from lgtm_deploy.adapters.clock import SystemClock
 from lgtm_deploy.cli import wiring
+from lgtm_deploy.cli.memory import NoJournal
 from lgtm_deploy.cli.screen import Screen
 from lgtm_deploy.cli.settings import Settings
 from lgtm_deploy.cli.signals import heeded
 from lgtm_deploy.core.errors import UsageError
 from lgtm_deploy.core.event import EXIT_CODES, RunStarted
 from lgtm_deploy.core.gate import Gate
+from lgtm_deploy.core.ports import RolloutPorts
 from lgtm_deploy.core.run import Run, StepRun
 from lgtm_deploy.core.settling import settled
 from lgtm_deploy.core.stack import Service, Stack
 from lgtm_deploy.engine.cancellation import CancellationToken
 from lgtm_deploy.engine.journal_writer import JournalWriter
 from lgtm_deploy.engine.watch import Watch, watch
-from lgtm_deploy.fakes import FakeJournal
-from lgtm_deploy.steps.rollouts import RolloutPorts, Watched, look_at
+from lgtm_deploy.steps.rollouts import Watched, look_at
 from lgtm_deploy.steps.target_groups import group_of
 
 _FAILED = 1
@@ -50,7 +51,7 @@ def watch_services(settings: Settings, stack: Stack, services: Sequence[Service]
     gates = {service.name: newest_gate(seen, service) for service in services}
     clock, stop = SystemClock(), CancellationToken()
     screen = Screen(settings, clock)
-    writer = JournalWriter(Run(id=wiring.new_run_id()), FakeJournal(), 0, [screen])
+    writer = JournalWriter(Run(id=wiring.new_run_id()), NoJournal(), 0, [screen])
     steps: dict[str, tuple[str, ...]] = dict.fromkeys(gates, ())
     begun = RunStarted(
         at=clock.now(),

@@ -15,7 +15,7 @@ from lgtm_deploy.core.errors import UsageError
 from lgtm_deploy.core.masks import Masks
 from lgtm_deploy.core.permit import Permit
 from lgtm_deploy.core.plan import Plan
-from lgtm_deploy.core.ports import Balancer, Caller, Journal, Login, Ports, Revision, RolloutView, ServiceHost
+from lgtm_deploy.core.ports import Caller, Journal, Login, Ports, Revision, RolloutPorts
 from lgtm_deploy.core.request_headers import RequestHeaders
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.stack import Stack
@@ -107,12 +107,9 @@ def base_images(stack: Stack) -> Mapping[str, str] | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sights:
+class Sights(RolloutPorts):
     """The ports of verbs that only look. Who takes the lock later binds `permit`: changes of this world ask it."""
 
-    host: ServiceHost
-    rollouts: RolloutView
-    balancer: Balancer
     caller: Caller
     permit: Permit = field(default_factory=Permit)
 
@@ -148,10 +145,9 @@ def ports(stack: Stack, seen: Sights, workspace: Path) -> Ports:
     from lgtm_deploy.adapters.ecr import EcrRegistry
     from lgtm_deploy.adapters.elb_shadow import ElbShadowTargets
     from lgtm_deploy.adapters.git import GitSource
-    from lgtm_deploy.adapters.http import HttpStackProbe, HttpTaskProbe
+    from lgtm_deploy.adapters.http import HttpStackProbe, HttpTaskProbe, HttpWeb
     from lgtm_deploy.adapters.terraform import TerraformInfrastructure
     from lgtm_deploy.adapters.terraform_lock import Ownership
-    from lgtm_deploy.adapters.web import HttpWeb
     from lgtm_deploy.cli import memory
     from lgtm_deploy.core.state_lock import state_locks
     from lgtm_deploy.storage.process import Process, has_ended

@@ -1,6 +1,7 @@
 """What may stand in a stack file and in a plan file: the shapes, checked by pydantic, and their JSON Schemas."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
@@ -9,15 +10,9 @@ from pydantic_core import ErrorDetails
 from lgtm_deploy.config.source import Source
 from lgtm_deploy.core.errors import UsageError
 from lgtm_deploy.core.plan import Hook, Hooks, OnFailure, RetryPolicy, SequenceName, Webhook
-from lgtm_deploy.core.stack import Health, Paths, Probe, Rehearsal
+from lgtm_deploy.core.stack import EnvironmentKeys, RootKeys, Seconds, ServiceKeys
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
-UrlPath = Annotated[str, Field(pattern=r"^/\S*$")]
-# AWS: S3, general purpose bucket naming rules and safe characters of object keys.
-StateLocation = Annotated[
-    str, Field(pattern=r"^(local|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9!_.*'()-]+)*/?)$")
-]
-Seconds = Annotated[float, Field(gt=0, le=86400)]
 # RFC 9110, 5.6.2: a token.
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
 HeaderText = Annotated[str, Field(pattern=r"^[\x20-\x7e]*$")]
@@ -25,63 +20,14 @@ EnvironmentVariable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 # AWS: Secrets Manager, CreateSecret.
 SecretName = Annotated[str, Field(pattern=r"^[A-Za-z0-9/_+=.@-]{1,512}$")]
 DocumentT = TypeVar("DocumentT", bound="Document")
+# pydantic: types of the error for a key that a model or a dataclass does not have.
+_UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
 
 
 class Document(BaseModel):
     """Unknown keys are errors: a typo must not be a silent default."""
 
     model_config = ConfigDict(extra="forbid", strict=False, frozen=True)
-
-
-class HealthDocument(Document):
-    """What the load balancer asks once the change is out."""
-
-    path: UrlPath
-    body: str = ""
-    variable: str = ""
-    matcher_variable: str = ""
-    unhealthy_threshold_variable: str = ""
-
-    def value(self) -> Health:
-        """As the core has it."""
-        return Health(**dict(self))
-
-
-class PathsDocument(Document):
-    """What the prefix does to the routes."""
-
-    moves: list[UrlPath] = []
-    keeps: list[UrlPath] = []
-    drops: list[UrlPath] = []
-
-    def value(self) -> Paths:
-        """As the core has it."""
-        return Paths(moves=tuple(self.moves), keeps=tuple(self.keeps), drops=tuple(self.drops))
-
-
-class ProbeDocument(Document):
-    """A request through the load balancer and the answer it must get."""
-
-    path: UrlPath
-    status: Annotated[int, Field(ge=100, le=599)] = 200
-    body: str = ""
-    send: str = ""
-
-    def value(self) -> Probe:
-        """As the core has it."""
-        return Probe(**dict(self))
-
-
-class RehearsalDocument(Document):
-    """How the image is tried out before it is pushed."""
-
-    environment: dict[str, str] = {}
-    ready_within: Seconds = Rehearsal.ready_within
-    skip: str = ""
-
-    def value(self) -> Rehearsal:
-        """As the core has it."""
-        return Rehearsal(**dict(self))
 
 
 class FromEnvironment(Document):
@@ -128,12 +74,10 @@ class FromTerraform(Document):
     terraform: Annotated[Name, Field(description="The root's name under `terraform:` of the environment.")]
 
 
-class ServiceDocument(Document):
+@dataclass(frozen=True, kw_only=True)
+class ServiceDocument(ServiceKeys):
     """One service."""
 
-    kind: Literal["", "grafana", "mimir", "loki", "tempo", "pyroscope", "other"] = ""
-    context: str
-    dockerfile: str = "Dockerfile"
     version: Annotated[
         str | VersionDocument,
         Field(
@@ -141,26 +85,7 @@ class ServiceDocument(Document):
             "`{terraform: ROOT, variable: NAME}`."
         ),
     ] = ""
-    build_args: dict[str, str] = {}
-    repository: str
-    ecs_service: str
-    container: str = ""
-    port: Annotated[int, Field(ge=1, le=65535)]
-    target_group: Annotated[
-        str, Field(description="The target group of its tasks; left out: no load balancer has them.")
-    ] = ""
-    prefix: Annotated[str, Field(pattern=r"^(/[^/\s]+)*$")] = ""
-    health: HealthDocument
-    paths: PathsDocument = PathsDocument()
-    probes: list[ProbeDocument] = []
-    expects: list[ProbeDocument] = []
-    rehearsal: RehearsalDocument = RehearsalDocument()
-    hosts: list[str] = []
-    pinned_tag: str = ""
-    tenant: Annotated[
-        str | None, Field(description="The tenant of this service; `none` or empty: it keeps no tenants apart.")
-    ] = None
-    headers: HeadersDocument = {}
+    headers: HeadersDocument = field(default_factory=dict)
     task_definition: Annotated[
         Literal["live"] | FromTerraform,
         Field(
@@ -170,43 +95,19 @@ class ServiceDocument(Document):
     ] = "live"
 
 
-class RootDocument(Document):
-    """One Terraform root module."""
-
-    root: str
-    var_files: list[str] = []
-    backend_config: Annotated[
-        list[str], Field(description="Files of backend settings, or settings as `key=value`.")
-    ] = []
-    images_variable: str = ""
-
-
-class EnvironmentDocument(Document):
+@dataclass(frozen=True, kw_only=True)
+class EnvironmentDocument(EnvironmentKeys):
     """One place where the stack runs."""
 
-    region: str
-    account: Annotated[str, Field(pattern=r"^\d{12}$")]
-    cluster: str
-    load_balancer: str = ""
-    endpoint: str = ""
-    url: str = ""
-    tenant: str = ""
-    headers: HeadersDocument = {}
-    ca_bundle: Annotated[
-        str, Field(description="A file of certificates to trust besides the system's, relative to the stack file.")
-    ] = ""
-    traces: Annotated[str, Field(pattern=r"^(direct|https?://\S+)?$")] = ""
-    state: StateLocation = "local"
-    task_probe: Literal["auto", "direct", "shadow"] = "auto"
-    build_args: dict[str, str] = {}
+    headers: HeadersDocument = field(default_factory=dict)
     secrets: Annotated[
         dict[SecretName, str | FromEnvironment],
         Field(
             description="Secrets of Secrets Manager that Terraform does not make, by name. The sandbox makes them "
             "before it applies Terraform; only for `endpoint: sandbox`."
         ),
-    ] = {}
-    terraform: dict[Name, RootDocument] = {}
+    ] = field(default_factory=dict)
+    terraform: dict[Name, RootKeys] = field(default_factory=dict)
 
 
 class StackDocument(Document):
@@ -344,12 +245,16 @@ def _plain(value: Any) -> Any:
 def _fault(source: Source, error: ValidationError) -> UsageError:
     faults = error.errors(include_url=False)
     # A mistyped key is also a missing one: the key that is there is what the reader has to look at.
-    first = next((fault for fault in faults if fault["type"] == "extra_forbidden"), _deepest(faults))
+    first = next((fault for fault in faults if fault["type"] in _UNKNOWN), _deepest(faults))
     path = _path(first["loc"])
     name = ".".join(map(str, path)) or "the file"
+    last = path[-1] if path else ""
     messages = {
-        "extra_forbidden": f"'{path[-1] if path else ''}' is not a key that belongs here",
-        "missing": f"'{path[-1] if path else ''}' is missing",
+        **dict.fromkeys(_UNKNOWN, f"'{last}' is not a key that belongs here"),
+        "missing": f"'{last}' is missing",
+        "tuple_type": f"{name}: input should be a valid list",
+        "mapping_type": f"{name}: input should be a valid dictionary",
+        "dataclass_type": f"{name}: input should be a valid dictionary",
     }
     more = f" ({len(faults) - 1} more)" if len(faults) > 1 else ""
     message = messages.get(first["type"], f"{name}: {first['msg'][:1].lower()}{first['msg'][1:]}")

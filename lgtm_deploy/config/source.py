@@ -7,14 +7,74 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.composer import Composer
 from ruamel.yaml.constructor import ConstructorError, RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import AliasEvent
+from ruamel.yaml.nodes import MappingNode, ScalarNode
 
-from lgtm_deploy.config.admission import NO_VALUE, NotAdmittedError, check
 from lgtm_deploy.core.errors import UsageError
 
-# Nobody's plan or stack is larger: the file was named by mistake.
+# A larger file, one with more values (aliases followed), or a deeper one was named by mistake.
 _LARGEST = 1 << 20
+_MOST_VALUES = 100_000
+_DEEPEST = 50
+# Errors of Python for a date that does not exist, a number without end, and a character that does not exist.
+_NO_VALUE = (ValueError, OverflowError)
+
+
+class _NotAllowedError(MarkedYAMLError):
+    """The file is valid YAML, and is not read."""
+
+    def __init__(self, problem: str, mark: Any) -> None:
+        super().__init__(None, None, problem, mark)
+
+
+class _Composer(Composer):
+    """Refuses tags, keys that are no words, aliases within what they stand for, and depth or aliases without end.
+
+    It refuses them before any value is made, as a small file can stand for more values than fit into memory.
+    """
+
+    def __init__(self, loader: Any = None) -> None:
+        super().__init__(loader)
+        self.mark: Any = None
+        """The end of the last node that was begun."""
+        self._count = self._depth = 0
+        self._measures: dict[int, tuple[int, int]] = {}
+        """Node's id -> the number of values that it stands for, and its depth."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event = self.parser.peek_event()
+        self.mark = event.end_mark
+        if getattr(event, "tag", None) is not None:
+            raise _NotAllowedError(f"YAML tags such as {event.tag} are not allowed", event.start_mark)
+        self._limit(0, event)
+        before, self._depth = self._count, self._depth + 1
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        if isinstance(event, AliasEvent):
+            if id(node) not in self._measures:
+                raise _NotAllowedError("an alias leads to itself", event.start_mark)
+            size, height = self._measures[id(node)]
+            self._count += size
+        else:
+            self._count += 1
+            inner = [] if isinstance(node, ScalarNode) else node.value
+            parts = [part for each in inner for part in (each if isinstance(node, MappingNode) else (each,))]
+            height = (
+                0 if isinstance(node, ScalarNode) else 1 + max((self._measures[id(x)][1] for x in parts), default=0)
+            )
+            self._measures[id(node)] = (self._count - before, height)
+        if height and index is None and isinstance(parent, MappingNode):
+            raise _NotAllowedError("a list or map cannot be a key", event.start_mark)
+        self._limit(height, event)
+        return node
+
+    def _limit(self, height: int, event: Any) -> None:
+        if self._count > _MOST_VALUES or self._depth + height > _DEEPEST:
+            message = "the file is nested too deeply, or its aliases make it too large"
+            raise _NotAllowedError(message, event.start_mark)
 
 
 class _Constructor(RoundTripConstructor):
@@ -23,7 +83,7 @@ class _Constructor(RoundTripConstructor):
     def construct_object(self, node: Any, deep: bool = False) -> Any:
         try:
             return super().construct_object(node, deep=deep)
-        except NO_VALUE as error:
+        except _NO_VALUE as error:
             # What Python advises to do about a long number is nothing for a file's reader.
             raise ConstructorError(None, None, str(error).partition(";")[0], node.start_mark) from error
 
@@ -79,19 +139,23 @@ def read(file: Path) -> Source:
 def _values(file: Path, text: str) -> Any:
     yaml = YAML(typ="rt")
     yaml.allow_duplicate_keys = False
+    yaml.Composer = _Composer
     yaml.Constructor = _Constructor
     try:
-        check(YAML(typ="rt").parse(text))
         return yaml.load(text)
-    except NotAdmittedError as error:
-        raise UsageError(error.message, where=f"{file}:{error.line + 1}:{error.column + 1}") from error
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        where = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else str(file)
         # ruamel tells a duplicate key with all that is below it.
         problem = " ".join(str(error.problem or error.context).split()).partition(" with value ")[0]
-        raise UsageError(f"not valid YAML: {problem}", where=where) from error
+        prefix = "" if isinstance(error, _NotAllowedError) else "not valid YAML: "
+        raise UsageError(f"{prefix}{problem}", where=_place(file, mark) if mark else str(file)) from error
+    except _NO_VALUE as error:
+        raise UsageError(f"not valid YAML: {error}", where=_place(file, yaml.composer.mark)) from error
     except YAMLError as error:
         raise UsageError(f"not valid YAML: {' '.join(str(error).split())[:200]}", where=str(file)) from error
     except RecursionError as error:
         raise UsageError(f"{file} is nested too deeply.", resolution="Is it the right file?") from error
+
+
+def _place(file: Path, mark: Any) -> str:
+    return f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else f"{file}:1:1"

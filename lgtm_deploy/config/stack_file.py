@@ -2,8 +2,7 @@
 
 import os
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 
 from lgtm_deploy.config.documents import (
@@ -29,6 +28,8 @@ _OWN_HEADERS = {
 }
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
 FILE_NAME = "lgtm-deploy.yaml"
+# Keys in which `${{ env }}` may stand.
+_FILLED_IN = ("repository", "ecs_service", "target_group", "pinned_tag")
 
 
 def find(start: Path) -> Path:
@@ -68,13 +69,7 @@ def load(file: Path, environment: str | None, *, is_started: bool = False) -> St
     return Stack(
         name=document.name,
         directory=directory,
-        services={
-            key: replace(
-                _service(source, place, key, each, directory),
-                task_definition=_task_definition(source, name, key, each, place.terraform),
-            )
-            for key, each in document.services.items()
-        },
+        services={key: _service(source, place, key, each, directory) for key, each in document.services.items()},
         environment=place,
         start_state="" if is_started else _start_state(source, document.start_state, directory),
         other_environments=tuple(each for each in document.environments if each != name),
@@ -101,42 +96,27 @@ def _service(
         raise source.fault(
             ("services", name, "dockerfile"), f"{document.dockerfile} is no file", "Name the Dockerfile."
         )
-    return Service(
-        name=name,
-        kind=document.kind,
-        context=document.context,
-        dockerfile=document.dockerfile,
-        version=_version(source, environment, name, document, directory),
-        build_args=document.build_args,
-        repository=filled("repository", document.repository),
-        ecs_service=filled("ecs_service", document.ecs_service),
-        container=document.container or name,
-        port=document.port,
-        target_group=filled("target_group", document.target_group),
-        prefix=document.prefix,
-        health=document.health.value(),
-        paths=document.paths.value(),
-        probes=tuple(each.value() for each in document.probes),
-        expects=tuple(each.value() for each in document.expects),
-        rehearsal=document.rehearsal.value(),
-        hosts=tuple(document.hosts),
-        pinned_tag=filled("pinned_tag", document.pinned_tag),
-        tenant=_tenant(document),
-        headers=_headers(source, ("services", name, "headers"), document.headers),
-    )
+    filled_in = {key: filled(key, getattr(document, key)) for key in _FILLED_IN}
+    own = {
+        "name": name,
+        "container": document.container or name,
+        "version": _version(source, environment, name, document, directory),
+        "tenant": _tenant(source, name, document),
+        "headers": _headers(source, ("services", name, "headers"), document.headers),
+        "task_definition": _task_definition(source, environment, name, document),
+    }
+    return Service(**{**vars(document), **filled_in, **own})
 
 
-def _task_definition(
-    source: Source, environment: str, name: str, document: ServiceDocument, roots: Collection[str]
-) -> str:
+def _task_definition(source: Source, environment: Environment, name: str, document: ServiceDocument) -> str:
     """Return the Terraform root that releases a service; empty: none does."""
     path = ("services", name, "task_definition", "terraform")
     if not isinstance(document.task_definition, FromTerraform):
         return ""
-    root = document.task_definition.terraform
+    root, roots = document.task_definition.terraform, environment.terraform
     if root not in roots:
         known = f"It has: {', '.join(roots)}." if roots else "It has none."
-        raise source.fault(path, f"environment '{environment}' has no Terraform root '{root}'", known)
+        raise source.fault(path, f"environment '{environment.name}' has no Terraform root '{root}'", known)
     if document.pinned_tag:
         advice = "Leave `pinned_tag` out: the tag is the one that Terraform's files name."
         raise source.fault(path, "a service that Terraform releases has no pinned tag", advice)
@@ -153,31 +133,16 @@ def _environment(source: Source, name: str, document: EnvironmentDocument, direc
                 if field == "backend_config" and "=" in file:
                     continue
                 _there(source, (*path, field, position), file, directory, directory)
-        roots[key] = TerraformRoot(
-            name=key,
-            root=each.root,
-            var_files=tuple(each.var_files),
-            backend_config=tuple(each.backend_config),
-            images_variable=each.images_variable,
-        )
-    return Environment(
-        name=name,
-        region=document.region,
-        account=document.account,
-        cluster=document.cluster,
-        load_balancer=document.load_balancer,
-        endpoint=document.endpoint,
-        url=document.url,
-        tenant="" if document.tenant == NO_TENANT else document.tenant,
-        headers=_headers(source, ("environments", name, "headers"), document.headers),
-        ca_bundle=_bundle(source, ("environments", name, "ca_bundle"), document.ca_bundle, directory),
-        traces=document.traces,
-        state=document.state,
-        task_probe=document.task_probe,
-        build_args=document.build_args,
-        secrets=_secrets(source, name, document),
-        terraform=roots,
-    )
+        roots[key] = TerraformRoot(**vars(each), name=key)
+    _bundle(source, ("environments", name, "ca_bundle"), document.ca_bundle, directory)
+    own = {
+        "name": name,
+        "tenant": "" if document.tenant == NO_TENANT else document.tenant,
+        "headers": _headers(source, ("environments", name, "headers"), document.headers),
+        "secrets": _secrets(source, name, document),
+        "terraform": roots,
+    }
+    return Environment(**{**vars(document), **own})
 
 
 def _start_state(source: Source, text: str, directory: Path) -> str:
@@ -246,9 +211,9 @@ def _variable(
     )
 
 
-def _tenant(document: ServiceDocument) -> str | None:
+def _tenant(source: Source, name: str, document: ServiceDocument) -> str | None:
     """Return the tenant of a service; None: the file does not name one; empty: the service keeps no tenants apart."""
-    if "tenant" not in document.model_fields_set:
+    if "tenant" not in source.values["services"][name]:
         return None
     return "" if document.tenant in (None, NO_TENANT) else document.tenant
 
@@ -286,10 +251,10 @@ def _secrets(source: Source, name: str, document: EnvironmentDocument) -> tuple[
     )
 
 
-def _bundle(source: Source, path: tuple[str, ...], text: str, directory: Path) -> str:
-    """Return the path of the certificates. Raises UsageError where there is no file, or no certificate in it."""
+def _bundle(source: Source, path: tuple[str, ...], text: str, directory: Path) -> None:
+    """Raise UsageError where there is no file, or no certificate in it."""
     if not text:
-        return ""
+        return
     import ssl  # noqa: PLC0415 - few stack files need it
 
     _there(source, path, text, directory, directory)
@@ -297,7 +262,6 @@ def _bundle(source: Source, path: tuple[str, ...], text: str, directory: Path) -
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=directory / text)
     except (OSError, ValueError) as error:
         raise source.fault(path, f"{text} holds no certificate in PEM format") from error
-    return text
 
 
 def _filled(source: Source, environment: str, path: tuple[str, ...], text: str) -> str:

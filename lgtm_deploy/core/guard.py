@@ -1,6 +1,5 @@
 """What may a Terraform plan change? Whatever is not allowed is refused, with the lines that break it."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +18,7 @@ from lgtm_deploy.core.plan_document import (
     verb_of,
 )
 from lgtm_deploy.core.secrecy import SENSITIVE, scrubbed, secrets_of
+from lgtm_deploy.core.wildcards import matches_wildcard
 
 # Terraform: JSON output format, "a consumer should reject any input which reports an unsupported major version".
 _MAJOR = "1"
@@ -49,7 +49,7 @@ class Allowance:
 
     def is_for(self, type: str, *names: str) -> bool:
         """Whether it is about a resource of that type with one of those names."""
-        return self.type == type and any(_matches(self.name, each) for each in names)
+        return self.type == type and any(matches_wildcard(self.name, each) for each in names)
 
     def holds(self, path: Sequence[str]) -> bool:
         """Whether it holds that attribute."""
@@ -209,9 +209,3 @@ def _of_outputs(document: Mapping[str, Any], allowances: Sequence[Allowance], se
 def _clean(each: Difference, secrets: Set[str]) -> Difference:
     """Without the copies of sensitive values that nobody marked."""
     return replace(each, before=scrubbed(each.before, secrets), after=scrubbed(each.after, secrets))
-
-
-def _matches(pattern: str, text: str) -> bool:
-    # Not fnmatch: addresses are full of its brackets.
-    parts = (".*" if each == "*" else "." if each == "?" else re.escape(each) for each in pattern)
-    return pattern == text or re.fullmatch("".join(parts), text, re.DOTALL) is not None

@@ -1,12 +1,12 @@
 """Which listener rules lead to nothing once a service's paths have moved."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from lgtm_deploy.core.ports import ListenerRule
 from lgtm_deploy.core.routes import Routes
 from lgtm_deploy.core.stack import Service
+from lgtm_deploy.core.wildcards import matches_wildcard
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,21 +27,14 @@ def rule_findings(service: Service, target_group: str, rules: Sequence[ListenerR
     return [finding for rule in leading for finding in _judged(service, rule)]
 
 
-def matches(pattern: str, path: str) -> bool:
-    """Whether a path condition takes a path: `*` is any text, `?` one character (AWS: ELB user guide, path
-    conditions)."""
-    wanted = "".join({"*": ".*", "?": "."}.get(sign, re.escape(sign)) for sign in pattern)
-    return re.fullmatch(wanted, path) is not None
-
-
 def _judged(service: Service, rule: ListenerRule) -> Iterator[RuleFinding]:
     routes = Routes.of(service)
     for pattern in rule.paths or (() if rule.conditional else ("*",)):
-        before = [path for path in routes.before if matches(pattern, path)]
+        before = [path for path in routes.before if matches_wildcard(pattern, path)]
         lost = [path for path in before if path not in routes.keeps]
         if not lost:
             continue
-        stays = [path for path in routes.after if matches(pattern, path)]
+        stays = [path for path in routes.after if matches_wildcard(pattern, path)]
         yield _broken(service, rule, pattern, lost) if not stays else _outlived(service, rule, pattern, lost)
 
 

@@ -8,8 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lgtm_deploy.core.stack import Probe, Service
-from lgtm_deploy.core.verify.check import Kind
+from lgtm_deploy.core.stack import Probe, Service, ServiceKind
 from lgtm_deploy.core.verify.reads import kind_of
 from lgtm_deploy.core.versions import numbers
 
@@ -60,7 +59,7 @@ def _posted(method: str, *, timed: bool = True, **fields: object) -> ReadPath:
     return ReadPath(path=f"{_QUERIER}/{method}", posts=fields, timed=timed)
 
 
-READ_PATHS: Mapping[Kind, Known] = {
+READ_PATHS: Mapping[ServiceKind, Known] = {
     "tempo": Known(
         since=(2, 3),
         until=(3, 1),

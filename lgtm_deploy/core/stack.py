@@ -1,16 +1,39 @@
-"""What is deployed, and where: services and environments."""
+"""The stack: services, and the environments in which they run.
+
+Most classes are also the shapes of the stack file, which pydantic checks (config/documents.py). A class whose name ends
+in `Keys` has the fields that the file and the core have in common.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import ConfigDict, Field
 
 from lgtm_deploy.core.errors import UsageError
 from lgtm_deploy.core.methods import takes_post
 
+UrlPath = Annotated[str, Field(pattern=r"^/\S*$")]
+Seconds = Annotated[float, Field(gt=0, le=86400)]
+# AWS: S3, general purpose bucket naming rules and safe characters of object keys.
+StateLocation = Annotated[
+    str, Field(pattern=r"^(local|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9!_.*'()-]+)*/?)$")
+]
+
+
+# The programs that `verify` and the smoke test know, and any other one.
+ServiceKind = Literal["grafana", "mimir", "loki", "tempo", "pyroscope", "other"]
+
+
+class _Keys:
+    """Keys of the stack file. Unknown keys are errors: a typo must not be a silent default."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
 
 @dataclass(frozen=True, kw_only=True)
-class Health:
+class Health(_Keys):
     """What the load balancer asks of a service once the committed change is out.
 
     `body` is a text the answer must hold: a status code alone can come from someone else's login page.
@@ -18,7 +41,7 @@ class Health:
     matcher and the unhealthy threshold.
     """
 
-    path: str
+    path: UrlPath
     body: str = ""
     variable: str = ""
     matcher_variable: str = ""
@@ -26,24 +49,24 @@ class Health:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Paths:
+class Paths(_Keys):
     """What a prefix does to a service's routes: P becomes prefix + P, stays, or is answered no longer."""
 
-    moves: tuple[str, ...] = ()
-    keeps: tuple[str, ...] = ()
-    drops: tuple[str, ...] = ()
+    moves: tuple[UrlPath, ...] = ()
+    keeps: tuple[UrlPath, ...] = ()
+    drops: tuple[UrlPath, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Probe:
+class Probe(_Keys):
     """A request, and the answer that proves that the change works.
 
     `body` is a text that the answer must hold; `send`, where there is one, is the JSON that is posted. Paths
     that take POST only are asked by POST in any case.
     """
 
-    path: str
-    status: int = 200
+    path: UrlPath
+    status: Annotated[int, Field(ge=100, le=599)] = 200
     body: str = ""
     send: str = ""
 
@@ -72,7 +95,7 @@ class Secret:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rehearsal:
+class Rehearsal(_Keys):
     """How the service's image is tried out before it is pushed.
 
     It gets the task definition's environment, with `environment` over it where something cannot be reached from here,
@@ -81,60 +104,70 @@ class Rehearsal:
 
     environment: Mapping[str, str] = field(default_factory=dict)
     # Pyroscope 2.0.4 took 47 s on an idle machine (recorded); a busy one takes longer.
-    ready_within: float = 120.0
+    ready_within: Seconds = 120.0
     skip: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Service:
+class ServiceKeys(_Keys):
     """One service of the stack.
 
-    `version` is the base image's version (build argument VERSION) and never an ECR tag.
     `target_group` is empty where no load balancer has the service's tasks.
     `pinned_tag` is set where the task definition names a mutable tag that is to be redeployed as it is.
     `probes` are asked through the load balancer, `expects` of the image itself while it is tried out.
     `hosts` are the names that other services reach it by; its own name always counts.
     `kind` is the program that `verify` asks: grafana, mimir, loki, tempo, pyroscope or other; empty: as its name says.
-    `tenant` is the tenant that it is asked as; None: that of the environment; empty: it keeps no tenants apart.
-    `headers` are sent with requests to it through the load balancer, besides those of the environment.
-    `task_definition` is the Terraform root that its task definitions come from; empty: the running one is copied.
     """
 
-    name: str = ""
-    kind: str = ""
-    context: str = ""
+    kind: Literal["", ServiceKind] = ""
+    context: str
     dockerfile: str = "Dockerfile"
-    version: str = ""
     build_args: Mapping[str, str] = field(default_factory=dict)
-    repository: str = ""
-    ecs_service: str = ""
+    repository: str
+    ecs_service: str
     container: str = ""
-    port: int = 80
-    target_group: str = ""
-    prefix: str = ""
-    health: Health = field(default_factory=lambda: Health(path="/"))
+    port: Annotated[int, Field(ge=1, le=65535)]
+    target_group: Annotated[
+        str, Field(description="The target group of its tasks; left out: no load balancer has them.")
+    ] = ""
+    prefix: Annotated[str, Field(pattern=r"^(/[^/\s]+)*$")] = ""
+    health: Health
     paths: Paths = field(default_factory=Paths)
     probes: tuple[Probe, ...] = ()
     expects: tuple[Probe, ...] = ()
     rehearsal: Rehearsal = field(default_factory=Rehearsal)
     hosts: tuple[str, ...] = ()
     pinned_tag: str = ""
-    tenant: str | None = None
+    tenant: Annotated[
+        str | None, Field(description="The tenant of this service; `none` or empty: it keeps no tenants apart.")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service(ServiceKeys):
+    """One service of the stack.
+
+    `version` is the base image's version (build argument VERSION) and never an ECR tag.
+    `tenant` is the tenant that it is asked as; None: that of the environment; empty: it keeps no tenants apart.
+    `headers` are sent with requests to it through the load balancer, besides those of the environment.
+    `task_definition` is the Terraform root that its task definitions come from; empty: the running one is copied.
+    """
+
+    name: str
+    version: str = ""
     headers: tuple[Header, ...] = ()
     task_definition: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class TerraformRoot:
-    """One Terraform root module of an environment; all paths are relative to the stack file.
+class RootKeys(_Keys):
+    """One Terraform root module of an environment; all paths are relative to the stack file."""
 
-    An entry of `backend_config` is a file, or a setting as `key=value`.
-    """
-
-    name: str = ""
     root: str
     var_files: tuple[str, ...] = ()
-    backend_config: tuple[str, ...] = ()
+    backend_config: Annotated[
+        tuple[str, ...], Field(description="Files of backend settings, or settings as `key=value`.")
+    ] = ()
     images_variable: str = ""
 
     @property
@@ -152,7 +185,14 @@ class TerraformRoot:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Environment:
+class TerraformRoot(RootKeys):
+    """One Terraform root module of an environment, with its name."""
+
+    name: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvironmentKeys(_Keys):
     """One place where the stack runs.
 
     `endpoint` is empty for AWS itself, `sandbox` for the local AWS, else a URL.
@@ -161,26 +201,35 @@ class Environment:
     target group, or whichever works.
     `traces` is where spans are written to by OTLP over HTTP: a URL, or `direct` for port 4318 of Tempo's own tasks;
     empty: nowhere from here.
-    `headers` are sent with requests to `url`, such as the login of a gateway.
-    `ca_bundle` is a file of certificates, relative to the stack file, that are trusted besides the system's own.
-    `secrets` are made in a sandbox before Terraform is applied, as Terraform does not make them.
     `state` is where runs are remembered and the lock is: `local`, or `s3://bucket/prefix` for everybody.
     """
 
-    name: str = ""
     region: str
-    account: str
+    account: Annotated[str, Field(pattern=r"^\d{12}$")]
     cluster: str
     load_balancer: str = ""
     endpoint: str = ""
     url: str = ""
     tenant: str = ""
-    headers: tuple[Header, ...] = ()
-    ca_bundle: str = ""
-    traces: str = ""
-    state: str = "local"
+    ca_bundle: Annotated[
+        str, Field(description="A file of certificates to trust besides the system's, relative to the stack file.")
+    ] = ""
+    traces: Annotated[str, Field(pattern=r"^(direct|https?://\S+)?$")] = ""
+    state: StateLocation = "local"
     task_probe: Literal["auto", "direct", "shadow"] = "auto"
     build_args: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment(EnvironmentKeys):
+    """One place where the stack runs.
+
+    `headers` are sent with requests to `url`, such as the login of a gateway.
+    `secrets` are made in a sandbox before Terraform is applied, as Terraform does not make them.
+    """
+
+    name: str = ""
+    headers: tuple[Header, ...] = ()
     secrets: tuple[Secret, ...] = ()
     terraform: Mapping[str, TerraformRoot] = field(default_factory=dict)
 

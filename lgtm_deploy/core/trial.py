@@ -1,6 +1,5 @@
 """What is asked of an image that is tried out, and what its answers mean."""
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -14,6 +13,7 @@ from lgtm_deploy.core.read_changes import read_summary, shown_reads, spelled
 from lgtm_deploy.core.read_paths import read_requests
 from lgtm_deploy.core.routes import Routes
 from lgtm_deploy.core.stack import Health, Probe, Service
+from lgtm_deploy.core.wildcards import matches_wildcard
 from lgtm_deploy.core.words import joined
 
 # The programs register their routes before they listen, so a path that is not there at first will not come. Half a
@@ -122,7 +122,7 @@ def _taker(path: str, rules: Sequence[ListenerRule], target_group: str) -> Liste
     """The rule of one listener that sends the path to the target group."""
     bare = path.partition("?")[0]
     for rule in rules:
-        if rule.paths and not any(_fits(pattern, bare) for pattern in rule.paths):
+        if rule.paths and not any(matches_wildcard(pattern, bare) for pattern in rule.paths):
             continue
         if target_group in rule.target_groups:
             return rule
@@ -130,12 +130,6 @@ def _taker(path: str, rules: Sequence[ListenerRule], target_group: str) -> Liste
         if not rule.conditional:
             return None
     return None
-
-
-def _fits(pattern: str, path: str) -> bool:
-    """AWS: ELB user guide, path conditions."""
-    parts = (".*" if each == "*" else "." if each == "?" else re.escape(each) for each in pattern)
-    return re.fullmatch("".join(parts), path, re.DOTALL) is not None
 
 
 def replied(probe: Probe, answer: Answer | Silence) -> Reply:

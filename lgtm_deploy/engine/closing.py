@@ -31,7 +31,6 @@ class HookRunner(Protocol):
 
         `told` are environment variables of a command. A hook is stopped by what `progress` raises.
         """
-        ...
 
 
 def lock_taken(job: Job) -> None:

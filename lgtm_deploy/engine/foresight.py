@@ -1,6 +1,6 @@
 """What a run would change, told before it changes anything."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from itertools import chain
 from typing import Any, TypeVar
@@ -68,7 +68,9 @@ def _foreseen(job: Job) -> tuple[Mapping[str, PreviewLine], Mapping[str, Mapping
                 else:
                     looks.append(partial(_proposed, job, node, step, inputs))
         todo = []
-        for node, proposal in _at_once(looks, job.parallelism):
+        from lgtm_deploy.core.task_group import side_by_side  # noqa: PLC0415 - loads logging, which a run does not need
+
+        for node, proposal in side_by_side(lambda look: look(), looks, job.parallelism):
             if isinstance(proposal, Change):
                 changing[node.id] = PreviewLine(step=node.id, change=proposal.summary, details=proposal.details)
             else:
@@ -82,13 +84,3 @@ def _foreseen(job: Job) -> tuple[Mapping[str, PreviewLine], Mapping[str, Mapping
 
 def _proposed(job: Job, node: Node, step: Action[Any, Any, Any], inputs: Any) -> tuple[Node, Proposal[Any]]:
     return node, step.propose(inputs, repeatedly(lambda: step.observe(inputs), node.spec.retry, job.stop))
-
-
-def _at_once(looks: Sequence[Callable[[], ValueT]], most: int) -> Iterator[ValueT]:
-    """What the looks give, in their order."""
-    if not looks:
-        return
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - only who looks ahead waits for it to load
-
-    with ThreadPoolExecutor(most) as workers:
-        yield from workers.map(lambda look: look(), looks)

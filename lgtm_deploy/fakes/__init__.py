@@ -22,47 +22,6 @@ from lgtm_deploy.fakes.source import FakeApplied, FakeAppliedFiles, FakeSource
 from lgtm_deploy.fakes.targets import FakeTarget, FakeTargetGroup
 from lgtm_deploy.fakes.web import FakeWeb
 
-__all__ = [
-    "Call",
-    "Contract",
-    "FakeApplied",
-    "FakeAppliedFiles",
-    "FakeBalancer",
-    "FakeBuilder",
-    "FakeCaller",
-    "FakeClock",
-    "FakeCloud",
-    "FakeDefined",
-    "FakeDefinition",
-    "FakeDeployment",
-    "FakeHost",
-    "FakeImageProbe",
-    "FakeInfrastructure",
-    "FakeJournal",
-    "FakeLock",
-    "FakeObjects",
-    "FakeRegistry",
-    "FakeRepository",
-    "FakeRevision",
-    "FakeRollouts",
-    "FakeRoot",
-    "FakeService",
-    "FakeShadowTargets",
-    "FakeSource",
-    "FakeStackProbe",
-    "FakeTarget",
-    "FakeTargetGroup",
-    "FakeTask",
-    "FakeTaskProbe",
-    "FakeWeb",
-    "Fault",
-    "Script",
-    "Source",
-    "fake_ports",
-    "lay",
-    "old_path",
-]
-
 
 def fake_ports(stack: Stack, cloud: FakeCloud, workspace: Path) -> Ports:  # noqa: ARG001 - as the real wiring takes it
     """All ports on one cloud; `lay(stack)` makes the cloud that a stack describes."""

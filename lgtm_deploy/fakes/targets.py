@@ -17,11 +17,9 @@ class Answering(Protocol):
     @property
     def address(self) -> str:
         """Where it is."""
-        ...
 
     def ask(self, path: str, now: float) -> tuple[int, str] | None:
         """Status and body, or None when nothing answers."""
-        ...
 
 
 @dataclass(kw_only=True)

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from lgtm_deploy.core.ports import NoReply, Question, Reply
+from lgtm_deploy.core.ports import HttpRequest, HttpResponse, HttpResult
 from lgtm_deploy.fakes.cloud import FakeCloud
 from lgtm_deploy.fakes.image import NOT_FOUND, UNAVAILABLE
 
 SECONDS = 0.001
-Script = Callable[[Question], Reply | NoReply] | Reply | NoReply
+Script = Callable[[HttpRequest], HttpResult] | HttpResult
 
 
 class FakeWeb:
@@ -17,16 +17,16 @@ class FakeWeb:
     def __init__(self, cloud: FakeCloud) -> None:
         self._cloud = cloud
 
-    def ask(self, question: Question) -> Reply | NoReply:
+    def ask(self, question: HttpRequest) -> HttpResult:
         """Never raises."""
 
-        def look() -> Reply | NoReply:
+        def look() -> HttpResult:
             path = urlsplit(question.url).path
             scripted: Script | None = self._cloud.web.get(path)
             if scripted is not None:
                 return scripted(question) if callable(scripted) else scripted
             status, body = self._answered(path)
-            return Reply(status=status, body=body, seconds=SECONDS, url=question.url)
+            return HttpResponse(status=status, body=body, seconds=SECONDS, url=question.url)
 
         return self._cloud.perform("web.ask", look, url=question.url, method=question.method)
 

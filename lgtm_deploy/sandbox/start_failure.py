@@ -1,16 +1,15 @@
 """The reason why a service does not come up in a sandbox, with the log of its container."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from lgtm_deploy.core.errors import DeployError
-from lgtm_deploy.core.ports import Balancer, RolloutView, ServiceHost, TaskState
+from lgtm_deploy.core.ports import RolloutPorts, TaskState
 from lgtm_deploy.core.rollout import Rollout, failure, last_end
 from lgtm_deploy.core.stack import Service, Stack
 from lgtm_deploy.sandbox.clients import environment_of
 from lgtm_deploy.sandbox.connection import Connection
 from lgtm_deploy.sandbox.files import write_text
-from lgtm_deploy.steps.rollouts import RolloutPorts, Watched, look_at
+from lgtm_deploy.steps.rollouts import Watched, look_at
 
 # AWS: GetLogEvents returns up to 10,000 events.
 _ALL_LINES = 10_000
@@ -18,13 +17,6 @@ _ALL_LINES = 10_000
 _ENDS_ENOUGH = 2
 # AWS: Task, stopCode.
 _OF_ITSELF = ("TaskFailedToStart", "EssentialContainerExited")
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Ports:
-    host: ServiceHost
-    rollouts: RolloutView
-    balancer: Balancer
 
 
 class StartFailures:
@@ -102,7 +94,7 @@ def start_failures(stack: Stack, connection: Connection) -> StartFailures:
         return StartFailures(stack, _ports_of(stack, connection), connection.records.with_name("logs"))
 
 
-def _ports_of(stack: Stack, connection: Connection) -> _Ports:
+def _ports_of(stack: Stack, connection: Connection) -> RolloutPorts:
     from lgtm_deploy.adapters.aws import Aws  # noqa: PLC0415 - imports the SDK
     from lgtm_deploy.adapters.ecs import EcsHost, EcsRollouts  # noqa: PLC0415
     from lgtm_deploy.adapters.elb import ElbBalancer  # noqa: PLC0415
@@ -113,7 +105,7 @@ def _ports_of(stack: Stack, connection: Connection) -> _Ports:
     for name in ("ecs", "elbv2", "logs"):
         aws.reader(name)
     cluster = stack.environment.cluster
-    return _Ports(
+    return RolloutPorts(
         host=EcsHost(aws, cluster=cluster),
         rollouts=EcsRollouts(aws, cluster=cluster, logs=CloudWatchLogs(aws)),
         balancer=ElbBalancer(aws),

@@ -12,11 +12,12 @@ from lgtm_deploy.core.further_groups import asks_service, failed, further_names,
 from lgtm_deploy.core.handover import cause_under_prefix
 from lgtm_deploy.core.ports import ContainerSpec, PlannedChanges, Progress, TargetGroup
 from lgtm_deploy.core.read_changes import lost_reads
+from lgtm_deploy.core.retry import retry
 from lgtm_deploy.core.stack import Service
 from lgtm_deploy.core.step import Action, Change, Effect, Nothing, Part, Proposal
+from lgtm_deploy.core.task_group import TaskGroup
 from lgtm_deploy.core.terraform_release import Release, planned_container
 from lgtm_deploy.core.trial import lacks, losses, questions, table
-from lgtm_deploy.steps.abreast import Abreast
 from lgtm_deploy.steps.build_image import build_request
 from lgtm_deploy.steps.deployment import release_of
 from lgtm_deploy.steps.plan_task_definitions import SavedFile
@@ -207,11 +208,11 @@ class ProbeImage(Action[Inputs, Seen, Outputs]):
         def of_old(tell: Progress) -> AbstractContextManager[str]:
             return registry.pulled(service.repository, seen.running, tell)
 
-        with Abreast[Tried | PermanentError](progress) as trials:
-            trial = trials.begin(lambda tell: self._tried(subject, of_new, tell))
+        with TaskGroup[Tried | PermanentError](progress) as trials:
+            trial = trials.start(lambda tell: self._tried(subject, of_new, tell))
             beside = None
             if seen.running:
-                beside = trials.begin(lambda tell: self._tried_beside(running, of_old, tell))
+                beside = trials.start(lambda tell: self._tried_beside(running, of_old, tell))
             new = trials.result(trial)
             if beside is None or not isinstance(new, Tried):
                 return new, None
@@ -223,11 +224,7 @@ class ProbeImage(Action[Inputs, Seen, Outputs]):
     ) -> Tried | PermanentError:
         """The image that runs: what hinders its trial twice is told, and hinders the new one's no more."""
         try:
-            return self._tried(subject, image, progress)
-        except TransientError:
-            pass
-        try:
-            return self._tried(subject, image, progress)
+            return retry(lambda: self._tried(subject, image, progress), (0.0,), TransientError, lambda _: None)
         except TransientError as error:
             return PermanentError(error.message)
 

@@ -1,10 +1,15 @@
 """What gates watch of a rollout, and looking at it through the ports."""
 
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from lgtm_deploy.core.log_excerpt import LINES_READ, excerpt
-from lgtm_deploy.core.ports import Balancer, DeploymentState, RolloutView, ServiceHost, ServiceState, TaskState
+from lgtm_deploy.core.ports import (
+    DeploymentState,
+    RolloutPorts,
+    RolloutView,
+    ServiceState,
+    TaskState,
+)
 from lgtm_deploy.core.rollout import Rollout, all_running
 from lgtm_deploy.core.stack import Service
 
@@ -19,25 +24,6 @@ class Watched:
     deployment: str
     task_definition: str
     digest: str
-
-
-class RolloutPorts(Protocol):
-    """The ports that a rollout is watched through."""
-
-    @property
-    def host(self) -> ServiceHost:
-        """Its service."""
-        ...
-
-    @property
-    def rollouts(self) -> RolloutView:
-        """Its deployment and its tasks."""
-        ...
-
-    @property
-    def balancer(self) -> Balancer:
-        """What its targets are asked."""
-        ...
 
 
 def look_at(ports: RolloutPorts, service: Service, watched: Watched) -> Rollout:

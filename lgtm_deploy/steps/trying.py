@@ -9,8 +9,8 @@ from lgtm_deploy.core.errors import TimedOutError, TransientError
 from lgtm_deploy.core.ports import Answer, Clock, ContainerSpec, Ended, ImageProbe, Progress, RunningImage
 from lgtm_deploy.core.read_changes import spelled
 from lgtm_deploy.core.stack import Health, Probe
+from lgtm_deploy.core.task_group import TaskGroup
 from lgtm_deploy.core.trial import Checks, Questions, checked, how_ended, not_ready, replied, unmet
-from lgtm_deploy.steps.abreast import Abreast
 
 _EVERY = 0.5
 _SLICE = 0.1
@@ -106,10 +106,10 @@ class _Trying:
         than one request may.
         """
         questions = self._subject.questions
-        with Abreast[tuple[Reply, str]](self._tell) as asked:
-            others = [asked.begin(partial(self._other, each)) for each in questions.paths]
-            expected = [asked.begin(partial(self._expect, each)) for each in questions.expects]
-            reads = [asked.begin(partial(self._read, each)) for each in questions.reads]
+        with TaskGroup[tuple[Reply, str]](self._tell) as asked:
+            others = [asked.start(partial(self._other, each)) for each in questions.paths]
+            expected = [asked.start(partial(self._expect, each)) for each in questions.expects]
+            reads = [asked.start(partial(self._read, each)) for each in questions.reads]
             return (
                 [asked.result(each)[0] for each in others],
                 [asked.result(each) for each in expected],

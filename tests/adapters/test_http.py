@@ -132,7 +132,6 @@ def test_a_path_that_takes_post_is_asked_by_post_with_or_without_a_body() -> Non
         asker = HttpAsker(f"http://127.0.0.1:{port}")
         asker.ask("/ingest", method="POST")
         asker.ask("/query", method="POST", send="{}")
-        asker.close()
 
     assert [each.partition(b" HTTP")[0] for each in asked] == [b"POST /ingest", b"POST /query"]
     assert [b"content-type: application/json" in each.lower() for each in asked] == [False, True]

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from lgtm_deploy.adapters.web import HttpWeb
-from lgtm_deploy.core.ports import NoReply, Question, Reply
+from lgtm_deploy.adapters.http import HttpWeb
+from lgtm_deploy.core.ports import HttpFailure, HttpRequest, HttpResponse, HttpResult
 
 
 def whole_request(connection: socket.socket) -> bytes:
@@ -74,8 +74,8 @@ def closed_url() -> str:
         return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
-def ask(url: str, seconds: float = 5.0, **more: object) -> Reply | NoReply:
-    return HttpWeb().ask(Question(url=url, seconds=seconds, **more))  # type: ignore[arg-type]
+def ask(url: str, seconds: float = 5.0, **more: object) -> HttpResult:
+    return HttpWeb().ask(HttpRequest(url=url, seconds=seconds, **more))  # type: ignore[arg-type]
 
 
 def redirect(location: str, status: int = 302) -> bytes:
@@ -89,7 +89,7 @@ def test_an_answer_has_its_status_headers_and_body() -> None:
     with serving(OK) as (url, asked):
         heard = ask(f"{url}/x", method="POST", headers={"X-Scope-OrgID": "demo"}, body=b"abc")
 
-    assert isinstance(heard, Reply)
+    assert isinstance(heard, HttpResponse)
     assert (heard.status, heard.body, heard.headers["date"]) == (200, "ready", "Fri, 16 Jan 2026 00:15:04 GMT")
     assert heard.whole
     assert heard.seconds > 0
@@ -102,7 +102,7 @@ def test_redirects_on_the_same_host_are_followed() -> None:
     with serving(redirect("/login"), OK) as (url, asked):
         heard = ask(f"{url}/loki")
 
-    assert isinstance(heard, Reply)
+    assert isinstance(heard, HttpResponse)
     assert (heard.status, heard.url, heard.redirected) == (200, f"{url}/login", True)
     assert len(asked) == 2
 
@@ -111,7 +111,7 @@ def test_an_answer_without_a_redirect_says_so() -> None:
     with serving(OK) as (url, _):
         heard = ask(f"{url}/login")
 
-    assert isinstance(heard, Reply)
+    assert isinstance(heard, HttpResponse)
     assert not heard.redirected
 
 
@@ -120,7 +120,7 @@ def test_a_tenants_header_goes_to_no_other_host(location: str) -> None:
     with serving(redirect(location)) as (url, _):
         heard = ask(url)
 
-    assert isinstance(heard, Reply)
+    assert isinstance(heard, HttpResponse)
     assert (heard.status, heard.headers["location"]) == (302, location)
 
 
@@ -128,7 +128,7 @@ def test_what_was_posted_is_not_sent_elsewhere() -> None:
     with serving(redirect("/there")) as (url, asked):
         heard = ask(url, method="POST", body=b"x")
 
-    assert isinstance(heard, Reply)
+    assert isinstance(heard, HttpResponse)
     assert (heard.status, len(asked)) == (302, 1)
 
 
@@ -136,7 +136,7 @@ def test_a_redirect_loop_ends() -> None:
     with serving(redirect("/a"), redirect("/b"), redirect("/a")) as (url, _):
         heard = ask(url)
 
-    assert isinstance(heard, NoReply)
+    assert isinstance(heard, HttpFailure)
     assert heard.trouble == "redirect-loop"
 
 
@@ -145,7 +145,7 @@ def test_a_chain_of_redirects_ends() -> None:
     with serving(*chain) as (url, asked):
         heard = ask(url)
 
-    assert isinstance(heard, NoReply)
+    assert isinstance(heard, HttpFailure)
     assert heard.trouble == "redirect-loop"
     assert len(asked) < 8
 
@@ -165,14 +165,14 @@ def test_half_an_answer_is_none(answer: bytes, trouble: str) -> None:
     with serving(answer) as (url, _):
         heard = ask(url)
 
-    assert isinstance(heard, NoReply)
+    assert isinstance(heard, HttpFailure)
     assert heard.trouble == trouble
 
 
 def test_nobody_there() -> None:
     heard = ask(closed_url())
 
-    assert heard == NoReply(trouble="refused", detail="Connection refused", seconds=heard.seconds)
+    assert heard == HttpFailure(trouble="refused", detail="Connection refused", seconds=heard.seconds)
 
 
 def test_a_name_that_does_not_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,7 +180,7 @@ def test_a_name_that_does_not_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "*")
     heard = ask("http://no-such-host.invalid/")
 
-    assert isinstance(heard, NoReply)
+    assert isinstance(heard, HttpFailure)
     assert heard.trouble == "dns"
 
 
@@ -188,7 +188,7 @@ def test_no_tls_where_tls_was_expected() -> None:
     with serving(b"HTTP/1.1 400 Bad Request\r\n\r\n") as (url, _):
         heard = ask(url.replace("http:", "https:"))
 
-    assert isinstance(heard, NoReply)
+    assert isinstance(heard, HttpFailure)
     assert heard.trouble == "tls"
 
 
@@ -196,7 +196,7 @@ def test_no_tls_where_tls_was_expected() -> None:
 def test_what_is_no_url_is_said_to_be_none(url: str) -> None:
     heard = ask(url)
 
-    assert isinstance(heard, NoReply)
+    assert isinstance(heard, HttpFailure)
     assert heard.trouble == "bad-url"
 
 
@@ -205,14 +205,14 @@ def test_an_answer_that_does_not_end_is_given_up_in_time(drip: bool) -> None:
     with serving(b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 400, hang=True, drip=drip) as (url, _):
         heard = ask(url, seconds=0.5)
 
-    assert isinstance(heard, NoReply)
+    assert isinstance(heard, HttpFailure)
     assert heard.trouble == "timeout"
 
 
 def test_only_the_beginning_of_a_huge_body_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lgtm_deploy.adapters.web.BODY_BYTES", 1000)
+    monkeypatch.setattr("lgtm_deploy.adapters.http.BODY_BYTES", 1000)
     with serving(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 200_000) as (url, _):
         heard = ask(url)
 
-    assert isinstance(heard, Reply)
+    assert isinstance(heard, HttpResponse)
     assert (len(heard.body), heard.whole) == (1000, False)

@@ -18,10 +18,9 @@ from lgtm_deploy.adapters.ecs import EcsHost, EcsRollouts
 from lgtm_deploy.adapters.elb import ElbBalancer
 from lgtm_deploy.adapters.elb_shadow import ElbShadowTargets
 from lgtm_deploy.adapters.gateway import Gateway
-from lgtm_deploy.adapters.http import HttpStackProbe, HttpTaskProbe
+from lgtm_deploy.adapters.http import HttpStackProbe, HttpTaskProbe, HttpWeb
 from lgtm_deploy.adapters.logs import CloudWatchLogs
 from lgtm_deploy.adapters.sts import StsCaller
-from lgtm_deploy.adapters.web import HttpWeb
 from lgtm_deploy.core.ports import BuildRequest, BuiltImage, Progress
 from tests.contracts.world import GOOD, REPOSITORY, SECRET, SeenT, Served, write_context
 from tests.shim.cloud import CLUSTER, REGION, Cloud, wait_until

@@ -4,7 +4,7 @@ import pytest
 
 from lgtm_deploy.adapters.clock import SystemClock
 from lgtm_deploy.core.errors import TransientError
-from lgtm_deploy.core.ports import Clock, Question, Reply
+from lgtm_deploy.core.ports import Clock, HttpRequest, HttpResponse
 from lgtm_deploy.fakes import FakeClock
 from tests.contracts.world import ACCOUNT, GOOD, PORT, World
 
@@ -36,9 +36,9 @@ def test_the_stack_answers_through_the_balancer(world: World) -> None:
 def test_any_request_gets_an_answer_with_who_gave_it(world: World) -> None:
     served = world.serve()
 
-    heard = world.web.ask(Question(url=world.url + served.path, headers={"X-Scope-OrgID": "contracts"}))
+    heard = world.web.ask(HttpRequest(url=world.url + served.path, headers={"X-Scope-OrgID": "contracts"}))
 
-    assert isinstance(heard, Reply)
+    assert isinstance(heard, HttpResponse)
     assert (heard.status, heard.body[: len(GOOD)], heard.url) == (200, GOOD, world.url + served.path)
     assert heard.seconds > 0
     assert heard.whole
@@ -47,9 +47,9 @@ def test_any_request_gets_an_answer_with_who_gave_it(world: World) -> None:
 def test_a_path_that_nobody_has_is_an_answer_too(world: World) -> None:
     world.serve()
 
-    heard = world.web.ask(Question(url=f"{world.url}/nobody-has-this", method="POST", body=b"{}"))
+    heard = world.web.ask(HttpRequest(url=f"{world.url}/nobody-has-this", method="POST", body=b"{}"))
 
-    assert isinstance(heard, Reply)
+    assert isinstance(heard, HttpResponse)
     assert heard.status >= 400
 
 

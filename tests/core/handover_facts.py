@@ -6,6 +6,7 @@ from lgtm_deploy.core.contract import Contract, Reply, Trial
 from lgtm_deploy.core.handover import Facts
 from lgtm_deploy.core.ports import HealthCheck
 from lgtm_deploy.core.stack import Health, Service
+from tests.stacks import make_service
 
 OLD, NEW = "/ready", "/tempo/ready"
 CHECK = HealthCheck(path=OLD, matcher="200", interval=5, timeout=2, healthy_threshold=2, unhealthy_threshold=4)
@@ -39,7 +40,7 @@ def contract(
 
 
 def service(name: str = "tempo", **named: Any) -> Service:
-    return Service(name=name, prefix=f"/{name}", version="2.3.1", health=Health(path=NEW, **named))
+    return make_service(name=name, prefix=f"/{name}", version="2.3.1", health=Health(path=NEW, **named))
 
 
 def facts(name: str = "tempo", **named: Any) -> Facts:

@@ -24,10 +24,10 @@ def test_an_update_in_place_names_each_attribute_with_old_and_new() -> None:
     )
 
 
-def test_lists_that_are_no_blocks_are_shown_whole() -> None:
-    lines = describe(change("update", before={"ports": [1, 2]}, after={"ports": [1, 3]}))
+def test_of_a_list_that_keeps_its_length_the_items_that_change_are_shown() -> None:
+    lines = describe(change("update", before={"ports": [1, 2], "zones": [1]}, after={"ports": [1, 3], "zones": []}))
 
-    assert lines == (f"~ {GROUP}: ports [1, 2] -> [1, 3]",)
+    assert lines == (f"~ {GROUP}: ports.1 2 -> 3", f"~ {GROUP}: zones [1] -> []")
 
 
 @pytest.mark.parametrize(

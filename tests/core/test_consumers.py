@@ -6,16 +6,17 @@ from pathlib import Path
 import pytest
 
 from lgtm_deploy.core.consumers import Named, named
-from lgtm_deploy.core.stack import Paths, Service
+from lgtm_deploy.core.stack import Paths
+from tests.stacks import make_service
 
-TEMPO = Service(
+TEMPO = make_service(
     name="tempo",
     port=3200,
     prefix="/tempo",
     hosts=("traces",),
     paths=Paths(moves=("/ready", "/metrics", "/api/echo", "/api/search")),
 )
-PYROSCOPE = Service(
+PYROSCOPE = make_service(
     name="pyroscope",
     port=4040,
     prefix="/pyroscope",
@@ -25,7 +26,7 @@ PYROSCOPE = Service(
         drops=("/pyroscope/render",),
     ),
 )
-LOKI = Service(name="loki", port=3100)
+LOKI = make_service(name="loki", port=3100)
 ROOT = Path(__file__).resolve().parents[2]
 
 

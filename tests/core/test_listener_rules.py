@@ -2,12 +2,14 @@
 
 import pytest
 
-from lgtm_deploy.core.listener_rules import matches, rule_findings
+from lgtm_deploy.core.listener_rules import rule_findings
 from lgtm_deploy.core.ports import ListenerRule
-from lgtm_deploy.core.stack import Paths, Service
+from lgtm_deploy.core.stack import Paths
+from lgtm_deploy.core.wildcards import matches_wildcard
+from tests.stacks import make_service
 
 GROUP, OTHER = "arn:pyroscope", "arn:other"
-PYROSCOPE = Service(
+PYROSCOPE = make_service(
     name="pyroscope",
     prefix="/pyroscope",
     paths=Paths(
@@ -87,4 +89,4 @@ def test_what_a_rule_makes_of_the_path_cannot_be_seen() -> None:
     ],
 )
 def test_patterns_are_the_load_balancers_own(pattern: str, path: str, taken: bool) -> None:
-    assert matches(pattern, path) is taken
+    assert matches_wildcard(pattern, path) is taken

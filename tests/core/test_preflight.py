@@ -9,8 +9,8 @@ from lgtm_deploy.core.preflight.facts import RunningImage, ServiceFacts, Survey
 from lgtm_deploy.core.preflight.images import is_of, pinned_tag, version_hint, way_back
 from lgtm_deploy.core.preflight.permissions import wanted
 from lgtm_deploy.core.preflight.storage import written_before
-from lgtm_deploy.core.stack import Service
 from lgtm_deploy.fakes.targets import FIVE_SECONDS
+from tests.stacks import make_service
 
 REGISTRY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 RUNNING = f"sha256:{'ab' * 32}"
@@ -35,7 +35,7 @@ def state(image: str) -> ServiceState:
 
 
 def facts(image: str = "", *, pinned: str = "", running: RunningImage | None = None) -> ServiceFacts:
-    service = Service(
+    service = make_service(
         name="tempo",
         container="tempo",
         repository="team/lgtm-tempo",
@@ -201,7 +201,7 @@ def test_a_container_that_is_not_there_is_told_with_the_one_of_the_repository(
 def test_profiles_from_before_pyroscope_2_are_told_of(
     reference: str, tags: tuple[str, ...], version: str, runs: str
 ) -> None:
-    service = Service(name="pyroscope", container="pyroscope", repository="pyroscope", version=version)
+    service = make_service(name="pyroscope", container="pyroscope", repository="pyroscope", version=version)
     seen = ServiceFacts(
         service=service,
         state=replace(state(""), images={"pyroscope": reference}),

@@ -12,10 +12,11 @@ from lgtm_deploy.core.stack import Health, Paths, Probe, Service
 from lgtm_deploy.core.trial import losses, questions, table
 from lgtm_deploy.core.values import typed
 from tests.core.recordings import reply_of
+from tests.stacks import make_service
 
 # No paths, probes or expectations: as little as a stack file can say.
-TEMPO = Service(name="tempo", version="2.9.0", prefix="/tempo", health=Health(path="/ready"))
-PYROSCOPE = Service(name="pyroscope", version="2.0.4", prefix="/pyroscope", health=Health(path="/pyroscope/ready"))
+TEMPO = make_service(name="tempo", version="2.9.0", prefix="/tempo", health=Health(path="/ready"))
+PYROSCOPE = make_service(name="pyroscope", version="2.0.4", prefix="/pyroscope", health=Health(path="/pyroscope/ready"))
 
 
 def trial(service: Service, name: str) -> Trial:
@@ -261,7 +262,7 @@ def test_without_an_image_to_compare_with_a_correct_image_is_not_refused(service
 
 
 def test_a_kind_or_version_that_the_list_does_not_know_is_told_in_one_line() -> None:
-    grafana, newer = Service(name="grafana", version="12.1.0"), replace(TEMPO, version="9.9.9")
+    grafana, newer = make_service(name="grafana", version="12.1.0"), replace(TEMPO, version="9.9.9")
 
     assert read_summary(grafana, Contract(old_path="/a", new_path="/a")) == (
         "no read paths are known for grafana: only declared paths were asked",

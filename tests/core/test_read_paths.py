@@ -8,6 +8,7 @@ from lgtm_deploy.core.read_paths import READ_PATHS, known_paths, read_requests
 from lgtm_deploy.core.stack import Service
 from lgtm_deploy.core.versions import numbers
 from tests.core.recordings import asks_alike, recording
+from tests.stacks import make_service
 
 NOW = 1_796_000_000.0
 PLAIN = [
@@ -26,7 +27,7 @@ PLAIN = [
 
 def service_of(name: str) -> Service:
     program, version, _ = name.split("-", 2)
-    return Service(name=program, version=version)
+    return make_service(name=program, version=version)
 
 
 @pytest.mark.parametrize("name", PLAIN)
@@ -54,14 +55,14 @@ def test_the_list_holds_nothing_but_data() -> None:
 @pytest.mark.parametrize(
     ("service", "known"),
     [
-        (Service(name="tempo", version="2.5.0"), True),
-        (Service(name="tempo", version="v2.9.0-rc1"), True),
-        (Service(name="tempo", version="2.2.4"), False),
-        (Service(name="tempo", version="3.1.0"), False),
-        (Service(name="tempo", version="latest"), False),
-        (Service(name="traces", kind="tempo", version="2.9.0"), True),
-        (Service(name="grafana", version="12.1.0"), False),
-        (Service(name="inner", version="2.9.0"), False),
+        (make_service(name="tempo", version="2.5.0"), True),
+        (make_service(name="tempo", version="v2.9.0-rc1"), True),
+        (make_service(name="tempo", version="2.2.4"), False),
+        (make_service(name="tempo", version="3.1.0"), False),
+        (make_service(name="tempo", version="latest"), False),
+        (make_service(name="traces", kind="tempo", version="2.9.0"), True),
+        (make_service(name="grafana", version="12.1.0"), False),
+        (make_service(name="inner", version="2.9.0"), False),
     ],
 )
 def test_a_version_is_known_between_those_that_were_recorded(service: Service, known: bool) -> None:
@@ -70,14 +71,14 @@ def test_a_version_is_known_between_those_that_were_recorded(service: Service, k
 
 def test_a_path_that_came_later_is_not_expected_of_an_earlier_version() -> None:
     def has(version: str) -> bool:
-        return any("/api/v2/traces/" in path for path in known_paths(Service(name="tempo", version=version)))
+        return any("/api/v2/traces/" in path for path in known_paths(make_service(name="tempo", version=version)))
 
     assert not has("2.3.1")
     assert has("2.9.0")
 
 
 def test_queries_of_pyroscope_name_a_time_range_within_a_day() -> None:
-    sent = [json.loads(each.send) for each in read_requests(Service(name="pyroscope"), NOW) if each.send]
+    sent = [json.loads(each.send) for each in read_requests(make_service(name="pyroscope"), NOW) if each.send]
     timed = [each for each in sent if each]
 
     assert timed

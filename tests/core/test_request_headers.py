@@ -7,13 +7,14 @@ import pytest
 
 from lgtm_deploy.core.errors import UsageError
 from lgtm_deploy.core.request_headers import RequestHeaders, is_own_url
-from lgtm_deploy.core.stack import Environment, Header, Service, Stack
+from lgtm_deploy.core.stack import Environment, Header, Stack
+from tests.stacks import make_service
 
 SECRET = "Bearer t0ken-of-nobody"
 
 
 def stack_of(*headers: Header, own: tuple[Header, ...] = ()) -> Stack:
-    services = {"loki": Service(name="loki", headers=own), "mimir": Service(name="mimir")}
+    services = {"loki": make_service(name="loki", headers=own), "mimir": make_service(name="mimir")}
     environment = Environment(region="r", account="1" * 12, cluster="c", headers=headers)
     return Stack(name="s", directory=Path(), services=services, environment=environment)
 

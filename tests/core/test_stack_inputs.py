@@ -4,10 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lgtm_deploy.core.stack import Environment, Health, Probe, Rehearsal, Service, Stack, TerraformRoot
+from lgtm_deploy.core.stack import Environment, Health, Probe, Rehearsal, Stack, TerraformRoot
 from lgtm_deploy.core.stack_inputs import differences, stack_inputs
+from tests.stacks import make_service
 
-TEMPO = Service(
+TEMPO = make_service(
     name="tempo",
     version="2.3.1",
     ecs_service="lgtm-prod-tempo",
@@ -28,7 +29,7 @@ PROD = Environment(
     terraform={"alb": TerraformRoot(name="alb", root="terraform/alb", var_files=("common.tfvars",))},
 )
 STACK = Stack(
-    name="lgtm", directory=Path("/here"), services={"tempo": TEMPO, "loki": Service(name="loki")}, environment=PROD
+    name="lgtm", directory=Path("/here"), services={"tempo": TEMPO, "loki": make_service(name="loki")}, environment=PROD
 )
 
 
@@ -68,7 +69,7 @@ def test_what_nobody_has_set_is_not_written_down() -> None:
 
 
 def test_a_service_that_the_plan_does_not_touch_may_change() -> None:
-    assert told(replace(STACK, services={"tempo": TEMPO, "mimir": Service(name="mimir")})) == []
+    assert told(replace(STACK, services={"tempo": TEMPO, "mimir": make_service(name="mimir")})) == []
 
 
 def test_where_an_environment_is_asked_and_remembered_may_change() -> None:

@@ -8,7 +8,6 @@ import pytest
 
 from lgtm_deploy.core.errors import RefusedError
 from lgtm_deploy.core.guard import breaches
-from lgtm_deploy.core.stack import Service
 from lgtm_deploy.core.terraform_release import (
     Release,
     allowed,
@@ -19,8 +18,9 @@ from lgtm_deploy.core.terraform_release import (
     resumable,
     scaled,
 )
+from tests.stacks import make_service
 
-GRAFANA = Service(name="grafana", repository="team/lgtm-grafana", ecs_service="obs-grafana", container="grafana")
+GRAFANA = make_service(name="grafana", repository="team/lgtm-grafana", ecs_service="obs-grafana", container="grafana")
 ARN = "arn:aws:ecs:eu-west-1:123456789012:task-definition/grafana:7"
 REPOSITORY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/lgtm-grafana"
 DEFINITION = 'module.ecs["a.b"].module.grafana.aws_ecs_task_definition.this'

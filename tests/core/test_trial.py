@@ -10,9 +10,10 @@ from lgtm_deploy.core.ports import Answer, Ended, ListenerRule
 from lgtm_deploy.core.stack import Health, Paths, Probe, Service
 from lgtm_deploy.core.trial import Checks, Questions, checked, how_ended, lacks, losses, not_ready, table, unmet
 from lgtm_deploy.core.trial import questions as questions_at
+from tests.stacks import make_service
 
 OURS, OTHERS = "arn:tempo", "arn:grafana"
-SERVICE = Service(
+SERVICE = make_service(
     name="tempo",
     prefix="/tempo",
     health=Health(path="/tempo/ready", body="ready"),
@@ -241,7 +242,7 @@ def test_a_config_takes_what_has_no_default() -> None:
 
 @pytest.mark.parametrize("before", ["/items", "/x/items"])
 def test_a_moved_path_that_answered_and_is_a_404_of_the_program_is_lost(before: str) -> None:
-    service = Service(name="shop", prefix="/x", paths=Paths(moves=("/items",)))
+    service = make_service(name="shop", prefix="/x", paths=Paths(moves=("/items",)))
     old = Trial(replies=(Reply(path=before, status=200),))
     unknown = '{"detail":"Not Found"}'
     new = Trial(replies=tuple(Reply(path=path, status=404, body=unknown) for path in ("/items", "/x/items")))

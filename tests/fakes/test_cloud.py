@@ -7,10 +7,11 @@ import pytest
 
 from lgtm_deploy.core.errors import InDoubtError, TransientError
 from lgtm_deploy.core.ports import BuildRequest, Ports
-from lgtm_deploy.core.stack import Environment, Health, Paths, Probe, Service, Stack, TerraformRoot
+from lgtm_deploy.core.stack import Environment, Health, Paths, Probe, Stack, TerraformRoot
 from lgtm_deploy.fakes import Contract, FakeClock, FakeCloud, Source, fake_ports, lay
+from tests.stacks import make_service
 
-TEMPO = Service(
+TEMPO = make_service(
     name="tempo",
     context="dockerfiles/tempo",
     repository="lgtm-tempo",

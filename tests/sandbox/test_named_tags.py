@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from lgtm_deploy.core.errors import PermanentError
-from lgtm_deploy.core.stack import Service
 from lgtm_deploy.sandbox import named_tags
 from lgtm_deploy.sandbox.named_tags import NamedImage, NamedTags, named_image
+from tests.stacks import make_service
 
 ECR = "111122223333.dkr.ecr.eu-central-1.amazonaws.com"
-TEMPO = Service(name="tempo", repository="lgtm-tempo", container="tempo")
+TEMPO = make_service(name="tempo", repository="lgtm-tempo", container="tempo")
 
 
 def image(repository: str, container: str = "app", tag: str = "2.9.0") -> NamedImage:
@@ -37,12 +37,12 @@ def test_an_image_of_no_registry_or_with_a_digest_is_none_of_the_sandboxs(text: 
 
 
 def test_the_service_is_the_one_with_the_repository() -> None:
-    assert image("lgtm-tempo").service([TEMPO, Service(name="loki", repository="lgtm-loki")]) is TEMPO
+    assert image("lgtm-tempo").service([TEMPO, make_service(name="loki", repository="lgtm-loki")]) is TEMPO
     assert image("lgtm-other").service([TEMPO]) is None
 
 
 def test_of_services_that_share_a_repository_it_is_the_one_with_the_container() -> None:
-    loki = Service(name="loki", repository="lgtm-tempo", container="loki")
+    loki = make_service(name="loki", repository="lgtm-tempo", container="loki")
 
     assert image("lgtm-tempo", "tempo").service([loki, TEMPO]) is TEMPO
     with pytest.raises(PermanentError, match=r"'app' of task definition lgtm-tempo:1 names lgtm-tempo:2.9.0, and loki"):

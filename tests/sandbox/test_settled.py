@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from lgtm_deploy.core.stack import Environment, Health, Service, Stack
+from lgtm_deploy.core.stack import Environment, Health, Stack
 from lgtm_deploy.fakes import Contract, FakeClock, FakeCloud, fake_ports, lay
 from lgtm_deploy.sandbox.progress_limit import ProgressLimit
 from lgtm_deploy.sandbox.settled import Stage, Standing, signs_of
 from lgtm_deploy.sandbox.start_failure import StartFailures
+from tests.stacks import make_service
 
-TEMPO = Service(
+TEMPO = make_service(
     name="tempo",
     context="dockerfiles/tempo",
     repository="lgtm-tempo",

@@ -10,7 +10,7 @@ import docker
 import pytest
 
 from lgtm_deploy.core.errors import PermanentError, UsageError
-from lgtm_deploy.core.stack import Environment, Service, Stack
+from lgtm_deploy.core.stack import Environment, Stack
 from lgtm_deploy.sandbox import engine, lifecycle, vendor_images
 from lgtm_deploy.sandbox.engine import Engine
 from lgtm_deploy.sandbox.home import Home
@@ -19,6 +19,7 @@ from lgtm_deploy.sandbox.images import ensure_standins, standin_arguments
 from lgtm_deploy.sandbox.vendor_images import choose_images, image_of
 from tests.conftest import silent
 from tests.sandbox.registry import Registry, digest_of, serving, small_image
+from tests.stacks import make_service
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(300)]
 
@@ -68,8 +69,8 @@ def client(own: Engine) -> Iterator[docker.DockerClient]:
 @pytest.fixture
 def stack(tmp_path: Path) -> Stack:
     services = {
-        "tempo": Service(name="tempo", context="dockerfiles/tempo", version="2.9.0"),
-        "loki": Service(name="loki", context="dockerfiles/loki", version="3.5.1"),
+        "tempo": make_service(name="tempo", context="dockerfiles/tempo", version="2.9.0"),
+        "loki": make_service(name="loki", context="dockerfiles/loki", version="3.5.1"),
     }
     for name in services:
         write(tmp_path, name, DOCKERFILE % name)

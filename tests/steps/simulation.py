@@ -21,11 +21,12 @@ from lgtm_deploy.engine.executor import Job
 from lgtm_deploy.engine.journal_writer import JournalWriter
 from lgtm_deploy.fakes import FakeClock, FakeCloud, FakeJournal, FakeService, fake_ports, lay
 from lgtm_deploy.steps.catalog import CATALOG
+from tests.stacks import make_service
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "lgtm-stack" / "lgtm-deploy.yaml"
 # Both move their health check.
 BOTH = ("portal", "pyroscope")
-PORTAL = Service(
+PORTAL = make_service(
     name="portal",
     kind="other",
     context="dockerfiles/portal",

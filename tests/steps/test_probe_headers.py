@@ -11,9 +11,10 @@ from lgtm_deploy.adapters.gateway import Gateway
 from lgtm_deploy.adapters.http import HttpStackProbe
 from lgtm_deploy.core.gate import Open
 from lgtm_deploy.core.request_headers import RequestHeaders
-from lgtm_deploy.core.stack import Environment, Header, Probe, Service, Stack
+from lgtm_deploy.core.stack import Environment, Header, Probe, Stack
 from lgtm_deploy.steps.probe_paths import Inputs, ProbePaths
 from tests.adapters.test_web import serving
+from tests.stacks import make_service
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 QUERY = "/pyroscope/querier.v1.QuerierService/ProfileTypes"
@@ -31,7 +32,7 @@ def test_a_probe_is_posted_as_the_services_tenant_with_its_headers(
 ) -> None:
     url, requests = asked
     headers = (Header(name="X-Team", value="profiles"),)
-    service = Service(name="pyroscope", probes=(Probe(path=QUERY, send="{}"),), tenant=tenant, headers=headers)
+    service = make_service(name="pyroscope", probes=(Probe(path=QUERY, send="{}"),), tenant=tenant, headers=headers)
     environment = Environment(region="r", account="1" * 12, cluster="c", url=url, tenant="demo")
     stack = Stack(name="s", directory=Path(), services={"pyroscope": service}, environment=environment)
     probe = HttpStackProbe(Gateway(lambda: url, RequestHeaders.of(stack, {})))

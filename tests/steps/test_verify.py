@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lgtm_deploy.core.gate import Open
-from lgtm_deploy.core.ports import Login, Question, Reply
+from lgtm_deploy.core.ports import HttpRequest, HttpResponse, Login
 from lgtm_deploy.core.verify.check import TENANT_HEADER
 from lgtm_deploy.core.verify.finding import Finding, Level
 from lgtm_deploy.core.verify.gate import standing, summary, verdicts
@@ -43,17 +43,17 @@ SOUND = {
 OPEN = {"/api/health", "/login", "/tempo/api/echo", "/pyroscope/ready"}
 
 
-def answering(world: Simulation, path: str) -> Callable[[Question], Reply]:
+def answering(world: Simulation, path: str) -> Callable[[HttpRequest], HttpResponse]:
     """What the path's program answers, if the image that runs has such a route."""
     name = next((name for name in ("tempo", "pyroscope") if path.startswith(f"/{name}/")), "")
 
-    def answer(question: Question) -> Reply:
+    def answer(question: HttpRequest) -> HttpResponse:
         if path not in OPEN and TENANT_HEADER not in question.headers:
-            return Reply(status=401, body="no org id")
+            return HttpResponse(status=401, body="no org id")
         tasks = world.running(name).healthy if name else []
         if name and not (tasks and (tasks[0].ask(path, world.clock.monotonic()) or (404, ""))[0] == 200):
-            return Reply(status=404, body="404 page not found")
-        return Reply(status=200, body=SOUND[path], url=question.url)
+            return HttpResponse(status=404, body="404 page not found")
+        return HttpResponse(status=200, body=SOUND[path], url=question.url)
 
     return answer
 
@@ -82,9 +82,9 @@ def test_what_is_degraded_before_is_ok_after_it(world: Simulation) -> None:
 def test_what_the_run_broke_elsewhere_brings_it_back(world: Simulation) -> None:
     """The gate waits until its deadline, and then the run goes back, with the reason."""
 
-    def broken(question: Question) -> Reply:
+    def broken(question: HttpRequest) -> HttpResponse:
         gone = world.paths()["pyroscope"].startswith("/pyroscope")
-        return Reply(status=500, body="boom") if gone else Reply(status=200, body=LIST)
+        return HttpResponse(status=500, body="boom") if gone else HttpResponse(status=200, body=LIST)
 
     world.cloud.web["/loki/api/v1/labels"] = broken
     before = world.tags()
@@ -99,7 +99,7 @@ def test_what_the_run_broke_elsewhere_brings_it_back(world: Simulation) -> None:
 
 
 def test_what_was_broken_before_is_not_held_against_the_run(world: Simulation) -> None:
-    world.cloud.web["/loki/api/v1/labels"] = lambda _: Reply(status=500, body="boom")
+    world.cloud.web["/loki/api/v1/labels"] = lambda _: HttpResponse(status=500, body="boom")
 
     run = world.apply()
 
@@ -108,7 +108,7 @@ def test_what_was_broken_before_is_not_held_against_the_run(world: Simulation) -
 
 
 def test_a_service_of_the_run_must_be_ok_in_every_part(world: Simulation) -> None:
-    world.cloud.web["/tempo/api/search"] = lambda _: Reply(status=404, body="404 page not found")
+    world.cloud.web["/tempo/api/search"] = lambda _: HttpResponse(status=404, body="404 page not found")
 
     run = world.apply()
 
@@ -158,14 +158,14 @@ SOURCES = {"/api/datasources": '[{"uid": "tempo"}, {"uid": "loki"}]'}
 LOGIN = Login(headers={"Authorization": "Bearer glsa_token"})
 
 
-def health(sound: bool) -> Callable[[Question], Reply]:
-    def answer(question: Question) -> Reply:
+def health(sound: bool) -> Callable[[HttpRequest], HttpResponse]:
+    def answer(question: HttpRequest) -> HttpResponse:
         if question.headers.get("Authorization") != "Bearer glsa_token":
-            return Reply(status=401, body="{}")
+            return HttpResponse(status=401, body="{}")
         if question.url.endswith("/api/datasources"):
-            return Reply(status=200, body=SOURCES["/api/datasources"], url=question.url)
+            return HttpResponse(status=200, body=SOURCES["/api/datasources"], url=question.url)
         status = "OK" if sound else "ERROR"
-        return Reply(
+        return HttpResponse(
             status=200 if sound else 400, body=f'{{"status": "{status}", "message": "said"}}', url=question.url
         )
 
@@ -214,7 +214,7 @@ def test_a_data_source_whose_name_does_not_resolve_is_told_and_not_asked(world: 
         "tempo": "127.0.0.1:3200",
     }  # fmt: skip
     listed = json.dumps([{"uid": uid, "url": url} for uid, url in urls.items()])
-    world.cloud.web["/api/datasources"] = lambda question: Reply(status=200, body=listed, url=question.url)
+    world.cloud.web["/api/datasources"] = lambda question: HttpResponse(status=200, body=listed, url=question.url)
     world.cloud.web.update({f"/api/datasources/uid/{uid}/health": health(True) for uid in urls})
     arn = "arn:aws:servicediscovery:eu-west-1:1:service/srv-1"
     world.running("loki").registries = {arn: "loki.lgtm.local"}
@@ -248,7 +248,7 @@ def test_a_run_asks_grafana_before_its_first_change_and_after_its_last(
     world.grafana = LOGIN
     before = world.tags()
 
-    def tempo(question: Question) -> Reply:
+    def tempo(question: HttpRequest) -> HttpResponse:
         return health(sound_after or world.tags() == before)(question)
 
     world.cloud.web.update(dict.fromkeys(("/api/datasources", "/api/datasources/uid/loki/health"), health(True)))

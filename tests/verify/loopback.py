@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from lgtm_deploy.adapters.web import HttpWeb
+from lgtm_deploy.adapters.http import HttpWeb
 from lgtm_deploy.config import stack_file
 from lgtm_deploy.core.ports import Login, Ports
 from lgtm_deploy.core.stack import Stack

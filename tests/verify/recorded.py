@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import lgtm_deploy
-from lgtm_deploy.core.ports import NoReply, Question, Reply
+from lgtm_deploy.core.ports import HttpFailure, HttpRequest, HttpResponse, HttpResult
 from tests.verify.loopback import HurriedClock
 
 RECORDINGS = Path(lgtm_deploy.__file__).parent / "sandbox" / "standins" / "recordings"
@@ -32,11 +32,11 @@ def exchange(name: str, exchange_name: str) -> dict[str, Any]:
     return dict(found)
 
 
-def reply(exchanged: Mapping[str, Any], url: str = "") -> Reply | NoReply:
+def reply(exchanged: Mapping[str, Any], url: str = "") -> HttpResult:
     """The recorded answer."""
     response = exchanged["response"]
     if response["status"] == 0:
-        return NoReply(trouble="timeout", detail=response["error"])
+        return HttpFailure(trouble="timeout", detail=response["error"])
     body = response.get("body")
     if body is None:
         body = base64.b64decode(response.get("body_base64", "")).decode(errors="replace")
@@ -44,7 +44,7 @@ def reply(exchanged: Mapping[str, Any], url: str = "") -> Reply | NoReply:
         # Loki's statistics are longer than what was recorded of an answer.
         body = body.partition(',"stats":')[0] + "}}"
     headers = {**response.get("headers", {}), **response.get("other_headers", {})}
-    return Reply(status=response["status"], body=body, headers=headers, url=url, seconds=0.01)
+    return HttpResponse(status=response["status"], body=body, headers=headers, url=url, seconds=0.01)
 
 
 def _key(method: str, url: str, body: str, tenant: str | None, port: int | None) -> tuple[object, ...]:
@@ -73,7 +73,7 @@ class RecordedWeb:
         self._tenants = tenants
         self._known: dict[tuple[object, ...], list[dict[str, Any]]] = {}
         self._since: dict[tuple[object, ...], float] = {}
-        self.asked: list[Question] = []
+        self.asked: list[HttpRequest] = []
         for each in recording(name)["exchanges"]:
             request = each["request"]
             writes = request["method"] == "POST" and request["path"].partition("?")[0].endswith(("/push", "v1/traces"))
@@ -94,13 +94,13 @@ class RecordedWeb:
         for question, exchanged in also if tenants else ():
             self._known[self._of(question)] = [exchanged]
 
-    def ask(self, question: Question) -> Reply | NoReply:
+    def ask(self, question: HttpRequest) -> HttpResult:
         self.asked.append(question)
         key = self._of(question)
         assert key in self._known, f"not recorded: {key}"
         return reply(self._now(key, question), question.url)
 
-    def _now(self, key: tuple[object, ...], question: Question) -> dict[str, Any]:
+    def _now(self, key: tuple[object, ...], question: HttpRequest) -> dict[str, Any]:
         now = self._clock.monotonic()
         found = self._known[key]
         looks = [each for each in found if each["name"].endswith(" look")]
@@ -114,7 +114,7 @@ class RecordedWeb:
             self._clock.pause(question.seconds)
         return answer
 
-    def _of(self, question: Question) -> tuple[object, ...]:
+    def _of(self, question: HttpRequest) -> tuple[object, ...]:
         port = urlsplit(question.url).port
         tenant = question.headers.get(TENANT)
         return self._key(question.method, question.url, question.body.decode(errors="replace"), tenant, port)

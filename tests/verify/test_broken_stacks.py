@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lgtm_deploy.adapters.web import HttpWeb
+from lgtm_deploy.adapters.http import HttpWeb
 from lgtm_deploy.core.errors import NotFoundError
 from lgtm_deploy.core.ports import Balancer, Login, Ports, Target, TargetGroup
 from lgtm_deploy.core.verify.check import SLOW_SECONDS

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lgtm_deploy.core.ports import NoReply, Reply
+from lgtm_deploy.core.ports import HttpFailure, HttpResponse
 from lgtm_deploy.core.stack import Environment, Service, Stack
 from lgtm_deploy.core.verify import writes
 from lgtm_deploy.core.verify.check import Place, as_tenant
@@ -16,6 +16,7 @@ from lgtm_deploy.core.verify.round_trip import NOBODY, judge_reading, may_come
 from lgtm_deploy.core.verify.routes import is_there
 from lgtm_deploy.steps.verification import Verification
 from lgtm_deploy.steps.verification.writing import write
+from tests.stacks import make_service
 from tests.verify.loopback import HurriedClock
 from tests.verify.recorded import RUN, RecordedWeb, exchange, reply
 
@@ -36,7 +37,7 @@ def found_in(
     """All findings about a recorded server, by check."""
     clock = HurriedClock()
     program, version, _ = name.split("-", 2)
-    service = Service(name=program, version=version, prefix=prefix, tenant=own_tenant)
+    service = make_service(name=program, version=version, prefix=prefix, tenant=own_tenant)
     run = PYROSCOPE_RUN if service.name == "pyroscope" else RUN
     web = RecordedWeb(name, clock, tenants=bool(tenant) and own_tenant is None, also=others(service, run))
     ports: Any = SimpleNamespace(web=web, clock=clock)
@@ -119,7 +120,7 @@ def test_a_server_without_tenants_is_not_asked_to_keep_them_apart(server: Sound)
 
 def test_a_server_that_answers_without_a_tenant_although_one_is_configured_is_failed() -> None:
     clock = HurriedClock()
-    service = Service(name="loki")
+    service = make_service(name="loki")
     ports: Any = SimpleNamespace(web=RecordedWeb("loki-3.5.1-no-auth", clock, tenants=False), clock=clock)
     findings = Verification(stack_of(service), ports, aws=False, pause=clock.pause).read([service])
 
@@ -164,7 +165,7 @@ def test_a_pyroscope_that_hangs_is_failed_in_time_with_the_path_and_the_seconds(
 
 def test_a_first_query_that_is_not_answered_in_time_is_asked_again() -> None:
     trip = writes.pyroscope(Place(service="pyroscope", url=URL, tenant="demo"), RUN, 0)
-    hung = NoReply(trouble="timeout", detail="too slow")
+    hung = HttpFailure(trouble="timeout", detail="too slow")
 
     assert may_come(trip, hung)
     assert trip.readings[0].within > 2 * trip.readings[0].question.seconds
@@ -182,7 +183,7 @@ def test_a_trace_that_is_not_there_yet_is_waited_for(version: str) -> None:
     judgement = judge_reading(trip, trip.readings[0], heard, 8.0, skewed=False)
     assert judgement.level == "failed"
     assert "cannot be read" in judgement.means
-    assert isinstance(heard, Reply)
+    assert isinstance(heard, HttpResponse)
     assert is_there(heard, "tempo")
 
 
@@ -192,7 +193,7 @@ def test_a_route_for_traces_that_does_not_exist_is_not_waited_for(version: str) 
     trip = writes.tempo(place, writes.traces_place(place, URL), RUN, 0)
     heard = reply(exchange(f"tempo-{version}-path-prefix", "by id, first look"), trip.readings[0].question.url)
 
-    assert isinstance(heard, Reply)
+    assert isinstance(heard, HttpResponse)
     assert not may_come(trip, heard)
     assert not is_there(heard, "tempo")
     judgement = judge_reading(trip, trip.readings[0], heard, 0.0, skewed=False)
@@ -209,4 +210,4 @@ def test_a_service_of_which_one_path_answers_is_only_degraded() -> None:
 
 
 def test_a_hang_is_no_answer() -> None:
-    assert isinstance(reply(exchange("pyroscope-1.13.5-path-prefix", "LabelNames, hour")), NoReply)
+    assert isinstance(reply(exchange("pyroscope-1.13.5-path-prefix", "LabelNames, hour")), HttpFailure)

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import cramjam
 import pytest
 
-from lgtm_deploy.core.ports import Question, Reply
+from lgtm_deploy.core.ports import HttpRequest, HttpResponse
 from lgtm_deploy.core.verify import writes
 from lgtm_deploy.core.verify.check import Place
 from lgtm_deploy.core.verify.round_trip import RoundTrip, judge_write
@@ -194,7 +194,7 @@ ODD = (
 def test_documented_answers_are_understood(known: Documented) -> None:
     reading = TRIPS[known.name].readings[known.reading]
 
-    assert reading.found(Reply(status=200, body=known.there))
+    assert reading.found(HttpResponse(status=200, body=known.there))
     for nothing in (
         known.missing,
         "",
@@ -206,7 +206,7 @@ def test_documented_answers_are_understood(known: Documented) -> None:
         known.there[:-9],
         '[1, "x"]',
     ):
-        assert not reading.found(Reply(status=200, body=nothing))
+        assert not reading.found(HttpResponse(status=200, body=nothing))
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_documented_answers_are_understood(known: Documented) -> None:
     ],
 )
 def test_documented_acceptances_are_understood(name: str, status: int, body: str) -> None:
-    assert judge_write(TRIPS[name], Reply(status=status, body=body)).level == "ok"
+    assert judge_write(TRIPS[name], HttpResponse(status=status, body=body)).level == "ok"
 
 
 @pytest.mark.parametrize("name", TRIPS)
@@ -230,14 +230,14 @@ def test_documented_acceptances_are_understood(name: str, status: int, body: str
     [(200, "<html><title>Grafana</title></html>"), (302, ""), (400, "bad"), (404, "404 page not found\n"), (500, "")],
 )
 def test_what_is_no_acceptance_is_none(name: str, status: int, body: str) -> None:
-    judgement = judge_write(TRIPS[name], Reply(status=status, body=body))
+    judgement = judge_write(TRIPS[name], HttpResponse(status=status, body=body))
 
     assert judgement.level in ("failed", "degraded")
     assert judgement.means
 
 
 def test_where_spans_go_may_be_said_with_and_without_the_path() -> None:
-    urls: list[Callable[[], Question]] = [
+    urls: list[Callable[[], HttpRequest]] = [
         lambda url=url: writes.traces_place(TEMPO, url).post("/v1/traces", b"", {})  # type: ignore[misc]
         for url in ("http://c:4318", "http://c:4318/", "http://c:4318/v1/traces")
     ]

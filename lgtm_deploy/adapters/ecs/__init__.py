@@ -2,5 +2,3 @@
 
 from lgtm_deploy.adapters.ecs.host import EcsHost
 from lgtm_deploy.adapters.ecs.rollouts import EcsRollouts, LogReader
-
-__all__ = ["EcsHost", "EcsRollouts", "LogReader"]

@@ -23,7 +23,6 @@ class LogReader(Protocol):
 
     def last_lines(self, group: str, stream: str, limit: int) -> Sequence[str]:
         """The stream's last lines, oldest first. Raises NotFoundError, AccessError."""
-        ...
 
 
 class EcsRollouts:

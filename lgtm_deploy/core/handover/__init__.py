@@ -9,22 +9,3 @@ from lgtm_deploy.core.handover.hold import HANDOVER_WINDOW, HOLD_MARGIN, hold_se
 from lgtm_deploy.core.handover.timeline import Fate, Prediction, flip_before_images, images_first, predict
 from lgtm_deploy.core.handover.ways import Refusal, Way
 from lgtm_deploy.core.handover.words import told
-
-__all__ = [
-    "HANDOVER_WINDOW",
-    "HOLD_MARGIN",
-    "Decision",
-    "Facts",
-    "Fate",
-    "Prediction",
-    "Refusal",
-    "Way",
-    "astray",
-    "cause_under_prefix",
-    "decide",
-    "flip_before_images",
-    "hold_seconds",
-    "images_first",
-    "predict",
-    "told",
-]

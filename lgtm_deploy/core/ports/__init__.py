@@ -31,90 +31,42 @@ from lgtm_deploy.core.ports.services import (
 from lgtm_deploy.core.ports.shadow import Shadow, ShadowRequest, ShadowTargets
 from lgtm_deploy.core.ports.source import Applied, AppliedFiles, KeptFiles, Revision, SourceTree
 from lgtm_deploy.core.ports.surroundings import Caller, Clock, Permission
-from lgtm_deploy.core.ports.web import Login, NoReply, Question, Reply, Web
-
-__all__ = [
-    "Answer",
-    "Applied",
-    "AppliedFiles",
-    "Balancer",
-    "BuildRequest",
-    "BuiltImage",
-    "Caller",
-    "Clock",
-    "ContainerSpec",
-    "ContainerState",
-    "DeploymentState",
-    "DeploymentStatus",
-    "Ended",
-    "HealthCheck",
-    "ImageBuilder",
-    "ImageProbe",
-    "Infrastructure",
-    "Journal",
-    "KeptFiles",
-    "Lease",
-    "ListenerRule",
-    "Lock",
-    "LockHolder",
-    "Login",
-    "NoReply",
-    "Noted",
-    "ObjectStore",
-    "Permission",
-    "PlannedChanges",
-    "Ports",
-    "Progress",
-    "Question",
-    "Registry",
-    "Reply",
-    "ResourceChange",
-    "Revision",
-    "RolloutView",
-    "RunSummary",
-    "RunningImage",
-    "ServiceEvent",
-    "ServiceHost",
-    "ServiceState",
-    "Shadow",
-    "ShadowRequest",
-    "ShadowTargets",
-    "SourceTree",
-    "StackProbe",
-    "StoredObject",
-    "Tags",
-    "Target",
-    "TargetGroup",
-    "TargetStatus",
-    "TaskHealth",
-    "TaskProbe",
-    "TaskState",
-    "TaskStatus",
-    "Ulimit",
-    "Web",
-]
+from lgtm_deploy.core.ports.web import HttpFailure, HttpRequest, HttpResponse, HttpResult, Login, Web
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ports:
+class RolloutPorts:
+    """The ports through which a rollout is watched."""
+
+    host: ServiceHost
+    rollouts: RolloutView
+    balancer: Balancer
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerificationPorts(RolloutPorts):
+    """The ports of a verification. It needs neither Docker nor Terraform."""
+
+    web: Web
+    registry: Tags
+    clock: Clock
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ports(VerificationPorts):
     """Everything outside that steps may use."""
 
     builder: ImageBuilder
     registry: Registry
     image_probe: ImageProbe
-    host: ServiceHost
-    rollouts: RolloutView
-    balancer: Balancer
     infrastructure: Infrastructure
     task_probe: TaskProbe
     shadow: ShadowTargets
     stack_probe: StackProbe
-    web: Web
     source: SourceTree
     applied: Applied
     kept: AppliedFiles
     caller: Caller
-    clock: Clock
     workspace: Path
     """A folder for files of the run, such as saved plans."""
     grafana: Login = field(default_factory=Login)

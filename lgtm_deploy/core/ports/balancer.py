@@ -74,22 +74,17 @@ class Balancer(Protocol):
 
     def target_group(self, name: str) -> TargetGroup:
         """The target group of that name. Raises NotFoundError."""
-        ...
 
     def targets(self, arn: str) -> Sequence[Target]:
         """The targets of the group with that ARN, as checked now."""
-        ...
 
     def address(self, name: str) -> str:
         """The URL of the load balancer of that name. Raises NotFoundError."""
-        ...
 
     def rules(self, load_balancer: str) -> Sequence[ListenerRule]:
         """The rules of all listeners of the load balancer of that name, each listener's in the order in which they are
         tried. Raises NotFoundError."""
-        ...
 
     def set_health_check(self, arn: str, check: HealthCheck) -> None:
         """Lets the target group with that ARN check so from now on. It is whoever manages the group otherwise that has
         to be told. Raises NotFoundError."""
-        ...

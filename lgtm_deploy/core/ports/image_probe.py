@@ -54,22 +54,18 @@ class RunningImage(Protocol):
     @property
     def variables(self) -> frozenset[str]:
         """The names of the environment variables that it has, those of the image itself included."""
-        ...
 
     def ask(self, path: str, *, method: str = "GET", send: str = "", tenant: str = "") -> Answer:
         """Ask with `send` as the JSON body, where there is one; redirects are not followed. Threads may share it.
 
         Raises TransientError when nothing answers, TimedOutError when no complete answer comes in time.
         """
-        ...
 
     def ended(self) -> Ended | None:
         """How it ended, or None while it runs. Raises MissingToolError when this machine cannot run it at all."""
-        ...
 
     def log(self) -> tuple[str, ...]:
         """Return the last lines of its log, as many as are needed to explain it, oldest first."""
-        ...
 
 
 class ImageProbe(Protocol):
@@ -84,12 +80,9 @@ class ImageProbe(Protocol):
         removes everything that was made, whatever happened. Raises PermanentError when it cannot be started,
         MissingToolError when that is this machine's lack and not the image's.
         """
-        ...
 
     def unknown(self, secrets: Iterable[str]) -> tuple[str, ...]:
         """Those of these secrets that have no value here."""
-        ...
 
     def pause(self, seconds: float) -> None:
         """Lets so much time pass between two questions."""
-        ...

@@ -37,20 +37,16 @@ class ImageBuilder(Protocol):
 
         Raises NotFoundError (no context, no Dockerfile, base image nowhere to be found), MissingToolError (no engine).
         """
-        ...
 
     def build(self, request: BuildRequest, labels: Mapping[str, str], progress: Progress) -> BuiltImage:
         """Builds. Raises PermanentError with the failing instruction and its last output lines."""
-        ...
 
     def has(self, image_id: str) -> bool:
         """Whether an image that was built is (still) here. Raises MissingToolError (no engine)."""
-        ...
 
     def variables(self, request: BuildRequest) -> tuple[str, ...]:
         """Names of the environment variables that files of the context take without a default, as `${NAME}`; sorted.
         The Dockerfile is left out: its variables are the builder's."""
-        ...
 
 
 class Tags(Protocol):
@@ -58,7 +54,6 @@ class Tags(Protocol):
 
     def digest_of(self, repository: str, tag: str) -> str | None:
         """The digest (`sha256:…`) that a tag names, or None. Raises NotFoundError when there is no such repository."""
-        ...
 
 
 class Registry(Tags, Protocol):
@@ -67,21 +62,17 @@ class Registry(Tags, Protocol):
     def tags_of(self, repository: str, digest: str) -> tuple[str, ...]:
         """The tags that name that image; none: it is untagged. Raises NotFoundError when the repository or the image
         is gone."""
-        ...
 
     def expires_untagged(self, repository: str) -> bool:
         """Whether a lifecycle rule of the repository removes images without a tag, now or later. Raises NotFoundError
         when there is no such repository."""
-        ...
 
     def reference(self, repository: str, digest: str) -> str:
         """How a task definition names that image: `<registry>/<repository>@<digest>`."""
-        ...
 
     def pulled(self, repository: str, digest: str, progress: Progress) -> AbstractContextManager[str]:
         """The image of that digest in the local engine, by its id there. If it was not there before, it is pulled, and
         removed again in the end. Raises NotFoundError when the registry does not have it."""
-        ...
 
     def push(self, image_id: str, repository: str, tag: str, progress: Progress) -> str:
         """Pushes an image of the local engine and returns its digest.
@@ -89,8 +80,6 @@ class Registry(Tags, Protocol):
         A tag that already has this image is a success; one that has another is moved where the repository lets tags
         move, else AlreadyExistsError is raised.
         """
-        ...
 
     def tag(self, repository: str, digest: str, tag: str) -> None:
         """Gives an image of the registry one more tag, as `push` does, without the engine. Raises NotFoundError."""
-        ...

@@ -46,16 +46,13 @@ class Infrastructure(Protocol):
         `copy_of` is the root whose earlier revision this is, in a folder that will be removed with all that is in it:
         a state beside that root is then this one's, too.
         """
-        ...
 
     def sources(self, root: Path) -> Sequence[Path]:
         """The folders that the root is made of: itself and its local modules, once it is prepared."""
-        ...
 
     def attributes(self, root: Path) -> Mapping[str, Mapping[str, Any]]:
         """What the state has of each managed resource, by address. It holds secrets in the clear: never told, never
         written down. Raises PermanentError."""
-        ...
 
     def plan(
         self,
@@ -71,22 +68,17 @@ class Infrastructure(Protocol):
 
         `targets` are the addresses of resources: only these are planned, with what they depend on; none: all are.
         """
-        ...
 
     def shown(self, root: Path, plan: PlannedChanges) -> Mapping[str, Any]:
         """Return the document of a saved plan. Raises PermanentError when the file is gone or was changed."""
-        ...
 
     def alone(self, root: Path, progress: Progress) -> AbstractContextManager[None]:
         """Keep other threads of this process out of the root: a plan is stale once another one was applied."""
-        ...
 
     def is_current(self, root: Path, plan: PlannedChanges) -> bool:
         """Whether the state is still the one that this saved plan was made from: one that is not cannot be applied.
         Raises PermanentError when the file is gone or was changed."""
-        ...
 
     def apply(self, root: Path, plan: PlannedChanges, progress: Progress) -> None:
         """Applies exactly that saved plan. Raises PermanentError when it is stale or its file was changed,
         InDoubtError when Terraform was stopped or died on the way."""
-        ...

@@ -58,11 +58,9 @@ class Journal(Protocol):
         Raises LockLostError when the run's environment was taken over with a higher fence, and JournalError: a full
         disk, a damaged file. Then none is written; where the store is far away and silent, all or none.
         """
-        ...
 
     def records(self, run: str) -> Sequence[Record]:
         """All of a run's records in order; empty when there is no such run."""
-        ...
 
     def runs(self, limit: int, environment: str = "") -> Sequence[RunSummary]:
         """The newest runs first, of that environment alone where it is named.
@@ -70,7 +68,6 @@ class Journal(Protocol):
         Of two runs of one environment the newer is the one that began while the other had the lock no more: what their
         machines call the time is not compared.
         """
-        ...
 
 
 class Lock(Protocol):
@@ -85,34 +82,27 @@ class Lock(Protocol):
         A holder that is gone, or whose lease has been over for the longest call, is taken over: its journal says so,
         and refuses what it still tries to write.
         """
-        ...
 
     def renew(self, lease: Lease) -> None:
         """Lets the lease last its time again. Raises LockLostError when the environment is no longer this lease's."""
-        ...
 
     def release(self, lease: Lease) -> None:
         """Gives the environment back; nothing happens when it is not this lease's any more."""
-        ...
 
     def holder(self, environment: str) -> LockHolder | None:
         """Who holds the environment; None when nobody does, or when the holder is gone."""
-        ...
 
     def break_(self, environment: str, run: str, by: str) -> LockHolder:
         """Takes the environment from that run for nobody; its journal says so. Returns who held it.
 
         Raises NotFoundError when nobody holds it, and LockHeldError when another run does.
         """
-        ...
 
     def cancel(self, environment: str, run: str, by: str) -> LockHolder:
         """Leaves a wish beside the lock that the run which holds it stop. Returns who holds it.
 
         Raises NotFoundError when nobody does, and LockHeldError when another run does.
         """
-        ...
 
     def cancelled(self, lease: Lease) -> str:
         """Who wishes this lease's run to stop; empty while nobody does. One cheap look, `look_seconds` apart."""
-        ...

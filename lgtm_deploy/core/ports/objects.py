@@ -29,16 +29,12 @@ class ObjectStore(Protocol):
 
     def get(self, name: str) -> StoredObject | None:
         """The object of that name; None when there is none."""
-        ...
 
     def create(self, name: str, body: bytes) -> str | None:
         """Writes an object that is not there yet and returns its tag; None when it is."""
-        ...
 
     def replace(self, name: str, body: bytes, tag: str) -> str | None:
         """Writes over the object that has this tag and returns the new one; None when it has another, or is gone."""
-        ...
 
     def names(self, prefix: str, *, after: str = "", limit: int | None = None) -> Sequence[str]:
         """The names that begin so, in order, those after `after` alone, and at most so many."""
-        ...

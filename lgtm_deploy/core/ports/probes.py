@@ -22,11 +22,9 @@ class TaskProbe(Protocol):
 
     def ask(self, address: str, port: int, path: str) -> Answer:
         """GET; redirects are not followed. Raises TransientError when nothing answers."""
-        ...
 
     def reaches(self, address: str, port: int) -> bool:
         """Whether a connection to that address can be opened from here at all."""
-        ...
 
 
 class StackProbe(Protocol):
@@ -38,4 +36,3 @@ class StackProbe(Protocol):
         It is asked as the tenant and with the request headers that are configured for the service. Raises
         TransientError when nothing answers, TimedOutError when no complete answer comes in time.
         """
-        ...

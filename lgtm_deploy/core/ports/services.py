@@ -139,30 +139,25 @@ class ServiceHost(Protocol):
 
     def service(self, name: str) -> ServiceState:
         """The service now. Raises NotFoundError (no such cluster or service)."""
-        ...
 
     def container(self, service: str, container: str) -> ContainerSpec:
         """How the service's current task definition starts that container. Raises NotFoundError (no such service, or
         no such container in it)."""
-        ...
 
     def is_registered(self, task_definition: str) -> bool:
         """Whether that revision can be deployed (AWS: TaskDefinition, status ACTIVE). Raises NotFoundError."""
-        ...
 
     def revise(self, service: str, images: Mapping[str, str]) -> str:
         """A new task definition revision: the service's current one with these images; returns its ARN.
 
         Raises InDoubtError when the outcome is unknown.
         """
-        ...
 
     def registered_names(self, registries: Sequence[str]) -> Sequence[str]:
         """Return the names, such as `tempo.lgtm.local`, of Cloud Map services (ARNs).
 
         Those that cannot be asked for are left out.
         """
-        ...
 
     def update(
         self,
@@ -176,7 +171,6 @@ class ServiceHost(Protocol):
 
         A task definition or `force` starts one deployment; a grace period alone starts none.
         """
-        ...
 
 
 class RolloutView(Protocol):
@@ -184,12 +178,9 @@ class RolloutView(Protocol):
 
     def deployment(self, arn: str) -> DeploymentState:
         """The service deployment of that ARN. Raises NotFoundError."""
-        ...
 
     def tasks(self, service: str) -> Sequence[TaskState]:
         """Tasks of the service: those that run, and those that stopped lately (AWS keeps them for about an hour)."""
-        ...
 
     def last_lines(self, task: TaskState, container: str, limit: int) -> Sequence[str]:
         """The last log lines of a container, oldest first; empty where its logs cannot be read."""
-        ...

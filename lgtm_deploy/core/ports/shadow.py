@@ -36,11 +36,9 @@ class ShadowTargets(Protocol):
 
     def feasible(self, load_balancer: str, count: int = 1) -> str:
         """Why that load balancer cannot have so many shadow target groups more; empty when it can. Changes nothing."""
-        ...
 
     def find(self, name: str) -> Shadow | None:
         """The shadow target group of that name, or None."""
-        ...
 
     def create(self, wanted: ShadowRequest) -> str:
         """Makes it and returns its ARN; one that an earlier run left under that name is replaced.
@@ -48,7 +46,6 @@ class ShadowTargets(Protocol):
         Raises AlreadyExistsError when somebody else's target group has the name, NotFoundError (no such load balancer,
         no listener), InDoubtError when an answer is lost.
         """
-        ...
 
     def ask(self, arn: str, address: str, port: int) -> Answer:
         """What the task at that address answered to the load balancer's last checks; it is registered when it is not.
@@ -56,11 +53,9 @@ class ShadowTargets(Protocol):
         The body is not seen. Raises TransientError while the load balancer cannot tell, or when nothing answers it;
         NotFoundError when there is no such target group.
         """
-        ...
 
     def remove(self, name: str) -> None:
         """Removes it with all that leads to it; nothing happens when it is not there.
 
         Raises TransientError while it is still in use: a removed rule takes a while to be gone everywhere.
         """
-        ...

@@ -19,14 +19,12 @@ class Caller(Protocol):
 
     def account(self) -> str:
         """The account id of the credentials in use. Raises AccessError."""
-        ...
 
     def may(self, wanted: Sequence[Permission]) -> Mapping[Permission, bool] | None:
         """Which of these the caller has, as far as AWS can tell; None where the caller may not ask, or cannot.
 
         What depends on something that only the call itself would tell, such as a tag, counts as given.
         """
-        ...
 
 
 class Clock(Protocol):
@@ -34,8 +32,6 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """The time of day, in UTC."""
-        ...
 
     def monotonic(self) -> float:
         """Seconds since some fixed moment; never goes back and never stands."""
-        ...

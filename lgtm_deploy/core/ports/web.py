@@ -11,7 +11,7 @@ Trouble = Literal[
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
+class HttpRequest:
     """A request. It is given up after so many `seconds`, however slowly it is being answered.
 
     `service` is the service of the stack that is asked: its configured request headers are sent along.
@@ -26,7 +26,7 @@ class Question:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reply:
+class HttpResponse:
     """An answer. Names of `headers` are in lower case; `seconds` is how long it took, redirects included.
 
     `body` is at most its first 4 MiB; `whole` says that nothing was left out. `url` is who answered in the end;
@@ -43,12 +43,15 @@ class Reply:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NoReply:
+class HttpFailure:
     """No answer. `detail` is the cause in the words of whoever noticed it."""
 
     trouble: Trouble
     detail: str = ""
     seconds: float = 0.0
+
+
+HttpResult = HttpResponse | HttpFailure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +78,5 @@ def url_fault(url: str) -> str:
 class Web(Protocol):
     """Asks over HTTP. May be used by many threads at once."""
 
-    def ask(self, question: Question) -> Reply | NoReply:
+    def ask(self, question: HttpRequest) -> HttpResult:
         """Follows redirects of a GET on the same host. Never raises for what the other side does."""
-        ...

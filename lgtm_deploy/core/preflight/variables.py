@@ -14,12 +14,10 @@ class HasTexts(Protocol):
     @property
     def environment(self) -> Mapping[str, Mapping[str, str]]:
         """Environment variables."""
-        ...
 
     @property
     def health_checks(self) -> Mapping[str, str]:
         """Commands of container health checks."""
-        ...
 
 
 def uses_in(stack: Stack, states: Mapping[str, HasTexts], services: Iterable[Service]) -> tuple[VariableUse, ...]:

@@ -7,5 +7,3 @@ from lgtm_deploy.core.terraform_files.hcl import NotHclError, local_sources
 from lgtm_deploy.core.terraform_files.root import LOCK_FILE, RootFiles
 from lgtm_deploy.core.terraform_files.services import DeclaredService, declared_services
 from lgtm_deploy.core.terraform_files.values import UNKNOWN
-
-__all__ = ["LOCK_FILE", "UNKNOWN", "DeclaredService", "NotHclError", "RootFiles", "declared_services", "local_sources"]

@@ -4,9 +4,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import Literal
 
-from lgtm_deploy.core.ports.web import NoReply, Question, Reply
+from lgtm_deploy.core.ports.web import HttpFailure, HttpRequest, HttpResponse, HttpResult
 from lgtm_deploy.core.stack import Service
 from lgtm_deploy.core.verify.finding import Finding, Judgement, Level, finding, worst
 from lgtm_deploy.core.verify.troubles import judge_silence
@@ -17,9 +16,6 @@ JSON = {"Content-Type": "application/json"}
 SLOW_SECONDS = 3.0
 # Of a list that is only counted, so much is shown.
 _SHOWN = 3
-
-Kind = Literal["grafana", "mimir", "loki", "tempo", "pyroscope", "other"]
-Heard = Reply | NoReply
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,20 +34,20 @@ class Place:
         prefix = service.prefix.rstrip("/")
         return cls(service=service.name, url=url.rstrip("/"), tenant=tenant, prefix=prefix, seconds=seconds)
 
-    def get(self, path: str, headers: Mapping[str, str] | None = None) -> Question:
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> HttpRequest:
         """GET of a path, as the tenant."""
         return self.question("GET", path, headers=headers)
 
-    def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> Question:
+    def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> HttpRequest:
         """POST to a path, as the tenant."""
         return self.question("POST", path, body=body, headers=headers)
 
     def question(
         self, method: str, path: str, *, body: bytes = b"", headers: Mapping[str, str] | None = None
-    ) -> Question:
+    ) -> HttpRequest:
         """A request to a path, as the tenant."""
         tenant = {TENANT_HEADER: self.tenant} if self.tenant else {}
-        return Question(
+        return HttpRequest(
             method=method,
             url=self.url + path,
             body=body,
@@ -60,6 +56,12 @@ class Place:
             service=self.service,
         )
 
+    def check(
+        self, name: str, question: HttpRequest, judge: "Callable[[HttpResponse], Judgement]", *, timed: bool = True
+    ) -> "Check":
+        """Return a check of the service."""
+        return Check(service=self.service, name=name, question=question, judge=judge, timed=timed)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
@@ -67,43 +69,43 @@ class Check:
 
     service: str
     name: str
-    question: Question
-    judge: Callable[[Reply], Judgement]
+    question: HttpRequest
+    judge: Callable[[HttpResponse], Judgement]
     timed: bool = True
 
 
-def as_nobody(question: Question) -> Question:
+def as_nobody(question: HttpRequest) -> HttpRequest:
     """The same request without a tenant."""
     return as_tenant(question, "")
 
 
-def as_tenant(question: Question, tenant: str) -> Question:
+def as_tenant(question: HttpRequest, tenant: str) -> HttpRequest:
     """The same request as another tenant."""
     others = {name: value for name, value in question.headers.items() if name != TENANT_HEADER}
     return replace(question, headers={**others, **({TENANT_HEADER: tenant} if tenant else {})})
 
 
-def asked(question: Question) -> str:
+def asked(question: HttpRequest) -> str:
     """The request in short: method and path."""
     path = re.sub(r"^[a-z]+://[^/]*", "", question.url).partition("?")[0]
     return f"{question.method} {path or '/'}"
 
 
-def judged(check: Check, heard: Heard) -> Finding:
+def judged(check: Check, heard: HttpResult) -> Finding:
     """What came of a check."""
-    if isinstance(heard, NoReply):
+    if isinstance(heard, HttpFailure):
         judgement = judge_silence(heard, check.question)
     else:
         judgement = _timed(check.judge(heard), heard) if check.timed else check.judge(heard)
-    status = heard.status if isinstance(heard, Reply) else 0
+    status = heard.status if isinstance(heard, HttpResponse) else 0
     return finding(
         check.service, check.name, judgement, asked=asked(check.question), status=status, seconds=heard.seconds
     )
 
 
-def is_slow(heard: Heard) -> bool:
+def is_slow(heard: HttpResult) -> bool:
     """Whether an answer took longer than anybody likes."""
-    return isinstance(heard, Reply) and heard.seconds > SLOW_SECONDS
+    return isinstance(heard, HttpResponse) and heard.seconds > SLOW_SECONDS
 
 
 def recovered(result: Finding, first: Finding) -> Finding:
@@ -146,14 +148,13 @@ def summed_up(service: str, name: str, parts: list[Finding], fine: str) -> Findi
     )
 
 
-def _timed(judgement: Judgement, reply: Reply) -> Judgement:
+def _timed(judgement: Judgement, reply: HttpResponse) -> Judgement:
     if judgement.level != "ok":
         return judgement
     if not is_slow(reply):
         return judgement
-    return Judgement(
-        level="degraded",
-        got=f"{judgement.got}, after {reply.seconds:.1f} s",
-        means=f"it answers, but takes longer than {SLOW_SECONDS:g} s",
-        todo="Look at its CPU, memory and storage.",
+    return Judgement.degraded(
+        f"{judgement.got}, after {reply.seconds:.1f} s",
+        f"it answers, but takes longer than {SLOW_SECONDS:g} s",
+        "Look at its CPU, memory and storage.",
     )

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from statistics import median
 
-from lgtm_deploy.core.ports.web import Reply
+from lgtm_deploy.core.ports.web import HttpResponse
 from lgtm_deploy.core.verify.finding import Finding
 
 # A Date header has whole seconds, and answers take a while.
@@ -13,7 +13,7 @@ TOLERATED_SECONDS = 30.0
 STACK = "stack"
 
 
-def skew(reply: Reply, now: datetime) -> float | None:
+def skew(reply: HttpResponse, now: datetime) -> float | None:
     """So many seconds the answer's Date is ahead of this machine (RFC 9110, 6.6.1); None: it has no such header."""
     try:
         told = parsedate_to_datetime(reply.headers["date"])

@@ -6,15 +6,14 @@ from urllib.parse import urlsplit
 
 from lgtm_deploy.core import contract
 from lgtm_deploy.core.handover.causes import cause_under_prefix, lacks_prefix
-from lgtm_deploy.core.ports.web import NoReply, Question
+from lgtm_deploy.core.ports.web import HttpFailure, HttpRequest, HttpResult
 from lgtm_deploy.core.stack import Service
-from lgtm_deploy.core.verify.check import Heard
 from lgtm_deploy.core.verify.finding import Finding
-from lgtm_deploy.core.verify.reads import kind_of
+from lgtm_deploy.core.verify.reads import PROGRAMS, kind_of
 from lgtm_deploy.core.verify.troubles import prefix_todo
 
 
-def explained(service: Service, finding: Finding, question: Question, heard: Heard) -> Finding:
+def explained(service: Service, finding: Finding, question: HttpRequest, heard: HttpResult) -> Finding:
     """Return the finding with the known cause of a failure under the service's prefix in place of a general one.
 
     A 404 gets no other cause: before a change it only says that the prefix is not served yet. Its advice depends on the
@@ -31,15 +30,12 @@ def explained(service: Service, finding: Finding, question: Question, heard: Hea
 def _advice(service: Service) -> str:
     if lacks_prefix(service):
         return f"Use Pyroscope 2.0.4: version {service.version} does not work under a prefix."
-    kind = kind_of(service)
-    # Recorded: tempo-2.9.0-api-prefix.json, tempo-2.9.0-path-prefix.json.
-    setting = {"tempo": "http_api_prefix", "other": ""}.get(kind, "server.http_path_prefix")
-    return prefix_todo(service.name, setting)
+    return prefix_todo(service.name, PROGRAMS[kind_of(service)].prefix_setting)
 
 
-def _as_reply(question: Question, heard: Heard) -> contract.Reply:
+def _as_reply(question: HttpRequest, heard: HttpResult) -> contract.Reply:
     path = urlsplit(question.url).path
-    if isinstance(heard, NoReply):
+    if isinstance(heard, HttpFailure):
         waited = question.seconds if heard.trouble == "timeout" else 0.0
         return contract.Reply(path=path, method=question.method, waited=waited)
     return contract.Reply(path=path, status=heard.status, body=heard.body, method=question.method)

@@ -23,6 +23,26 @@ class Judgement:
     means: str = ""
     todo: str = ""
 
+    @classmethod
+    def ok(cls, got: str) -> "Judgement":
+        """Return that it is as it should be."""
+        return cls(level="ok", got=got)
+
+    @classmethod
+    def degraded(cls, got: str, means: str, todo: str = "") -> "Judgement":
+        """Return that it works, but not all of it."""
+        return cls(level="degraded", got=got, means=means, todo=todo)
+
+    @classmethod
+    def failed(cls, got: str, means: str = "", todo: str = "") -> "Judgement":
+        """Return that it does not do its job, or not safely."""
+        return cls(level="failed", got=got, means=means, todo=todo)
+
+    @classmethod
+    def not_configured(cls, got: str, means: str, todo: str = "") -> "Judgement":
+        """Return that it cannot be asked."""
+        return cls(level="not-configured", got=got, means=means, todo=todo)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, quote, urljoin, urlsplit
 
-from lgtm_deploy.core.ports.web import Reply
+from lgtm_deploy.core.ports.web import HttpResponse
 from lgtm_deploy.core.verify.check import Check, Place
 from lgtm_deploy.core.verify.finding import Finding, Judgement
 from lgtm_deploy.core.verify.troubles import counted, parsed, said, wrong_with
@@ -26,12 +26,12 @@ def checks(place: Place) -> list[Check]:
     """
     health, login = place.get(place.prefix + HEALTH), place.get(f"{place.prefix}/login")
     return [
-        Check(service=place.service, name="health", question=health, judge=judge_health),
-        Check(service=place.service, name="login page", question=login, judge=judge_login),
+        place.check("health", health, judge_health),
+        place.check("login page", login, judge_login),
     ]
 
 
-def judge_health(reply: Reply) -> Judgement:
+def judge_health(reply: HttpResponse) -> Judgement:
     """Grafana: "Other HTTP API", health: `{"commit": …, "database": "ok", "version": …}`; 503 when it has no database.
 
     The answer is judged before its code: 503 tells what is wrong in its body.
@@ -39,50 +39,41 @@ def judge_health(reply: Reply) -> Judgement:
     content = parsed(reply)
     health: dict[str, Any] = content if isinstance(content, dict) else {}
     if provider := _provider(reply):
-        return Judgement(
-            level="not-configured",
-            got=said(reply),
-            means=f"single sign-on at {provider} stands before Grafana: its health is not known",
-            todo="Set `headers` of the service to what passes the gateway, with a value from an environment variable.",
+        return Judgement.not_configured(
+            said(reply),
+            f"single sign-on at {provider} stands before Grafana: its health is not known",
+            "Set `headers` of the service to what passes the gateway, with a value from an environment variable.",
         )
     if "database" not in health:
         wrong = wrong_with(reply, NAME)
-        return wrong or Judgement(
-            level="failed", got=said(reply), means="it is not Grafana's health", todo="Check what answers there."
-        )
+        return wrong or Judgement.failed(said(reply), "it is not Grafana's health", "Check what answers there.")
     version = f", version {health['version']}" if "version" in health else ""
     if health["database"] == "ok" and reply.status == 200:  # noqa: PLR2004 - HTTP OK
-        return Judgement(level="ok", got=f"database ok{version}")
-    return Judgement(
-        level="failed",
-        got=f"{reply.status}, database {health['database']}{version}",
-        means="Grafana runs and cannot use its database",
-        todo="Look at its database: reachable, not full, not locked.",
+        return Judgement.ok(f"database ok{version}")
+    return Judgement.failed(
+        f"{reply.status}, database {health['database']}{version}",
+        "Grafana runs and cannot use its database",
+        "Look at its database: reachable, not full, not locked.",
     )
 
 
-def judge_login(reply: Reply) -> Judgement:
+def judge_login(reply: HttpResponse) -> Judgement:
     """The page on which people begin.
 
     Grafana: "Configure authentication", "Automatic OAuth login": where `auto_login` is set, /login leads to the
     identity provider, for OAuth and for SAML.
     """
     if provider := _provider(reply):
-        return Judgement(level="ok", got=f"single sign-on at {provider}")
+        return Judgement.ok(f"single sign-on at {provider}")
     wrong = wrong_with(reply, NAME, ours=True)
     if wrong:
         return wrong
     if "grafana" not in reply.body.lower():
-        return Judgement(
-            level="failed",
-            got=said(reply),
-            means="it is not Grafana's page",
-            todo="Check the load balancer's default rule.",
-        )
-    return Judgement(level="ok", got="the login page")
+        return Judgement.failed(said(reply), "it is not Grafana's page", "Check the load balancer's default rule.")
+    return Judgement.ok("the login page")
 
 
-def _provider(reply: Reply) -> str:
+def _provider(reply: HttpResponse) -> str:
     """Return the host of the identity provider that the login page leads to; empty: it does not lead to one.
 
     The URL has a client's ID (RFC 6749, 4.1.1) or a SAML request (SAML 2.0 bindings, 3.4.4.1).
@@ -105,24 +96,23 @@ def source_list(place: Place, login: dict[str, str]) -> Check:
     """Asks which data sources there are."""
     question = place.get(place.prefix + SOURCES, login)
 
-    def judge(reply: Reply) -> Judgement:
+    def judge(reply: HttpResponse) -> Judgement:
         wrong = wrong_with(reply, NAME)
         if reply.status in (401, 403):
-            return Judgement(
-                level="failed",
-                got=said(reply),
-                means="the login is not accepted",
-                todo="Check LGTM_DEPLOY_GRAFANA_TOKEN, or user and password; a token needs the role Editor.",
+            return Judgement.failed(
+                said(reply),
+                "the login is not accepted",
+                "Check LGTM_DEPLOY_GRAFANA_TOKEN, or user and password; a token needs the role Editor.",
             )
         content = None if wrong else parsed(reply)
         if isinstance(content, list):
-            return Judgement(level="ok", got=counted(content, "data sources"))
-        return wrong or Judgement(level="failed", got=said(reply), means="it is no list", todo="Check its version.")
+            return Judgement.ok(counted(content, "data sources"))
+        return wrong or Judgement.failed(said(reply), "it is no list", "Check its version.")
 
-    return Check(service=place.service, name=SOURCE_LIST, question=question, judge=judge)
+    return place.check(SOURCE_LIST, question, judge)
 
 
-def sources_in(listed: Reply) -> list[Source]:
+def sources_in(listed: HttpResponse) -> list[Source]:
     """Return the data sources that are listed."""
     content = parsed(listed)
     known = content if isinstance(content, list) else []
@@ -139,30 +129,23 @@ def _host_of(url: str) -> str:
 
 def source_check(place: Place, login: dict[str, str], source: Source) -> Check:
     """Asks Grafana to ask that data source."""
-    return Check(
-        service=place.service,
-        name=f"{SOURCE}{source.uid}",
-        question=place.get(f"{place.prefix}{SOURCES}/uid/{quote(source.uid, safe='')}/health", login),
-        judge=_judge_source,
-    )
+    path = f"{place.prefix}{SOURCES}/uid/{quote(source.uid, safe='')}/health"
+    return place.check(f"{SOURCE}{source.uid}", place.get(path, login), _judge_source)
 
 
-def _judge_source(reply: Reply) -> Judgement:
+def _judge_source(reply: HttpResponse) -> Judgement:
     """Grafana: "Data source HTTP API", health by uid: 200 `{"status": "OK"}`, 400 `{"status": "ERROR", …}`."""
     content = parsed(reply)
     health: dict[str, Any] = content if isinstance(content, dict) else {}
     if reply.status == 404:  # noqa: PLR2004 - Not Found
-        return Judgement(
-            level="not-configured", got=said(reply), means="this kind of data source cannot be checked by Grafana"
-        )
+        return Judgement.not_configured(said(reply), "this kind of data source cannot be checked by Grafana")
     if reply.status == 200 and str(health.get("status", "")).upper() == "OK":  # noqa: PLR2004 - HTTP OK
-        return Judgement(level="ok", got=str(health.get("message") or "OK"))
+        return Judgement.ok(str(health.get("message") or "OK"))
     wrong = wrong_with(reply, NAME)
-    return Judgement(
-        level="degraded",
-        got=str(health.get("message") or said(reply)),
-        means="Grafana does not reach it, or gets no good answer from it" if health else (wrong.means if wrong else ""),
-        todo="Check its URL (with its prefix, if it has one) and its tenant header in Grafana.",
+    return Judgement.degraded(
+        str(health.get("message") or said(reply)),
+        "Grafana does not reach it, or gets no good answer from it" if health else (wrong.means if wrong else ""),
+        "Check its URL (with its prefix, if it has one) and its tenant header in Grafana.",
     )
 
 

@@ -9,10 +9,5 @@ API = "/loki/api/v1"
 
 def checks(place: Place) -> list[Check]:
     """Labels, and that they are not for everybody (Loki: HTTP API, "Query labels")."""
-    labels = Check(
-        service=place.service,
-        name="labels",
-        question=place.get(f"{place.prefix}{API}/labels"),
-        judge=listing(place.service, "labels"),
-    )
+    labels = place.check("labels", place.get(f"{place.prefix}{API}/labels"), listing(place.service, "labels"))
     return [labels, *([without_tenant(labels)] if place.tenant else [])]

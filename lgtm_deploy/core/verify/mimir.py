@@ -10,16 +10,6 @@ API = "/prometheus/api/v1"
 def checks(place: Place) -> list[Check]:
     """Labels and metric names, and that they are not for everybody (Mimir: HTTP API reference, "Querier")."""
     api = place.prefix + API
-    labels = Check(
-        service=place.service,
-        name="labels",
-        question=place.get(f"{api}/labels"),
-        judge=listing(place.service, "labels"),
-    )
-    metrics = Check(
-        service=place.service,
-        name="metric names",
-        question=place.get(f"{api}/label/__name__/values"),
-        judge=listing(place.service, "metrics"),
-    )
+    labels = place.check("labels", place.get(f"{api}/labels"), listing(place.service, "labels"))
+    metrics = place.check("metric names", place.get(f"{api}/label/__name__/values"), listing(place.service, "metrics"))
     return [labels, metrics, *([without_tenant(labels)] if place.tenant else [])]

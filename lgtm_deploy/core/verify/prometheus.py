@@ -3,51 +3,48 @@
 from collections.abc import Callable
 from typing import Any
 
-from lgtm_deploy.core.ports.web import Reply
+from lgtm_deploy.core.ports.web import HttpResponse
 from lgtm_deploy.core.verify.finding import Judgement
 from lgtm_deploy.core.verify.troubles import counted, parsed, said, titled, wrong_with
 
 
-def listing(service: str, what: str) -> Callable[[Reply], Judgement]:
+def listing(service: str, what: str) -> Callable[[HttpResponse], Judgement]:
     """Judges a list of names: `{"status": "success", "data": [...]}` (Prometheus: HTTP API, "Format overview").
 
     Loki leaves `data` out where the list is empty.
     """
 
-    def judge(reply: Reply) -> Judgement:
+    def judge(reply: HttpResponse) -> Judgement:
         wrong = wrong_with(reply, service)
         if wrong:
             return wrong
         if not reply.whole and '"status":"success"' in reply.body[:200].replace(" ", ""):
-            return Judgement(level="ok", got=f"more {what} than were read")
+            return Judgement.ok(f"more {what} than were read")
         data = success(reply, service)
         if isinstance(data, Judgement):
             return data
         if data is not None and not isinstance(data, list):
-            return Judgement(
-                level="failed", got=said(reply), means=f"it is no list of {what}", todo="Check what answers there."
-            )
-        return Judgement(level="ok", got=counted(data or (), what))
+            return Judgement.failed(said(reply), f"it is no list of {what}", "Check what answers there.")
+        return Judgement.ok(counted(data or (), what))
 
     return judge
 
 
-def success(reply: Reply, service: str) -> Any | Judgement:
+def success(reply: HttpResponse, service: str) -> Any | Judgement:
     """What `data` holds, or what is wrong with the answer."""
     content = parsed(reply)
     if isinstance(content, Judgement):
         return content
     if not isinstance(content, dict) or content.get("status") != "success":
-        return Judgement(
-            level="failed",
-            got=said(reply),
-            means=f"it is not what {titled(service)} answers when all is well",
-            todo=f"Check what answers there, and {titled(service)}'s log.",
+        return Judgement.failed(
+            said(reply),
+            f"it is not what {titled(service)} answers when all is well",
+            f"Check what answers there, and {titled(service)}'s log.",
         )
     return content.get("data")
 
 
-def samples(reply: Reply) -> list[Any]:
+def samples(reply: HttpResponse) -> list[Any]:
     """The series or streams of a query's answer; none where it is not one."""
     data = success(reply, "it")
     found = data.get("result") if isinstance(data, dict) else None

@@ -2,7 +2,7 @@
 
 import json
 
-from lgtm_deploy.core.ports.web import Question, Reply
+from lgtm_deploy.core.ports.web import HttpRequest, HttpResponse
 from lgtm_deploy.core.verify.check import JSON, Check, Place
 from lgtm_deploy.core.verify.finding import Judgement
 from lgtm_deploy.core.verify.tenancy import without_tenant
@@ -19,41 +19,32 @@ def checks(place: Place, now: float) -> list[Check]:
     Recorded (pyroscope-2.0.4-plain.json): a query without `start` and `end` is refused with 400.
     """
 
-    def judge_ready(reply: Reply) -> Judgement:
+    def judge_ready(reply: HttpResponse) -> Judgement:
         wrong = wrong_with(reply, place.service, prefix=place.prefix)
         if wrong:
             return wrong
         if reply.body.strip() != "ready":
-            return Judgement(
-                level="failed",
-                got=said(reply),
-                means="it is not Pyroscope's readiness",
-                todo="Check what answers there.",
-            )
-        return Judgement(level="ok", got="ready")
+            return Judgement.failed(said(reply), "it is not Pyroscope's readiness", "Check what answers there.")
+        return Judgement.ok("ready")
 
-    def judge_names(reply: Reply) -> Judgement:
+    def judge_names(reply: HttpResponse) -> Judgement:
         wrong = wrong_with(reply, place.service, prefix=place.prefix)
         content = wrong or parsed(reply)
         if isinstance(content, Judgement):
             return content
         # Protobuf's JSON leaves out what is empty.
         if not isinstance(content, dict) or not content.keys() <= {"names"}:
-            return Judgement(
-                level="failed", got=said(reply), means="it is no list of label names", todo="Check what answers there."
-            )
-        return Judgement(level="ok", got=counted(content.get("names") or (), "labels"))
+            return Judgement.failed(said(reply), "it is no list of label names", "Check what answers there.")
+        return Judgement.ok(counted(content.get("names") or (), "labels"))
 
-    ready = Check(service=place.service, name="ready", question=place.get(f"{place.prefix}/ready"), judge=judge_ready)
-    names = Check(
-        service=place.service, name="label names", question=query(place, "LabelNames", now), judge=judge_names
-    )
+    ready = place.check("ready", place.get(f"{place.prefix}/ready"), judge_ready)
+    names = place.check("label names", query(place, "LabelNames", now), judge_names)
     # Without a prefix no listener rule sends /ready to Pyroscope: the default rule would answer.
     own = [ready] if place.prefix else []
     return [*own, names, *([without_tenant(names, place.prefix)] if place.tenant else [])]
 
 
-def query(place: Place, method: str, now: float, **fields: object) -> Question:
+def query(place: Place, method: str, now: float, **fields: object) -> HttpRequest:
     """A call of the querier by the Connect protocol, over the last hour and the next minute. Times are in ms."""
     end = int(now * 1000) + 60_000
     body = {"start": end - HOUR_MILLISECONDS, "end": end, **fields}

@@ -5,8 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 
-from lgtm_deploy.core.ports.web import NoReply, Question, Reply
-from lgtm_deploy.core.verify.check import Heard
+from lgtm_deploy.core.ports.web import HttpFailure, HttpRequest, HttpResponse, HttpResult
 from lgtm_deploy.core.verify.finding import Judgement, Level
 from lgtm_deploy.core.verify.tempo import is_unknown_trace
 from lgtm_deploy.core.verify.troubles import judge_silence, said, titled, wrong_with
@@ -22,8 +21,8 @@ class Reading:
     is not seen this way is lost; else it is only not found this way."""
 
     name: str
-    question: Question
-    found: Callable[[Reply], bool]
+    question: HttpRequest
+    found: Callable[[HttpResponse], bool]
     within: float
     needed: bool = True
 
@@ -35,40 +34,38 @@ class RoundTrip:
 
     service: str
     prefix: str
-    write: Question
-    accepted: Callable[[Reply], bool]
+    write: HttpRequest
+    accepted: Callable[[HttpResponse], bool]
     readings: tuple[Reading, ...]
     others: bool = True
     """Whether the record belongs to a tenant: another one must not see it."""
-    removal: Callable[[Reply], Question] | None = None
+    removal: Callable[[HttpResponse], HttpRequest] | None = None
 
 
-def judge_write(trip: RoundTrip, reply: Reply) -> Judgement:
+def judge_write(trip: RoundTrip, reply: HttpResponse) -> Judgement:
     """Whether the record was taken."""
     if trip.accepted(reply):
-        return Judgement(level="ok", got=f"accepted with {reply.status}")
+        return Judgement.ok(f"accepted with {reply.status}")
     service = titled(trip.service)
     if reply.status == HTTPStatus.BAD_REQUEST and _TIME.search(reply.body):
-        return Judgement(
-            level="failed",
-            got=said(reply),
-            means=f"{service} refuses the time of the record: this machine's clock and its own disagree",
-            todo="Compare the clock of this machine with that of the tasks' hosts.",
+        return Judgement.failed(
+            said(reply),
+            f"{service} refuses the time of the record: this machine's clock and its own disagree",
+            "Compare the clock of this machine with that of the tasks' hosts.",
         )
     wrong = wrong_with(reply, trip.service, prefix=trip.prefix)
     if wrong:
         return _without_route(wrong, reply)
-    return Judgement(
-        level="failed",
-        got=said(reply),
-        means="it answers, but not as one who takes the record",
-        todo=f"Check what answers there, and {service}'s log.",
+    return Judgement.failed(
+        said(reply),
+        "it answers, but not as one who takes the record",
+        f"Check what answers there, and {service}'s log.",
     )
 
 
-def may_come(trip: RoundTrip, heard: Heard) -> bool:
+def may_come(trip: RoundTrip, heard: HttpResult) -> bool:
     """Return whether another look may show what this one did not."""
-    if isinstance(heard, NoReply):
+    if isinstance(heard, HttpFailure):
         # [run] Pyroscope 2.0.4 in a container answered its first query of written data after 20 s, the next at once.
         return heard.trouble in ("refused", "closed", "truncated", "timeout")
     if heard.status == HTTPStatus.NOT_FOUND:
@@ -76,12 +73,12 @@ def may_come(trip: RoundTrip, heard: Heard) -> bool:
     return wrong_with(heard, trip.service) is None or heard.status >= HTTPStatus.TOO_MANY_REQUESTS
 
 
-def judge_reading(trip: RoundTrip, reading: Reading, heard: Heard, waited: float, *, skewed: bool) -> Judgement:
+def judge_reading(trip: RoundTrip, reading: Reading, heard: HttpResult, waited: float, *, skewed: bool) -> Judgement:
     """What a reading means after its last look."""
-    if isinstance(heard, NoReply):
+    if isinstance(heard, HttpFailure):
         return judge_silence(heard, reading.question)
     if reading.found(heard):
-        return Judgement(level="ok", got=f"there after {waited:.1f} s")
+        return Judgement.ok(f"there after {waited:.1f} s")
     if not is_unknown_trace(heard):
         wrong = wrong_with(heard, trip.service, prefix=trip.prefix)
         if wrong:
@@ -101,35 +98,33 @@ def judge_reading(trip: RoundTrip, reading: Reading, heard: Heard, waited: float
     return Judgement(level=level, got=f"not there after {waited:.1f} s: {said(heard)}", means=why, todo=todo)
 
 
-def _without_route(wrong: Judgement, reply: Reply) -> Judgement:
+def _without_route(wrong: Judgement, reply: HttpResponse) -> Judgement:
     """Return what is wrong; a 404 is a failure here: the record is lost without this route."""
     return replace(wrong, level="failed") if reply.status == HTTPStatus.NOT_FOUND else wrong
 
 
-def judge_other_tenant(trip: RoundTrip, reading: Reading, heard: Heard) -> Judgement:
+def judge_other_tenant(trip: RoundTrip, reading: Reading, heard: HttpResult) -> Judgement:
     """Whether another tenant sees the record."""
-    if isinstance(heard, NoReply):
+    if isinstance(heard, HttpFailure):
         return judge_silence(heard, reading.question)
     if reading.found(heard):
-        return Judgement(
-            level="failed",
-            got="it sees the record",
-            means="tenants are not kept apart: everybody reads what everybody writes",
-            todo=f"Switch multi-tenancy on in {titled(trip.service)}'s configuration.",
+        return Judgement.failed(
+            "it sees the record",
+            "tenants are not kept apart: everybody reads what everybody writes",
+            f"Switch multi-tenancy on in {titled(trip.service)}'s configuration.",
         )
-    return Judgement(level="ok", got=f"does not see it ({heard.status})")
+    return Judgement.ok(f"does not see it ({heard.status})")
 
 
-def judge_removal(heard: Heard, after: Heard, reading: Reading) -> Judgement:
+def judge_removal(heard: HttpResult, after: HttpResult, reading: Reading) -> Judgement:
     """Whether the record is gone again."""
-    if isinstance(heard, NoReply):
+    if isinstance(heard, HttpFailure):
         return judge_silence(heard, reading.question)
-    gone = isinstance(after, Reply) and not reading.found(after)
+    gone = isinstance(after, HttpResponse) and not reading.found(after)
     if heard.status == HTTPStatus.OK and gone:
-        return Judgement(level="ok", got="removed again")
-    return Judgement(
-        level="degraded",
-        got=said(heard) if heard.status != HTTPStatus.OK else "still there",
-        means="the record that was written stays",
-        todo="Remove it by hand; the login may lack the permission to delete.",
+        return Judgement.ok("removed again")
+    return Judgement.degraded(
+        said(heard) if heard.status != HTTPStatus.OK else "still there",
+        "the record that was written stays",
+        "Remove it by hand; the login may lack the permission to delete.",
     )

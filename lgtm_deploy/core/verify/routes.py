@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from lgtm_deploy.core.listener_rules import matches
 from lgtm_deploy.core.methods import is_connect, takes_post
 from lgtm_deploy.core.ports import ListenerRule
-from lgtm_deploy.core.ports.web import Question, Reply
+from lgtm_deploy.core.ports.web import HttpRequest, HttpResponse
 from lgtm_deploy.core.routes import Routes
 from lgtm_deploy.core.stack import Service
 from lgtm_deploy.core.verify.check import JSON, Check, Place
 from lgtm_deploy.core.verify.finding import Judgement
 from lgtm_deploy.core.verify.tempo import is_unknown_trace
 from lgtm_deploy.core.verify.troubles import said, wrong_with
+from lgtm_deploy.core.wildcards import matches_wildcard
 
 # The route is there, and this is not how one asks it; or it asks for a tenant or for time.
 _THERE = (
@@ -84,19 +84,19 @@ def arrives_at(target_group: str, rules: Sequence[ListenerRule], url: str) -> Ca
 def _taken(rules: Sequence[ListenerRule], path: str) -> Sequence[str]:
     """Where the first rule that takes the path sends it."""
     for rule in rules:
-        if not rule.conditional and (not rule.paths or any(matches(pattern, path) for pattern in rule.paths)):
+        if not rule.conditional and (not rule.paths or any(matches_wildcard(pattern, path) for pattern in rule.paths)):
             return rule.target_groups
     return ()
 
 
-def probe_of(place: Place, path: str) -> Question:
+def probe_of(place: Place, path: str) -> HttpRequest:
     """A request that shows whether the route is there, and changes nothing: /ingest without a name is refused."""
     if takes_post(path):
         return place.post(path, b"{}" if is_connect(path) else b"", JSON)
     return place.get(path)
 
 
-def is_there(reply: Reply, service: str) -> bool:
+def is_there(reply: HttpResponse, service: str) -> bool:
     """Whether the service has a route for what was asked."""
     return reply.status in _THERE or is_unknown_trace(reply) or wrong_with(reply, service) is None
 
@@ -104,28 +104,27 @@ def is_there(reply: Reply, service: str) -> bool:
 def kept_check(place: Place, path: str) -> Check:
     """Whether the service has a route for that path."""
 
-    def judge(reply: Reply) -> Judgement:
+    def judge(reply: HttpResponse) -> Judgement:
         if is_there(reply, place.service):
-            return Judgement(level="ok", got=str(reply.status))
+            return Judgement.ok(str(reply.status))
         prefix = place.prefix if place.prefix and path.startswith(f"{place.prefix}/") else ""
         wrong = wrong_with(reply, place.service, prefix=prefix)
-        return wrong or Judgement(level="failed", got=said(reply))
+        return wrong or Judgement.failed(said(reply))
 
-    return Check(service=place.service, name=path, question=probe_of(place, path), judge=judge, timed=False)
+    return place.check(path, probe_of(place, path), judge, timed=False)
 
 
 def _gone(place: Place, path: str) -> Check:
-    def judge(reply: Reply) -> Judgement:
+    def judge(reply: HttpResponse) -> Judgement:
         if not is_there(reply, place.service):
-            return Judgement(level="ok", got=str(reply.status))
-        return Judgement(
-            level="degraded",
-            got=f"{reply.status}, still there",
-            means="the stack file says that the change moves or drops it: the change is not out",
-            todo="Apply it (`lgtm-deploy plan prefix-change`), or correct `paths` of the service in the stack file.",
+            return Judgement.ok(str(reply.status))
+        return Judgement.degraded(
+            f"{reply.status}, still there",
+            "the stack file says that the change moves or drops it: the change is not out",
+            "Apply it (`lgtm-deploy plan prefix-change`), or correct `paths` of the service in the stack file.",
         )
 
-    return Check(service=place.service, name=path, question=probe_of(place, path), judge=judge, timed=False)
+    return place.check(path, probe_of(place, path), judge, timed=False)
 
 
 def _count(paths: Sequence[str]) -> str:

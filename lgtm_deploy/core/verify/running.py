@@ -53,35 +53,31 @@ def judge_targets(seen: Running) -> Judgement:
     sick = next((target for target in staying if target.status == "unhealthy"), None)
     if not healthy:
         why = f": {sick.description or sick.reason}" if sick and (sick.description or sick.reason) else ""
-        return Judgement(
-            level="failed",
-            got=f"{got}{why}",
-            means=f"no target passes the health check {seen.path}" if staying else "nothing is registered",
-            todo=f"See `lgtm-deploy wait {seen.service}`, and the log of its tasks.",
+        return Judgement.failed(
+            f"{got}{why}",
+            f"no target passes the health check {seen.path}" if staying else "nothing is registered",
+            f"See `lgtm-deploy wait {seen.service}`, and the log of its tasks.",
         )
     if stale:
-        return Judgement(
-            level="degraded",
-            got=f"{got}; {stale[0].address}:{stale[0].port} is no running task of it",
-            means="requests go to an address that is nobody's, or somebody else's",
-            todo=f"Deregister {stale[0].address} from its target group.",
+        return Judgement.degraded(
+            f"{got}; {stale[0].address}:{stale[0].port} is no running task of it",
+            "requests go to an address that is nobody's, or somebody else's",
+            f"Deregister {stale[0].address} from its target group.",
         )
     if len(healthy) < len(staying):
         why = f": {sick.description or sick.reason}" if sick else ""
-        return Judgement(
-            level="degraded",
-            got=f"{got}{why}",
-            means="some of its tasks get no requests",
-            todo=f"Wait, if a deployment is under way (`lgtm-deploy wait {seen.service}`); else look at its log.",
+        return Judgement.degraded(
+            f"{got}{why}",
+            "some of its tasks get no requests",
+            f"Wait, if a deployment is under way (`lgtm-deploy wait {seen.service}`); else look at its log.",
         )
     if len(healthy) < seen.state.desired:
-        return Judgement(
-            level="degraded",
-            got=f"{got}, {seen.state.desired} desired",
-            means="fewer tasks run than should",
-            todo=f"See `lgtm-deploy wait {seen.service}`.",
+        return Judgement.degraded(
+            f"{got}, {seen.state.desired} desired",
+            "fewer tasks run than should",
+            f"See `lgtm-deploy wait {seen.service}`.",
         )
-    return Judgement(level="ok", got=got)
+    return Judgement.ok(got)
 
 
 def judge_tasks(seen: Running) -> Judgement:
@@ -90,7 +86,7 @@ def judge_tasks(seen: Running) -> Judgement:
     sick = [task for task in running if task.health == "unhealthy"]
     got = f"{len(running)}/{seen.state.desired} running" + (f", {len(sick)} unhealthy" if sick else "")
     if running and not sick and len(running) >= seen.state.desired:
-        return Judgement(level="ok", got=got)
+        return Judgement.ok(got)
     some = len(running) > len(sick)
     return Judgement(
         level="degraded" if some else "failed",
@@ -109,29 +105,22 @@ def judge_image(seen: Running) -> Judgement:
     deployed = seen.deployment.digests.get(seen.container, "") if seen.deployment else ""
     wanted = named or deployed
     if not tasks:
-        return Judgement(
-            level="failed",
-            got="no task runs",
-            means="there is nothing to answer",
-            todo=f"See `lgtm-deploy wait {seen.service}`.",
-        )
+        return Judgement.failed("no task runs", "there is nothing to answer", f"See `lgtm-deploy wait {seen.service}`.")
     if not found or not wanted:
-        return Judgement(level="not-configured", got="not known", means="ECS tells no digest for its tasks")
+        return Judgement.not_configured("not known", "ECS tells no digest for its tasks")
     if wrong := sorted(found - {wanted}):
-        return Judgement(
-            level="failed",
-            got=f"{wrong[0]} runs, {wanted} is deployed",
-            means="a task runs another image than the one that was deployed",
-            todo=f"See `lgtm-deploy wait {seen.service}`: a deployment may be under way, or have been rolled back.",
+        return Judgement.failed(
+            f"{wrong[0]} runs, {wanted} is deployed",
+            "a task runs another image than the one that was deployed",
+            f"See `lgtm-deploy wait {seen.service}`: a deployment may be under way, or have been rolled back.",
         )
     if seen.tagged and seen.tagged != wanted:
-        return Judgement(
-            level="degraded",
-            got=f"{wanted} runs, its tag names {seen.tagged}",
-            means="the tag was moved after the deployment: the next task may be another image",
-            todo="Deploy by digest (`lgtm-deploy apply`), or start a new deployment.",
+        return Judgement.degraded(
+            f"{wanted} runs, its tag names {seen.tagged}",
+            "the tag was moved after the deployment: the next task may be another image",
+            "Deploy by digest (`lgtm-deploy apply`), or start a new deployment.",
         )
-    return Judgement(level="ok", got=wanted)
+    return Judgement.ok(f"{wanted}")
 
 
 def _is_address(text: str) -> bool:

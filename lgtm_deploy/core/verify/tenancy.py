@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from lgtm_deploy.core.ports.web import Reply
+from lgtm_deploy.core.ports.web import HttpResponse
 from lgtm_deploy.core.verify.check import Check, as_nobody
 from lgtm_deploy.core.verify.finding import Finding, Judgement
 from lgtm_deploy.core.verify.troubles import said, titled, wrong_with
@@ -15,19 +15,18 @@ _REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 def without_tenant(check: Check, prefix: str = "") -> Check:
     """The same request without a tenant, which must be refused."""
 
-    def judge(reply: Reply) -> Judgement:
+    def judge(reply: HttpResponse) -> Judgement:
         if reply.status in _REFUSED:
-            return Judgement(level="ok", got=f"refused with {reply.status}")
+            return Judgement.ok(f"refused with {reply.status}")
         if HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES and not wrong_with(reply, check.service):
-            return Judgement(
-                level="failed",
-                got=said(reply),
-                means=f"{titled(check.service)} answers without a tenant: whoever reaches it may read and write all",
-                todo="Switch multi-tenancy on in its configuration (`multitenancy_enabled`, Loki: `auth_enabled`), "
+            return Judgement.failed(
+                said(reply),
+                f"{titled(check.service)} answers without a tenant: whoever reaches it may read and write all",
+                "Switch multi-tenancy on in its configuration (`multitenancy_enabled`, Loki: `auth_enabled`), "
                 "or write `tenant: none` for this service.",
             )
         wrong = wrong_with(reply, check.service, prefix=prefix)
-        return wrong or Judgement(level="failed", got=said(reply))
+        return wrong or Judgement.failed(said(reply))
 
     return Check(service=check.service, name=NAME, question=as_nobody(check.question), judge=judge, timed=False)
 

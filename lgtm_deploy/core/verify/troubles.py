@@ -4,14 +4,14 @@ import json
 import re
 from collections.abc import Mapping, Sized
 from http import HTTPStatus
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlsplit
 
-from lgtm_deploy.core.ports.web import NoReply, Question, Reply, Trouble
+from lgtm_deploy.core.ports.web import HttpFailure, HttpRequest, HttpResponse, Trouble
+from lgtm_deploy.core.stack import ServiceKind
 from lgtm_deploy.core.verify.finding import Judgement, Level
 
 _BODY = 80
-_PROGRAMS = ("grafana", "mimir", "loki", "tempo", "pyroscope")
 _HTML = re.compile(r"^\s*(<!doctype html|<html)", re.IGNORECASE)
 _TITLE = re.compile(r"<title>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _LOGIN = re.compile(r"/login(/[\w-]+)?$")
@@ -66,17 +66,15 @@ _SILENCE: Mapping[Trouble, tuple[str, str]] = {
 }
 
 
-def judge_silence(nothing: NoReply, question: Question) -> Judgement:
+def judge_silence(nothing: HttpFailure, question: HttpRequest) -> Judgement:
     """No answer is always a failure; which one tells where to look."""
     means, todo = _SILENCE[nothing.trouble]
     where = urlsplit(question.url).netloc if nothing.trouble != "bad-url" else question.url
     said = {"timeout": f"no answer within {question.seconds:g} s"}.get(nothing.trouble, nothing.detail)
-    return Judgement(
-        level="failed", got=f"{nothing.trouble}: {said}".rstrip(": "), means=f"{where}: {means}", todo=todo
-    )
+    return Judgement.failed(f"{nothing.trouble}: {said}".rstrip(": "), f"{where}: {means}", todo)
 
 
-def wrong_with(reply: Reply, service: str, *, prefix: str = "", ours: bool = False) -> Judgement | None:
+def wrong_with(reply: HttpResponse, service: str, *, prefix: str = "", ours: bool = False) -> Judgement | None:
     """What is wrong with an answer, whatever was asked; None: it is a 2xx that nobody else has given.
 
     `ours` says that an HTML page is what was asked for.
@@ -91,10 +89,10 @@ def wrong_with(reply: Reply, service: str, *, prefix: str = "", ours: bool = Fal
 
 def titled(service: str) -> str:
     """A program's name as people write it; that of another service as it is."""
-    return service.capitalize() if service in _PROGRAMS else service
+    return service.capitalize() if service in get_args(ServiceKind) else service
 
 
-def said(reply: Reply) -> str:
+def said(reply: HttpResponse) -> str:
     """The answer in short: status and the beginning of its body."""
     text = " ".join(reply.body.split())
     if _HTML.match(reply.body):
@@ -111,24 +109,23 @@ def counted(things: Sized, what: str) -> str:
     return f"{len(things)} {what if len(things) != 1 else what.removesuffix('s')}"
 
 
-def parsed(reply: Reply) -> Any | Judgement:
+def parsed(reply: HttpResponse) -> Any | Judgement:
     """The JSON of a 2xx, or what is wrong with it."""
     try:
         return json.loads(reply.body)
     except ValueError as error:
         begins = reply.body.lstrip()[:1] in ("{", "[")
         cut = begins and reply.whole
-        return Judgement(
-            level="failed",
-            got=said(reply),
-            means="the JSON breaks off in the middle" if cut else f"it is not JSON ({error})",
-            todo="Look at its log, and at proxies between it and here: somebody cuts answers off."
+        return Judgement.failed(
+            said(reply),
+            "the JSON breaks off in the middle" if cut else f"it is not JSON ({error})",
+            "Look at its log, and at proxies between it and here: somebody cuts answers off."
             if cut
             else "Check what answers there.",
         )
 
 
-def _from_somebody_else(reply: Reply) -> bool:
+def _from_somebody_else(reply: HttpResponse) -> bool:
     """A page for people where a program was asked: Grafana takes whatever no rule of the load balancer took."""
     if (reply.redirected and is_login(reply.url)) or is_login(reply.headers.get("location", "")):
         return True
@@ -146,18 +143,17 @@ def is_login(url: str) -> bool:
     return bool(_LOGIN.search(urlsplit(url).path))
 
 
-def _somebody_else(reply: Reply, service: str) -> Judgement:
+def _somebody_else(reply: HttpResponse, service: str) -> Judgement:
     grafana = "grafana" in reply.body.lower() or '"message"' in reply.body or "/login" in reply.url
     answered = "Grafana answered" if grafana else "a web page answered"
-    return Judgement(
-        level="failed",
-        got=said(reply) + (" at /login" if is_login(reply.url) else ""),
-        means=f"{answered}, not {service}: no listener rule sends this path to {service}, so the default rule took it",
-        todo=f"Check the load balancer's rules for {service}: their paths, their order, their target group.",
+    return Judgement.failed(
+        said(reply) + (" at /login" if is_login(reply.url) else ""),
+        f"{answered}, not {service}: no listener rule sends this path to {service}, so the default rule took it",
+        f"Check the load balancer's rules for {service}: their paths, their order, their target group.",
     )
 
 
-def _by_status(reply: Reply, service: str, prefix: str) -> Judgement:
+def _by_status(reply: HttpResponse, service: str, prefix: str) -> Judgement:
     status = reply.status
     if status == HTTPStatus.NOT_FOUND:
         return _missing(reply, service, prefix)
@@ -215,7 +211,7 @@ def prefix_todo(service: str, setting: str = "") -> str:
     )
 
 
-def _missing(reply: Reply, service: str, prefix: str) -> Judgement:
+def _missing(reply: HttpResponse, service: str, prefix: str) -> Judgement:
     if _NO_ROUTE in reply.body:
         why = (
             f"the route does not exist: the load balancer forwards {prefix}/* as it is, and this {service} does not "
@@ -224,14 +220,11 @@ def _missing(reply: Reply, service: str, prefix: str) -> Judgement:
             else f"the route does not exist in this {service}"
         )
         todo = prefix_todo(service) if prefix else f"Compare {service}'s version and configuration with the path."
-        return Judgement(level="degraded", got=said(reply), means=why, todo=todo)
-    return Judgement(
-        level="degraded",
-        got=said(reply),
-        means=f"{service} has nothing there",
-        todo=f"Compare {service}'s version and configuration with the path.",
+        return Judgement.degraded(said(reply), why, todo)
+    return Judgement.degraded(
+        said(reply), f"{service} has nothing there", f"Compare {service}'s version and configuration with the path."
     )
 
 
-def _from_balancer(reply: Reply) -> bool:
+def _from_balancer(reply: HttpResponse) -> bool:
     return reply.headers.get("server", "").startswith("awselb")

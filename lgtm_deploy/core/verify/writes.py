@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from lgtm_deploy.core.ports.web import Reply
+from lgtm_deploy.core.ports.web import HttpResponse
 from lgtm_deploy.core.verify import loki as loki_reads
 from lgtm_deploy.core.verify import mimir as mimir_reads
 from lgtm_deploy.core.verify.check import JSON, Place
@@ -37,7 +37,7 @@ def grafana(place: Place, login: Mapping[str, str], run: str, now: float) -> Rou
     body = {"text": f"{JOB} {run}", "tags": [JOB, run], "time": int(now * 1000)}
     path = f"{place.prefix}/api/annotations"
 
-    def found(reply: Reply) -> bool:
+    def found(reply: HttpResponse) -> bool:
         listed = parsed(reply)
         return any(run in _list(each.get("tags")) for each in _objects(listed))
 
@@ -87,7 +87,7 @@ def loki(place: Place, run: str, now: float) -> RoundTrip:
     asked = {"query": f'{{job="{JOB}"}} |= "{run}"', "start": at - 60 * 10**9, "end": at + 60 * 10**9, "limit": 5}
     api = f"{place.prefix}{loki_reads.API}"
 
-    def found(reply: Reply) -> bool:
+    def found(reply: HttpResponse) -> bool:
         return any(run in str(_list(each.get("values"))) for each in _objects(samples(reply)))
 
     return RoundTrip(
@@ -124,11 +124,11 @@ def tempo(place: Place, traces: Place, run: str, now: float) -> RoundTrip:
     body = {"resourceSpans": [{"resource": resource, "scopeSpans": [{"scope": {"name": JOB}, "spans": [span]}]}]}
     search = urlencode({"q": f'{{.run="{run}"}}', "limit": 5})
 
-    def by_id(reply: Reply) -> bool:
+    def by_id(reply: HttpResponse) -> bool:
         content = _object(reply)
         return reply.status == 200 and bool(content.get("batches") or content.get("trace"))  # noqa: PLR2004 - HTTP OK
 
-    def by_search(reply: Reply) -> bool:
+    def by_search(reply: HttpResponse) -> bool:
         ids = [str(each.get("traceID", "")) for each in _objects(_object(reply).get("traces"))]
         return run.lstrip("0") in [each.lstrip("0") for each in ids]
 
@@ -165,7 +165,7 @@ def pyroscope(place: Place, run: str, now: float) -> RoundTrip:
     matcher = f'{{service_name="{PROFILED}",run="{run}"}}'
     arguments = urlencode({"name": name, "from": int(now) - 10, "until": int(now)}, quote_via=quote)
 
-    def found(reply: Reply) -> bool:
+    def found(reply: HttpResponse) -> bool:
         sets = _objects(_object(reply).get("labelsSet"))
         return any(run == label.get("value") for each in sets for label in _objects(each.get("labels")))
 
@@ -195,7 +195,7 @@ def _json(content: object) -> bytes:
     return json.dumps(content).encode()
 
 
-def _object(reply: Reply) -> dict[str, Any]:
+def _object(reply: HttpResponse) -> dict[str, Any]:
     content = parsed(reply)
     return content if isinstance(content, dict) else {}
 
@@ -212,7 +212,7 @@ def _label(labels: Any) -> Any:
     return labels.get("run") if isinstance(labels, dict) else None
 
 
-def _taken(reply: Reply) -> bool:
+def _taken(reply: HttpResponse) -> bool:
     """OTLP 1.x, "Partial Success": what was rejected is counted, in protobuf's JSON as a string."""
     content = parsed(reply)
     if reply.status != 200 or not isinstance(content, dict):  # noqa: PLR2004 - HTTP OK

@@ -1,5 +1,3 @@
 """preflight: what has to be there and in order before the first change, looked at side by side and told at once."""
 
 from lgtm_deploy.steps.preflight.step import Preflight
-
-__all__ = ["Preflight"]

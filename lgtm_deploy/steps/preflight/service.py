@@ -10,6 +10,7 @@ from lgtm_deploy.core.ports import Ports, ServiceState, TargetGroup
 from lgtm_deploy.core.preflight.facts import RunningImage, ServiceFacts
 from lgtm_deploy.core.preflight.images import is_of, version_hint
 from lgtm_deploy.core.stack import Service, Stack
+from lgtm_deploy.core.task_group import side_by_side
 from lgtm_deploy.steps.build_image import build_request, tag_of
 from lgtm_deploy.steps.preflight.looks import Looked, looked
 from lgtm_deploy.steps.rollouts import running_digest
@@ -112,6 +113,5 @@ def _expires(ports: Ports, service: Service) -> bool:
 def _tasks(ports: Ports, service: Service) -> dict[str, bool]:
     """Running tasks' addresses, and whether a connection to them can be opened from here."""
     addresses = [task.address for task in ports.rollouts.tasks(service.ecs_service) if task.status == "running"]
-    with ThreadPoolExecutor(max(1, min(8, len(addresses)))) as pool:
-        reached = pool.map(lambda address: ports.task_probe.reaches(address, service.port), addresses)
-        return dict(zip(addresses, reached, strict=True))
+    reached = side_by_side(lambda address: ports.task_probe.reaches(address, service.port), addresses, threads=8)
+    return dict(zip(addresses, reached, strict=True))

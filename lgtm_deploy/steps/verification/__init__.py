@@ -1,5 +1,3 @@
 """Asking the stack what core.verify wants to know, and judging what comes back."""
 
-from lgtm_deploy.steps.verification.reading import Verification, VerificationPorts
-
-__all__ = ["Verification", "VerificationPorts"]
+from lgtm_deploy.steps.verification.reading import Verification

@@ -1,22 +1,16 @@
 """Checks over HTTP, at the same time, and again where the trouble may pass."""
 
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import Callable
 
-from lgtm_deploy.core.ports import Clock, NoReply, Question, Reply, Web
+from lgtm_deploy.core.ports import Clock, HttpFailure, HttpRequest, HttpResponse, HttpResult, Web
 from lgtm_deploy.core.verify.check import Check, is_slow, judged, recovered
 from lgtm_deploy.core.verify.clock import skew
 from lgtm_deploy.core.verify.finding import Finding
 
-WORKERS = 32
 AGAIN_AFTER = (0.5, 1.5)
 _PASSING_STATUS = frozenset({429, 500, 502, 503, 504})
 _PASSING_TROUBLE = frozenset({"refused", "closed", "truncated"})
-
-ThingT = TypeVar("ThingT")
-ResultT = TypeVar("ResultT")
 
 
 class Asker:
@@ -29,10 +23,10 @@ class Asker:
         self.pause = pause
         self.skews: list[float] = []
 
-    def ask(self, question: Question) -> Reply | NoReply:
+    def ask(self, question: HttpRequest) -> HttpResult:
         """One request."""
         heard = self._web.ask(question)
-        if isinstance(heard, Reply):
+        if isinstance(heard, HttpResponse):
             ahead = skew(heard, self._clock.now())
             if ahead is not None:
                 with self._lock:
@@ -43,7 +37,7 @@ class Asker:
         """What came of a check."""
         return self.hear(check)[0]
 
-    def hear(self, check: Check) -> tuple[Finding, Reply | NoReply]:
+    def hear(self, check: Check) -> tuple[Finding, HttpResult]:
         """What came of a check, and the last answer."""
         heard = self.ask(check.question)
         if check.timed and is_slow(heard):
@@ -59,13 +53,7 @@ class Asker:
         return recovered(result, first), heard
 
 
-def each(act: Callable[[ThingT], ResultT], things: Sequence[ThingT]) -> list[ResultT]:
-    """What `act` makes of each, all at the same time, in order."""
-    with ThreadPoolExecutor(max_workers=WORKERS, thread_name_prefix="verify") as workers:
-        return list(workers.map(act, things))
-
-
-def _may_pass(heard: Reply | NoReply) -> bool:
-    if isinstance(heard, NoReply):
+def _may_pass(heard: HttpResult) -> bool:
+    if isinstance(heard, HttpFailure):
         return heard.trouble in _PASSING_TROUBLE
     return heard.status in _PASSING_STATUS

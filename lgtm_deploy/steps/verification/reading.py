@@ -6,12 +6,17 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from ipaddress import ip_address
-from typing import Protocol
 
 from lgtm_deploy.core.errors import AccessError, NotFoundError, UsageError
-from lgtm_deploy.core.ports import Balancer, Clock, ListenerRule, Login, Reply, RolloutView, ServiceHost, Tags, Web
+from lgtm_deploy.core.ports import (
+    HttpResponse,
+    ListenerRule,
+    Login,
+    VerificationPorts,
+)
 from lgtm_deploy.core.ports.web import url_fault
 from lgtm_deploy.core.stack import Service, Stack
+from lgtm_deploy.core.task_group import side_by_side
 from lgtm_deploy.core.verify import grafana, tenancy
 from lgtm_deploy.core.verify.check import Check, Place, summed_up
 from lgtm_deploy.core.verify.clock import skew_finding
@@ -21,46 +26,12 @@ from lgtm_deploy.core.verify.reads import kind_of, read_checks, unasked_tenancy
 from lgtm_deploy.core.verify.routes import Group, arrives_at, route_groups
 from lgtm_deploy.core.verify.running import Running, running_findings
 from lgtm_deploy.steps.target_groups import group_of
-from lgtm_deploy.steps.verification.asking import Asker, each
+from lgtm_deploy.steps.verification.asking import Asker
 
 # What `traces` of an environment says where Tempo's own tasks are to be asked.
 DIRECT = "direct"
 
 Work = Callable[[], list[Finding]]
-
-
-class VerificationPorts(Protocol):
-    """The ports that a verification looks through."""
-
-    @property
-    def web(self) -> Web:
-        """Requests."""
-        ...
-
-    @property
-    def host(self) -> ServiceHost:
-        """Services."""
-        ...
-
-    @property
-    def rollouts(self) -> RolloutView:
-        """Their tasks."""
-        ...
-
-    @property
-    def balancer(self) -> Balancer:
-        """Their targets, and the listener's rules."""
-        ...
-
-    @property
-    def registry(self) -> Tags:
-        """What their tags name."""
-        ...
-
-    @property
-    def clock(self) -> Clock:
-        """The time."""
-        ...
 
 
 class Verification:
@@ -107,7 +78,7 @@ class Verification:
         Raises NotFoundError (no load balancer) and TransientError (AWS does not answer).
         """
         works = [work for service in services for work in self._works(service)]
-        done = [finding for found in each(lambda work: work(), works) for finding in found]
+        done = [finding for found in side_by_side(lambda work: work(), works) for finding in found]
         findings = [finding for found in by_service(done).values() for finding in whole_api(found)]
         ahead = skew_finding(self.asker.skews)
         return [*findings, *([ahead] if ahead else [])]
@@ -146,12 +117,12 @@ class Verification:
             return [grafana.unasked(place, grafana.SOURCE_LIST)]
         login = dict(self.login.headers)
         listed, heard = self.asker.hear(grafana.source_list(place, login))
-        if listed.level != "ok" or not isinstance(heard, Reply):
+        if listed.level != "ok" or not isinstance(heard, HttpResponse):
             return [listed]
         sources = grafana.sources_in(heard)
         nameless = self._nameless(sources)
         checks = [grafana.source_check(place, login, one) for one in sources if one not in nameless]
-        return [listed, *each(self.asker.check, checks), *(self._left_out(place, one) for one in nameless)]
+        return [listed, *side_by_side(self.asker.check, checks), *(self._left_out(place, one) for one in nameless)]
 
     def _nameless(self, sources: Sequence[grafana.Source]) -> list[grafana.Source]:
         """The data sources whose hosts do not resolve, where only names of Cloud Map do."""
@@ -213,10 +184,10 @@ class Verification:
                 )
             ]  # fmt: skip
         groups = route_groups(service, place, arrives_at(group.arn, rules, self.url))
-        return each(lambda group: self._group(service, group), groups)
+        return side_by_side(lambda group: self._group(service, group), groups)
 
     def _group(self, service: Service, group: Group) -> Finding:
-        found = each(lambda check: self._check(service, check), group.checks)
+        found = side_by_side(lambda check: self._check(service, check), group.checks)
         return summed_up(group.service, group.name, found, group.fine)
 
 

@@ -3,11 +3,11 @@
 import threading
 from collections.abc import Sequence
 
-from lgtm_deploy.core.ports import Clock, NoReply, Web
+from lgtm_deploy.core.ports import Clock, HttpFailure, Web
 from lgtm_deploy.core.stack import Service
+from lgtm_deploy.core.task_group import side_by_side
 from lgtm_deploy.core.verify.availability import Availability, Knock, measured, path_of, together, watched_checks
 from lgtm_deploy.core.verify.check import Check, judged
-from lgtm_deploy.steps.verification.asking import each
 from lgtm_deploy.steps.verification.reading import Verification
 
 LONGEST = 5.0
@@ -58,7 +58,7 @@ def knock(web: Web, clock: Clock, check: Check) -> Knock:
     began = clock.monotonic()
     heard = web.ask(check.question)
     ended = clock.monotonic()
-    if isinstance(heard, NoReply):
+    if isinstance(heard, HttpFailure):
         return Knock(began=began, ended=ended, wrong=judged(check, heard).got)
     judgement = check.judge(heard)
     return Knock(began=began, ended=ended, wrong="" if judgement.level == "ok" else judgement.got)
@@ -72,6 +72,6 @@ def watcher(verification: Verification, services: Sequence[Service], *, every: f
         check for service in services for check in watched_checks(service, verification.place(service, LONGEST), now)
     ]
     if only_working:
-        first = each(lambda check: knock(ports.web, ports.clock, check), checks)
+        first = side_by_side(lambda check: knock(ports.web, ports.clock, check), checks)
         checks = [check for check, found in zip(checks, first, strict=True) if not found.wrong]
     return Watcher(ports.web, ports.clock, checks, every=every)

@@ -4,8 +4,9 @@ import secrets
 from collections.abc import Sequence
 
 from lgtm_deploy.core.errors import AccessError, NotFoundError
-from lgtm_deploy.core.ports import NoReply, Question, Reply
+from lgtm_deploy.core.ports import HttpRequest, HttpResponse, HttpResult
 from lgtm_deploy.core.stack import Service
+from lgtm_deploy.core.task_group import side_by_side
 from lgtm_deploy.core.verify import grafana as grafana_reads
 from lgtm_deploy.core.verify import tenancy, writes
 from lgtm_deploy.core.verify.check import Check, Place, as_tenant, asked
@@ -24,7 +25,6 @@ from lgtm_deploy.core.verify.round_trip import (
     may_come,
 )
 from lgtm_deploy.steps.target_groups import group_of
-from lgtm_deploy.steps.verification.asking import each
 from lgtm_deploy.steps.verification.reading import DIRECT, Verification
 
 OTLP_HTTP_PORT = 4318
@@ -41,7 +41,7 @@ def new_run() -> str:
 def write(verification: Verification, services: Sequence[Service], run: str = "") -> list[Finding]:
     """The findings of a round trip to each of the services that can be written to."""
     run = run or new_run()
-    found = each(lambda service: _Writing(verification, service, run).findings(), services)
+    found = side_by_side(lambda service: _Writing(verification, service, run).findings(), services)
     return [finding for findings in found for finding in findings]
 
 
@@ -66,9 +66,9 @@ class _Writing:
         )
         written, heard = self._asker.hear(check)
         written = explained(self._service, written, check.question, heard)
-        if written.level == "failed" or not isinstance(heard, Reply) or not trip.accepted(heard):
+        if written.level == "failed" or not isinstance(heard, HttpResponse) or not trip.accepted(heard):
             return [written]
-        read = each(lambda reading: self._read(trip, reading), trip.readings)
+        read = side_by_side(lambda reading: self._read(trip, reading), trip.readings)
         findings = [written, *read]
         if trip.others and self._place.tenant and read[0].level == "ok":
             findings.append(self._as_another(trip, trip.readings[0]))
@@ -123,14 +123,14 @@ class _Writing:
         while True:
             heard = self._asker.ask(reading.question)
             waited = self._clock.monotonic() - began
-            there = isinstance(heard, Reply) and reading.found(heard)
+            there = isinstance(heard, HttpResponse) and reading.found(heard)
             if there or waited >= reading.within or not may_come(trip, heard):
                 break
             self._asker.pause(min(pause, max(reading.within - waited, 0.05)))
             pause = min(pause * 1.5, _LONGEST_PAUSE)
         skewed = skew_finding(self._asker.skews) is not None
         judgement = judge_reading(trip, reading, heard, waited, skewed=skewed)
-        status = heard.status if isinstance(heard, Reply) else 0
+        status = heard.status if isinstance(heard, HttpResponse) else 0
         found = finding(
             trip.service, reading.name, judgement, asked=asked(reading.question), status=status, seconds=waited
         )
@@ -142,16 +142,15 @@ class _Writing:
         judgement = judge_other_tenant(trip, reading, heard)
         return finding(trip.service, tenancy.OTHER, judgement, asked=asked(question), seconds=heard.seconds)
 
-    def _removed(self, trip: RoundTrip, question: Question) -> Finding:
+    def _removed(self, trip: RoundTrip, question: HttpRequest) -> Finding:
         heard = self._asker.ask(question)
-        after: Reply | NoReply = self._asker.ask(trip.readings[0].question)
+        after: HttpResult = self._asker.ask(trip.readings[0].question)
         judgement = judge_removal(heard, after, trip.readings[0])
         return finding(trip.service, "annotation removed", judgement, asked=asked(question), seconds=heard.seconds)
 
 
-_NO_TRACES = Judgement(
-    level="not-configured",
-    got="not asked",
-    means="spans go to a port of their own (OTLP, 4318), and no path to it is known",
-    todo="Set `traces` of the environment: a URL, or `direct` where this machine reaches the tasks.",
+_NO_TRACES = Judgement.not_configured(
+    "not asked",
+    "spans go to a port of their own (OTLP, 4318), and no path to it is known",
+    "Set `traces` of the environment: a URL, or `direct` where this machine reaches the tasks.",
 )

@@ -2,5 +2,3 @@
 
 from lgtm_deploy.storage.local.journal import LocalJournal
 from lgtm_deploy.storage.local.lock import LocalLock
-
-__all__ = ["LocalJournal", "LocalLock"]

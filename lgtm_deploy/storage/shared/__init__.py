@@ -2,5 +2,3 @@
 
 from lgtm_deploy.storage.shared.journal import SharedJournal
 from lgtm_deploy.storage.shared.lock import SharedLock
-
-__all__ = ["SharedJournal", "SharedLock"]

@@ -3,8 +3,7 @@
 import json
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -16,6 +15,7 @@ from lgtm_deploy.core.event import Event, LockTakenOver, Record, RunFinished, Ru
 from lgtm_deploy.core.lease import lost
 from lgtm_deploy.core.ports import ObjectStore, RunSummary
 from lgtm_deploy.core.summary import summarised
+from lgtm_deploy.core.task_group import side_by_side
 from lgtm_deploy.core.wire import decode, encode, moment
 from lgtm_deploy.storage.shared.reading import SCHEMA, damaged, read
 from lgtm_deploy.storage.shared.writing import Pause, Writer, answered, usable
@@ -90,7 +90,9 @@ class SharedJournal:
         Raises JournalError, also when objects are missing between others or are damaged.
         """
         with answered(f"run {run}"):
-            found = tuple(record for records in self._side_by_side(self._read, self._names(run)) for record in records)
+            found = tuple(
+                record for records in side_by_side(self._read, self._names(run), threads=_AT_ONCE) for record in records
+            )
         for number, record in enumerate(found, start=1):
             if record.seq != number:
                 raise JournalError(
@@ -105,7 +107,7 @@ class SharedJournal:
             # Most runs are of the environment that is asked for, or all environments are asked for.
             names = self._objects.names("index/", limit=None if environment else max(limit, 0))
             wanted = (name for name in names if environment in ("", _environment(name)))
-            found = self._side_by_side(self._summary, list(islice(wanted, max(limit, 0))))
+            found = side_by_side(self._summary, list(islice(wanted, max(limit, 0))), threads=_AT_ONCE)
             return tuple(summary for summary in found if summary is not None)
 
     # -- one run -------------------------------------------------------------------------------------------------------
@@ -214,12 +216,6 @@ class SharedJournal:
             if not all(isinstance(record.event, LockTakenOver) for record in records):
                 return records
         return ()
-
-    def _side_by_side(self, read: Callable[[GivenT], FoundT], given: Sequence[GivenT]) -> Iterator[FoundT]:
-        if len(given) < 2:  # noqa: PLR2004 - one needs no thread
-            return map(read, given)
-        with ThreadPoolExecutor(max_workers=min(_AT_ONCE, len(given))) as readers:
-            return readers.map(read, given)
 
 
 def _name(run: str, first: int) -> str:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from lgtm_deploy.core.errors import DeployError, ExpiredCredentialsError, InDoubtError, JournalError, TransientError
 from lgtm_deploy.core.ports import ObjectStore
+from lgtm_deploy.core.retry import retry
 
 Pause = Callable[[float], None]
 
@@ -33,12 +34,7 @@ class Writer:
 
     def _sent(self, name: str, body: bytes, send: Callable[[], str | None]) -> str | None:
         with usable(name):
-            for delay in _DELAYS:
-                try:
-                    return send() or self._there(name, body)
-                except _MAY_PASS:
-                    self._pause(delay)
-            return send() or self._there(name, body)
+            return retry(lambda: send() or self._there(name, body), _DELAYS, _MAY_PASS, self._pause)
 
     def _there(self, name: str, body: bytes) -> str | None:
         """The tag when an earlier try has arrived, whose answer was lost."""

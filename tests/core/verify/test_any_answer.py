@@ -5,12 +5,12 @@ import json
 from hypothesis import given
 from hypothesis import strategies as some
 
-from lgtm_deploy.core.ports import Reply
-from lgtm_deploy.core.stack import Service
+from lgtm_deploy.core.ports import HttpResponse
 from lgtm_deploy.core.verify import grafana, writes
 from lgtm_deploy.core.verify.check import Check, Place, judged
 from lgtm_deploy.core.verify.reads import read_checks
 from lgtm_deploy.core.verify.round_trip import judge_other_tenant, judge_reading, judge_write, may_come
+from tests.stacks import make_service
 
 NAMES = ("grafana", "mimir", "loki", "tempo", "pyroscope")
 WORDS = "status data result database version traces traceID names labelsSet labels uid tags id metric values"
@@ -26,7 +26,7 @@ VALUES = some.recursive(
 )
 BODIES = VALUES.map(json.dumps) | some.text(max_size=40) | some.just("404 page not found\n")
 REPLIES = some.builds(
-    Reply,
+    HttpResponse,
     status=some.integers(100, 599),
     body=BODIES,
     headers=some.dictionaries(some.sampled_from(["date", "location", "server"]), some.text(max_size=12)),
@@ -38,10 +38,10 @@ REPLIES = some.builds(
 def checks() -> list[Check]:
     found = []
     for name in NAMES:
-        service = Service(name=name, prefix="/tempo" if name == "tempo" else "")
+        service = make_service(name=name, prefix="/tempo" if name == "tempo" else "")
         found += read_checks(service, Place.of(service, "http://lb", "demo"), 1.7e9)
     place = Place(service="grafana", url="http://lb")
-    listed = Reply(status=200, body='[{"uid":"loki"}]')
+    listed = HttpResponse(status=200, body='[{"uid":"loki"}]')
     return [
         *found,
         grafana.source_list(place, {}),
@@ -61,7 +61,7 @@ TRIPS = (
 
 
 @given(reply=REPLIES)
-def test_every_check_has_a_verdict_for_every_answer(reply: Reply) -> None:
+def test_every_check_has_a_verdict_for_every_answer(reply: HttpResponse) -> None:
     for check in CHECKS:
         found = judged(check, reply)
         assert found.got
@@ -71,7 +71,7 @@ def test_every_check_has_a_verdict_for_every_answer(reply: Reply) -> None:
 
 
 @given(reply=REPLIES)
-def test_every_round_trip_has_a_verdict_for_every_answer(reply: Reply) -> None:
+def test_every_round_trip_has_a_verdict_for_every_answer(reply: HttpResponse) -> None:
     for trip in TRIPS:
         assert judge_write(trip, reply).got
         may_come(trip, reply)
@@ -82,6 +82,6 @@ def test_every_round_trip_has_a_verdict_for_every_answer(reply: Reply) -> None:
 
 @given(body=BODIES)
 def test_whatever_is_listed_makes_checks_or_none(body: str) -> None:
-    found = [grafana.source_check(PLACE, {}, one) for one in grafana.sources_in(Reply(status=200, body=body))]
+    found = [grafana.source_check(PLACE, {}, one) for one in grafana.sources_in(HttpResponse(status=200, body=body))]
 
     assert all(check.question.url.startswith("http://lb/tempo/api/datasources/uid/") for check in found)

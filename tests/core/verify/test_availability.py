@@ -18,6 +18,7 @@ from lgtm_deploy.core.verify.availability import (
     written,
 )
 from lgtm_deploy.core.verify.check import Place
+from tests.stacks import make_service
 
 
 def knocks(text: str, every: float = 1.0) -> list[Knock]:
@@ -82,7 +83,7 @@ def paths_of(service: Service) -> Sequence[str]:
 
 
 def test_what_is_watched_is_light_and_stays() -> None:
-    pyroscope = Service(
+    pyroscope = make_service(
         name="pyroscope",
         prefix="/pyroscope",
         health=Health(path="/pyroscope/ready"),
@@ -90,4 +91,4 @@ def test_what_is_watched_is_light_and_stays() -> None:
     )
 
     assert paths_of(pyroscope) == ["GET /pyroscope/ready", "POST /pyroscope/ingest"]
-    assert paths_of(Service(name="mimir")) == ["GET /prometheus/api/v1/labels"]
+    assert paths_of(make_service(name="mimir")) == ["GET /prometheus/api/v1/labels"]

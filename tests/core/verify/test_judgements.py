@@ -4,11 +4,12 @@ import json
 
 import pytest
 
-from lgtm_deploy.core.ports import NoReply, Question, Reply
-from lgtm_deploy.core.stack import Health, Paths, Probe, Service
+from lgtm_deploy.core.ports import HttpFailure, HttpRequest, HttpResponse
+from lgtm_deploy.core.stack import Health, Paths, Probe
 from lgtm_deploy.core.verify.check import TENANT_HEADER, Check, Place, judged, recovered
 from lgtm_deploy.core.verify.finding import Finding, Level
 from lgtm_deploy.core.verify.reads import kind_of, read_checks
+from tests.stacks import make_service
 
 LOGIN = "<!DOCTYPE html>\n<html><head><title>Grafana</title></head></html>"
 NO_ROUTE = "404 page not found\n"
@@ -16,14 +17,14 @@ PREFIXES = {"tempo": "/tempo", "pyroscope": "/pyroscope"}
 
 
 def checks_of(name: str, tenant: str = "demo") -> dict[str, Check]:
-    service = Service(name=name, prefix=PREFIXES.get(name, ""))
+    service = make_service(name=name, prefix=PREFIXES.get(name, ""))
     place = Place.of(service, "http://lb/", tenant)
     return {each.name: each for each in read_checks(service, place, 1_700_000_000.0)}
 
 
 def judge(name: str, check: str, status: int, body: str = "", **more: object) -> Finding:
     found = checks_of(name)[check]
-    return judged(found, Reply(status=status, body=body, url=found.question.url, seconds=0.01, **more))  # type: ignore[arg-type]
+    return judged(found, HttpResponse(status=status, body=body, url=found.question.url, seconds=0.01, **more))  # type: ignore[arg-type]
 
 
 # What the programs answer when all is well: Grafana "Other HTTP API"; Prometheus "HTTP API"; Loki "HTTP API"; Tempo
@@ -119,7 +120,7 @@ def test_a_list_too_long_to_be_read_is_no_truncated_one() -> None:
 def test_a_redirect_to_the_login_page_is_grafanas_default_rule() -> None:
     check = checks_of("loki")["labels"]
 
-    found = judged(check, Reply(status=200, body=LOGIN, url="http://lb/login"))
+    found = judged(check, HttpResponse(status=200, body=LOGIN, url="http://lb/login"))
 
     assert found.level == "failed"
     assert "no listener rule sends this path to Loki" in found.means
@@ -147,7 +148,7 @@ def test_a_grafana_without_its_database_tells_so_in_a_503() -> None:
     ],
 )
 def test_silence_is_a_failure_with_its_cause(trouble: str, detail: str, cause: str) -> None:
-    found = judged(checks_of("mimir")["labels"], NoReply(trouble=trouble, detail=detail))  # type: ignore[arg-type]
+    found = judged(checks_of("mimir")["labels"], HttpFailure(trouble=trouble, detail=detail))  # type: ignore[arg-type]
 
     assert found.level == "failed"
     assert cause in found.means
@@ -182,7 +183,7 @@ def test_every_request_bears_the_tenant() -> None:
 def test_a_slow_answer_is_degraded() -> None:
     check = checks_of("tempo")["echo"]
 
-    found = judged(check, Reply(status=200, body="echo", url=check.question.url, seconds=4.2))
+    found = judged(check, HttpResponse(status=200, body="echo", url=check.question.url, seconds=4.2))
 
     assert (found.level, found.got) == ("degraded", "echo, after 4.2 s")
 
@@ -199,17 +200,17 @@ def test_an_answer_that_comes_at_the_second_try_only_is_degraded_with_what_came_
 
 
 def test_a_service_of_another_kind_is_asked_its_own_probes() -> None:
-    service = Service(name="alloy", health=Health(path="/"), probes=(Probe(path="/-/ready", body="ready"),))
+    service = make_service(name="alloy", health=Health(path="/"), probes=(Probe(path="/-/ready", body="ready"),))
     [check] = read_checks(service, Place.of(service, "http://lb", ""), 0.0)
 
     assert kind_of(service) == "other"
-    assert judged(check, Reply(status=200, body="ready", url="http://lb/-/ready")).level == "ok"
-    assert judged(check, Reply(status=200, body="sorry", url="http://lb/-/ready")).level == "failed"
+    assert judged(check, HttpResponse(status=200, body="ready", url="http://lb/-/ready")).level == "ok"
+    assert judged(check, HttpResponse(status=200, body="sorry", url="http://lb/-/ready")).level == "failed"
 
 
 def test_the_stack_file_says_which_program_a_service_is() -> None:
-    assert kind_of(Service(name="traces", kind="tempo")) == "tempo"
-    assert kind_of(Service(name="loki", paths=Paths())) == "loki"
+    assert kind_of(make_service(name="traces", kind="tempo")) == "tempo"
+    assert kind_of(make_service(name="loki", paths=Paths())) == "loki"
 
 
 def test_pyroscope_is_asked_for_the_last_hour_in_milliseconds() -> None:
@@ -220,4 +221,4 @@ def test_pyroscope_is_asked_for_the_last_hour_in_milliseconds() -> None:
 
 def test_a_question_is_shown_without_its_host() -> None:
     assert judge("tempo", "search", 200, '{"traces":[]}').asked == "GET /tempo/api/search"
-    assert isinstance(checks_of("tempo")["search"].question, Question)
+    assert isinstance(checks_of("tempo")["search"].question, HttpRequest)

@@ -2,20 +2,21 @@
 
 from collections.abc import Callable
 
-from lgtm_deploy.core.ports import ListenerRule, Reply
-from lgtm_deploy.core.stack import Paths, Service
+from lgtm_deploy.core.ports import HttpResponse, ListenerRule
+from lgtm_deploy.core.stack import Paths
 from lgtm_deploy.core.verify.check import Place, judged, summed_up
 from lgtm_deploy.core.verify.finding import Level
 from lgtm_deploy.core.verify.routes import arrives_at, route_groups
+from tests.stacks import make_service
 
 NAMES = "/querier.v1.QuerierService/LabelNames"
-SERVICE = Service(
+SERVICE = make_service(
     name="pyroscope",
     prefix="/pyroscope",
     paths=Paths(moves=("/ready", NAMES), keeps=("/pyroscope/ingest",), drops=("/pyroscope/render",)),
 )
 PLACE = Place.of(SERVICE, "http://lb", "demo")
-NOT_FOUND = Reply(status=404, body="404 page not found\n")
+NOT_FOUND = HttpResponse(status=404, body="404 page not found\n")
 HERE, THERE = "arn:pyroscope", "arn:grafana"
 
 
@@ -27,7 +28,7 @@ def rule(*paths: str, group: str = HERE, priority: int | None = 1, **more: objec
 RULES = (rule("/pyroscope/*"), rule(group=THERE, priority=None))
 
 
-def levels(answer: Callable[[str], Reply]) -> dict[str, Level]:
+def levels(answer: Callable[[str], HttpResponse]) -> dict[str, Level]:
     groups = route_groups(SERVICE, PLACE, arrives_at(HERE, RULES, "http://lb"))
     found = {}
     for group in groups:
@@ -36,14 +37,14 @@ def levels(answer: Callable[[str], Reply]) -> dict[str, Level]:
     return found
 
 
-def before(path: str) -> Reply:
+def before(path: str) -> HttpResponse:
     there = {"/pyroscope/ingest": 400, "/pyroscope/render": 200, NAMES: 200}
-    return Reply(status=there[path]) if path in there else NOT_FOUND
+    return HttpResponse(status=there[path]) if path in there else NOT_FOUND
 
 
-def after(path: str) -> Reply:
+def after(path: str) -> HttpResponse:
     there = {"/pyroscope/ready": 200, "/pyroscope/ingest": 400, f"/pyroscope{NAMES}": 200}
-    return Reply(status=there[path]) if path in there else NOT_FOUND
+    return HttpResponse(status=there[path]) if path in there else NOT_FOUND
 
 
 def test_before_the_change_the_new_paths_are_missing_and_the_old_ones_are_there() -> None:

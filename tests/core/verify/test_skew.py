@@ -4,14 +4,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lgtm_deploy.core.ports import Reply
+from lgtm_deploy.core.ports import HttpResponse
 from lgtm_deploy.core.verify.clock import skew, skew_finding
 
 NOW = datetime(2026, 1, 16, 0, 15, 4, tzinfo=UTC)
 
 
-def reply(date: str) -> Reply:
-    return Reply(status=200, headers={"date": date} if date else {})
+def reply(date: str) -> HttpResponse:
+    return HttpResponse(status=200, headers={"date": date} if date else {})
 
 
 @pytest.mark.parametrize(
