@@ -87,7 +87,7 @@ def _now(node: Node, step: Step | None, known: StepRun, stop: Stop) -> str:
         return ""
     try:
         look = partial(step.restored, typed(step.takes, known.inputs), typed(step.sees, known.seen or {}))
-        gate = repeatedly(look, node.spec.retry, stop)
+        gate = repeatedly(look, node.retry, stop)
     except DeployError as error:
         return f"{node.id} cannot look: {error}"
     return "" if isinstance(gate, Open) else gate.reason
@@ -100,7 +100,7 @@ def _refuse_superseded(job: Job) -> None:
             continue
         outputs = typed(step.gives, known.outputs) if known.outputs else None
         look = partial(step.superseded, typed(step.takes, known.inputs), typed(step.sees, known.seen), outputs)
-        who = repeatedly(look, job.graph.nodes[known.id].spec.retry, job.stop)
+        who = repeatedly(look, job.graph.nodes[known.id].retry, job.stop)
         if who:
             raise RefusedError(
                 f"Run {job.run.id} cannot be undone: {who}.",

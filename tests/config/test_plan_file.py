@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
+from lgtm_deploy.steps.catalog import CATALOG
 
 from lgtm_deploy.config import plan_file, stack_file
 from lgtm_deploy.core.errors import UsageError
 from lgtm_deploy.core.plan import Plan, RetryPolicy, Webhook
-from lgtm_deploy.steps.catalog import CATALOG
 from tests.config.files import PLAN, STACK, lay_stack, place
 
 

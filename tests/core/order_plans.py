@@ -327,7 +327,7 @@ def one_never_deployed(document: Document, chance: random.Random) -> None:
 def permission_that_is_not_one(document: Document, chance: random.Random) -> None:
     """The step says that it acts only where the health check moves first; the plan does not permit that."""
     flip_before_deployment(document, chance)
-    document["steps"][FLIP]["with"]["sequences"] = ["flip-first"]
+    document["steps"][FLIP]["with"]["sequences"] = ["check-first"]
     document["allow_sequence"] = chance.choice([["direct"], ["direct", "grace-hold"]])
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from lgtm_deploy.core.check import Catalog
+
 from lgtm_deploy.core.gate import Gate, Open
 from lgtm_deploy.core.plan import Plan, StepSpec
 from lgtm_deploy.core.step import Look

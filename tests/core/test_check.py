@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-
 from lgtm_deploy.core.check import faults
+
 from lgtm_deploy.core.graph import Fault
 from tests.core.plans import KINDS, plan
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lgtm_deploy.steps.catalog import CATALOG
 
 from lgtm_deploy.cli.app import run
 from lgtm_deploy.cli.running import Wanted, resume_run
@@ -20,7 +21,6 @@ from lgtm_deploy.core.graph import Graph, expand
 from lgtm_deploy.core.order import enforce, misordered, turns, uncovered, unplanned
 from lgtm_deploy.core.plan import Plan, StepSpec
 from lgtm_deploy.core.run import Run, StepRun
-from lgtm_deploy.steps.catalog import CATALOG
 from tests.conftest import EXAMPLE as EXAMPLE_STACK
 from tests.core import order_plans as bends
 from tests.core.order_plans import BREAKING, FLIP, GATE, KEEPING, Bend, Document, bundled, cut, written
@@ -230,19 +230,19 @@ def test_without_services_nothing_says_whose_tasks_to_wait_for() -> None:
     ]
 
 
-EARLY = ["flip-first", "expand-contract"]
+EARLY = ["check-first", "matcher-widening"]
 
 
 @pytest.mark.parametrize(
     ("sequences", "allowed", "found", "may"),
     [
         (EARLY, ["direct", *EARLY], "${{ steps.handover.outputs.sequence }}", True),
-        (["flip-first"], EARLY, "${{ steps.handover.outputs.sequence }}", True),
-        (EARLY, ["direct", "flip-first"], "${{ steps.handover.outputs.sequence }}", False),
+        (["check-first"], EARLY, "${{ steps.handover.outputs.sequence }}", True),
+        (EARLY, ["direct", "check-first"], "${{ steps.handover.outputs.sequence }}", False),
         (["direct"], ["direct", *EARLY], "${{ steps.handover.outputs.sequence }}", False),
-        (["flip-first", "grace-hold"], ["grace-hold", *EARLY], "${{ steps.handover.outputs.sequence }}", False),
+        (["check-first", "grace-hold"], ["grace-hold", *EARLY], "${{ steps.handover.outputs.sequence }}", False),
         ([], EARLY, "${{ steps.handover.outputs.sequence }}", False),
-        (EARLY, EARLY, "flip-first", False),
+        (EARLY, EARLY, "check-first", False),
         (EARLY, EARLY, "${{ vars.sequence }}", False),
         (EARLY, EARLY, "${{ steps.handover.outputs.told }}", False),
     ],

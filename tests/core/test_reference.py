@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
+from lgtm_deploy.core.reference import Scope, UnknownYetError, parse, references, resolve, sole
 
 from lgtm_deploy.core.errors import UsageError
-from lgtm_deploy.core.reference import Scope, UnknownYetError, parse, references, resolve, sole
 
 OUTPUTS = {("push", "digest"): "sha256:1", ("push", "sizes"): (1, 2)}
 

@@ -46,7 +46,7 @@ def stopped(today: Checkout) -> Iterator[Stopped]:
     told = 0.0
     for line in process.stdout:
         lines.append(line.rstrip())
-        if "await-tasks[pyroscope] started" in line:
+        if "wait-for-tasks[pyroscope] started" in line:
             process.send_signal(signal.SIGTERM)
             told = time.monotonic()
     exit_code = process.wait()

@@ -123,7 +123,7 @@ def test_both_health_checks_move_and_each_grace_period_is_held_and_restored(rele
         "tempo": "/ready",
     }
     [handover] = [
-        each for each in release.said.events if each["event"] == "StepSucceeded" and each["step"] == "handover"
+        each for each in release.said.events if each["event"] == "StepSucceeded" and each["step"] == "choose-strategy"
     ]
     sequences = {"tempo": "direct", "pyroscope": "grace-hold", "portal": "grace-hold"}
     assert handover["outputs"]["sequences"] == sequences

@@ -50,9 +50,11 @@ def flip_first(checkout: Checkout) -> None:
     """A plan of the user's own, whose health check moves as soon as Terraform is ready."""
     plan = yaml.safe_load(find("prefix-change", checkout.folder).read_text(encoding="utf-8"))
     steps = plan["steps"]
-    steps["flip"]["needs"] = [each for each in steps["flip"]["needs"] if steps[each]["uses"].startswith("terraform")]
-    plan["name"] = "flip-first"
-    _plans(checkout).joinpath("flip-first.yaml").write_text(yaml.safe_dump(plan, sort_keys=False), encoding="utf-8")
+    steps["switch-health-checks"]["needs"] = [
+        each for each in steps["switch-health-checks"]["needs"] if steps[each]["uses"].startswith("terraform")
+    ]
+    plan["name"] = "check-first"
+    _plans(checkout).joinpath("check-first.yaml").write_text(yaml.safe_dump(plan, sort_keys=False), encoding="utf-8")
 
 
 def tempo_under_path_prefix(checkout: Checkout, version: str) -> None:
@@ -110,8 +112,8 @@ FLIP_FIRST = Case(
     id="N1",
     change="Terraform moves the health check, then come the images",
     commit=flip_first,
-    names=("flip", "await-tasks"),
-    plan="flip-first",
+    names=("switch-health-checks", "await-tasks"),
+    plan="check-first",
 )
 IMAGES_FIRST = Case(id="N1", change="images first, as documented", commit=nothing_more)
 TEMPO_PATH_PREFIX = tuple(
