@@ -83,7 +83,7 @@ def _recipe(source: Source, recipes: Mapping[str, type[Recipe]]) -> type[Recipe]
     if source.values.get("schema") == 1:
         raise source.fault(
             ("schema",),
-            "a plan file of schema 1 wires its steps, which recipes do now",
+            "a plan file of schema 1 wires its steps, which recipes do now.",
             "Write `schema: 2`, `uses: health-check-migration`, and services, dependents, terraform and strategies in"
             " place of coupled, allow_sequence and steps; see plans/prefix-change.yaml.",
         )
@@ -92,8 +92,8 @@ def _recipe(source: Source, recipes: Mapping[str, type[Recipe]]) -> type[Recipe]
         return recipes[uses]
     known = ", ".join(sorted(recipes))
     if uses is None:
-        raise source.fault((), "'uses' is missing", f"Name a recipe: {known}.")
-    raise source.fault(("uses",), f"'{uses}' is not a recipe", f"There are: {known}.")
+        raise source.fault((), "'uses' is missing.", f"Name a recipe: {known}.")
+    raise source.fault(("uses",), f"'{uses}' is not a recipe.", f"There are: {known}.")
 
 
 def _raise_first(source: Source, faults: Iterable[Fault]) -> None:
