@@ -27,13 +27,10 @@ def ungated(graph: Graph, stack: Stack, result: Callable[[str], Any]) -> Iterato
         strategies = getattr(node.inputs, "sequences", ())
         if strategies and strategy and (strategy not in strategies or EARLY.issuperset(strategies)):
             continue
-        gated = _gated(graph, node)
         for each in moves or ():
-            if each["group"] and each["path"] and by_group.get(each["group"], each["group"]) not in gated:
-                yield (
-                    f"step '{node.id}' moves the health check of {by_group.get(each['group'], each['group'])}"
-                    " before its new tasks are known to answer"
-                )
+            name = by_group.get(each["group"], each["group"])
+            if each["group"] and each["path"] and not _is_gated(graph, node, name):
+                yield f"step '{node.id}' moves the health check of {name} before its new tasks are known to answer"
 
 
 def _known(value: object, result: Callable[[str], Any]) -> Any:
@@ -44,10 +41,13 @@ def _known(value: object, result: Callable[[str], Any]) -> Any:
         return None
 
 
-def _gated(graph: Graph, node: Node) -> set[str]:
-    """Return the services whose healthy tasks, or complete deployments, the node takes as inputs."""
-    makers = (graph.nodes.get(origin(each)[0]) for each in outputs_in(node.inputs))
-    return {each.key for each in makers if each and each.key}
+def _is_gated(graph: Graph, node: Node, service: str) -> bool:
+    """Whether the node takes the gate of each deployment of the service; there must be one."""
+    makers = [graph.nodes.get(origin(each)[0]) for each in outputs_in(node.inputs)]
+    gates = [each for each in makers if each and each.key == service]
+    watched = {origin(each)[0] for gate in gates for each in outputs_in(gate.inputs)}
+    deploys = (each.id for each in graph.nodes.values() if each.kind.part is Part.DEPLOY and each.key == service)
+    return bool(gates) and watched.issuperset(deploys)
 
 
 def turns(graph: Graph, stack: Stack) -> Mapping[str, str]:

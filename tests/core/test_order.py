@@ -59,6 +59,15 @@ def test_what_the_saved_plan_moves_must_be_gated(stack: Stack) -> None:
     assert not any("pyroscope" in each for each in said)
 
 
+def test_each_deployment_of_a_service_must_be_gated(stack: Stack) -> None:
+    graph = graph_of(stack)
+    again = replace(graph.nodes["deploy[tempo]"], id="deploy-again[tempo]")
+    graph.nodes[again.id] = again
+
+    (said, _) = found(graph, stack, "grace-hold", "lgtm-prod-tempo-tg")
+    assert f"step '{SWITCH}' moves the health check of tempo" in said
+
+
 def test_a_target_group_that_no_service_names_must_be_gated_too(stack: Stack) -> None:
     (said, _) = found(graph_of(stack), stack, "grace-hold", "somebody-elses")
 

@@ -151,10 +151,10 @@ def test_wall_time_stays_close_to_what_the_cloud_itself_needed(release: Release)
     tried.append(took("build[grafana]") + took("smoke-test[grafana]"))
     prepared = max(took("terraform-init") + took("terraform-plan"), took("preflight") + max(tried))
     prepared += took("choose-strategy")
-    coupled = {"service": "lgtm-sandbox-grafana"}
+    dependent = {"service": "lgtm-sandbox-grafana"}
     followed = (
-        first(records, "deployment", to="SUCCESSFUL", **coupled)["at"]
-        - first(records, "deployment", to="PENDING", **coupled)["at"]
+        first(records, "deployment", to="SUCCESSFUL", **dependent)["at"]
+        - first(records, "deployment", to="PENDING", **dependent)["at"]
     )
     # Tempo's deployment is complete before the health check moves, Pyroscope's after it.
     before = []

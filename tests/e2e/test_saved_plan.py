@@ -73,4 +73,4 @@ def test_what_was_planned_is_refused_when_the_checkout_has_changed_and_applied_w
     taken = next(
         each for each in applied.events if each["event"] == "StepStarted" and each["step"] == "switch-health-checks"
     )
-    assert taken["inputs"]["sha256"] == planned
+    assert taken["inputs"]["planned"]["sha256"] == planned
