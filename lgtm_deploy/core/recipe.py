@@ -1,6 +1,6 @@
 """Recipes: typed Python that builds the step graph of one kind of change from a plan file."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
@@ -49,9 +49,10 @@ class Recipe(BaseModel):
         """The services whose values in the stack file a run depends on."""
         return self.services
 
-    def build(self, graph: Graph, stack: Stack | None) -> None:
+    def build(self, graph: Graph, stack: Stack | None) -> Iterable[object]:
         """Add the steps. Pure: the same options and the same stack give the same graph again.
 
+        Return the results of the last steps: a recipe that adds steps to those of another one takes them as `after`.
         `stack` is None where a plan is checked or drawn without a stack file.
         """
         raise NotImplementedError

@@ -5,7 +5,7 @@ The strategy says how a target stays healthy at every moment: docs/adr/012-the-h
 health checks have moved.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
@@ -115,7 +115,7 @@ class HealthCheckMigration(Recipe):
                     resolution="Name it under 'services'.",
                 )
 
-    def build(self, graph: Graph, stack: Stack | None) -> None:
+    def build(self, graph: Graph, stack: Stack | None) -> Iterable[object]:
         """Add the steps: nothing up to the first push touches anything but this machine."""
         prepared = self._prepare(graph)
         pushed = self._push(graph, prepared)
@@ -139,7 +139,7 @@ class HealthCheckMigration(Recipe):
             for name, each in zip(self.dependents, released, strict=True)
         ]
         restored = self._restore(graph, prepared, complete, before)
-        self._verify(graph, prepared, restored, followed)
+        return self._verify(graph, prepared, restored, followed)
 
     def _prepare(self, graph: Graph) -> _Prepared:
         change = self.terraform[0]
@@ -346,22 +346,24 @@ class HealthCheckMigration(Recipe):
 
     def _verify(
         self, graph: Graph, prepared: _Prepared, restored: list[object], followed: list[CompleteDeployment]
-    ) -> None:
+    ) -> Iterable[object]:
         answers: list[object] = [
             probe(graph, name, after=[each]) for name, each in zip(self.services, restored, strict=True)
         ]
         # Only where Grafana's login is known. A data source that worked before must work now.
-        graph.add(
-            "data-sources",
-            verify.Verify,
-            verify.Inputs(checks="data-sources", baseline=prepared.data_sources.verdicts),
-            title="ask Grafana for each of its data sources, after the change",
-            phase=Phase.VERIFY,
-            after=[*answers, *followed],
-            timeout=120,
-        )
-        if prepared.stack is not None:
+        last: list[object] = [
             graph.add(
+                "data-sources",
+                verify.Verify,
+                verify.Inputs(checks="data-sources", baseline=prepared.data_sources.verdicts),
+                title="ask Grafana for each of its data sources, after the change",
+                phase=Phase.VERIFY,
+                after=[*answers, *followed],
+                timeout=120,
+            )
+        ]
+        if prepared.stack is not None:
+            checked = graph.add(
                 "verify",
                 verify.Verify,
                 verify.Inputs(
@@ -373,3 +375,5 @@ class HealthCheckMigration(Recipe):
                 phase=Phase.VERIFY,
                 after=[*answers, *followed],
             )
+            last.append(checked)
+        return last

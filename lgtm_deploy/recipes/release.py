@@ -1,5 +1,6 @@
 """The recipe `release`: services on what is committed, with no health check that moves."""
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 from lgtm_deploy.core.graph import Graph, Phase
@@ -22,8 +23,8 @@ class Release(Recipe):
 
     about: ClassVar[str] = "Release services; no health check moves."
 
-    def build(self, graph: Graph, stack: Stack | None) -> None:
-        """Add the steps; no image is pushed before every one has passed its smoke test."""
+    def build(self, graph: Graph, stack: Stack | None) -> Iterable[object]:
+        """Add the steps, and return what comes last; no image is pushed before every one has passed its smoke test."""
         survey = graph.add(
             "preflight",
             preflight.Preflight,
@@ -35,8 +36,10 @@ class Release(Recipe):
         definitions = plan_definitions(graph, self.services, after=[survey])
         built = build_images(graph, self.services, after=[survey])
         tests = {name: smoke_test(graph, name, built[name], definitions) for name in self.services}
+        answers = []
         for name, test in tests.items():
             pushed = push(graph, name, test.tested, definitions, after=tests.values())
             deployed = deploy(graph, name, pushed, definitions)
             complete = wait_for_deployment(graph, name, deployed, Phase.WAIT)
-            probe(graph, name, after=[complete])
+            answers.append(probe(graph, name, after=[complete]))
+        return answers

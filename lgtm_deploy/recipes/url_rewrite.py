@@ -4,7 +4,7 @@ The request /tempo/api/search reaches Tempo as /api/search. Health checks do not
 task is replaced.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
 from lgtm_deploy.core.graph import Graph, Phase
@@ -26,7 +26,7 @@ class UrlRewrite(Recipe):
         yield from super().faults(stack)
         yield from unknown_root(self.terraform[0], stack)
 
-    def build(self, graph: Graph, stack: Stack | None) -> None:
+    def build(self, graph: Graph, stack: Stack | None) -> Iterable[object]:
         """Add the steps. A plan that also moved a health check is refused: this recipe has no gates."""
         change = self.terraform[0]
         prepared = prepare_root(graph, change.root)
@@ -38,5 +38,4 @@ class UrlRewrite(Recipe):
             title="let the listener rules rewrite the URL",
             phase=Phase.DEPLOY,
         )
-        for name in self.services:
-            probe(graph, name, after=[rewritten], timeout=120)
+        return [probe(graph, name, after=[rewritten], timeout=120) for name in self.services]

@@ -163,9 +163,10 @@ class Simulation:
             stack=self.stack,
         )
 
-    def apply(self, *, roll_back: bool = True) -> Run:
+    def apply(self, *, roll_back: bool = True, variables: Mapping[str, str] | None = None) -> Run:
         decisions = Decisions(approve=lambda _: True, roll_back=roll_back)
-        self.last = conduct(self.job(), decisions, no_hook, stack="lgtm", by="me")
+        job = replace(self.job(), variables=variables or {})
+        self.last = conduct(job, decisions, no_hook, stack="lgtm", by="me")
         return self.last
 
     def look_ahead(self) -> Preview:
