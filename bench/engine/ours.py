@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from lgtm_deploy.adapters.clock import SystemClock
-from lgtm_deploy.core.graph import expand
-from lgtm_deploy.core.plan import Plan, StepSpec
+from lgtm_deploy.core.graph import Graph, Phase
+from lgtm_deploy.core.output import Output
+from lgtm_deploy.core.plan import Plan
 from lgtm_deploy.core.ports import Progress
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.step import Action, Change, Effect, Proposal
@@ -87,19 +88,17 @@ class CountedJournal(LocalJournal):
 
 
 def main(graph_file: Path, folder: Path, how: str = "") -> None:
-    steps = {
-        name: StepSpec(id=name, uses="sleep", needs=tuple(needs), with_={"seconds": seconds})
-        for name, needs, seconds in json.loads(graph_file.read_text())
-    }
-    plan = Plan(name="bench", steps=steps)
-    graph = expand(plan)
+    graph = Graph()
+    for name, needs, seconds in json.loads(graph_file.read_text()):
+        after = [Output(each) for each in needs]
+        graph.add(name, Sleep, Inputs(seconds=seconds), title=name, phase=Phase.DEPLOY, after=after)
     kind = ChangingSleep if how == "changes" else Sleep
-    step = kind(killed_at=len(steps) // 2 if how == "kill" else 0, once=how == "resume")
+    step = kind(killed_at=len(graph.nodes) // 2 if how == "kill" else 0, once=how == "resume")
     journal = CountedJournal(folder / "state.sqlite")
     run = Run(id=RUN).folded(record.event for record in journal.records(RUN))
     began = time.perf_counter()
     job = Job(
-        plan=plan,
+        plan=Plan(name="bench"),
         graph=graph,
         steps=dict.fromkeys(graph.nodes, step),
         writer=JournalWriter(run, journal, 1),

@@ -35,6 +35,7 @@ from lgtm_deploy.steps.probe_image import Inputs as ImageInputs
 from lgtm_deploy.steps.probe_image import ProbeImage
 from lgtm_deploy.steps.probe_paths import Inputs as PathInputs
 from lgtm_deploy.steps.probe_paths import ProbePaths
+from lgtm_deploy.steps.results import BuiltImage
 from lgtm_deploy.steps.verification import Verification
 from lgtm_deploy.steps.verification.writing import write
 
@@ -196,7 +197,8 @@ def _verify(stack: Stack, service: Service, ports: Ports, cloud: FakeCloud) -> N
 def _try_out(stack: Stack, service: Service, ports: Ports, cloud: FakeCloud) -> None:
     source = cloud.sources[(stack.directory / service.context).resolve()]
     cloud.images["sha256:new"] = source.contract
-    inputs = ImageInputs(service=service.name, image="sha256:new", tag="new")
+    built = BuiltImage(service=service.name, image="sha256:new", tag="new")
+    inputs = ImageInputs(built=built, releases={}, plans={})
     step = ProbeImage(stack, ports)
     # It asks everything before it refuses an image that says yes to everything.
     with suppress(DeployError):

@@ -45,15 +45,16 @@ def apply(
     from lgtm_deploy.cli import saved as saved_plans
     from lgtm_deploy.cli.exits import exit_code_of
     from lgtm_deploy.cli.running import Wanted, run_plan
-    from lgtm_deploy.core.graph import expand
+    from lgtm_deploy.core.recipe import build
 
     settings = settings_of(context)
     stack = loading.load_stack(settings)
     loaded = loading.load_plan(plan, stack)
-    graph = expand(loaded).only(only) if only else expand(loaded)
+    graph = build(loaded, stack)
+    graph = graph.only(only) if only else graph
     kept = saved_plans.read(saved) if saved else None
     if kept is not None:
-        kept.check(loaded, stack.environment.name)
+        kept.check(loaded, graph, stack.environment.name)
     wanted = Wanted(
         variables=loading.variables(loaded, var or []),
         parallelism=parallelism,

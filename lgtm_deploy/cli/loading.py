@@ -39,17 +39,25 @@ def load_stack(settings: Settings) -> "Stack":
 def load_plan(name: str, stack: "Stack | None") -> "Plan":
     """The plan of that name or path. Raises UsageError with file:line:column."""
     from lgtm_deploy.config import plan_file
-    from lgtm_deploy.steps.catalog import CATALOG
+    from lgtm_deploy.recipes.registry import recipes
 
     file = plan_file.find(name, Path.cwd())
-    plan = plan_file.load(file, CATALOG, stack)
+    plan = plan_file.load(file, recipes(), stack)
     if stack is None or plan_file.comes_along(file):
         return plan
     return replace(plan, file=os.path.relpath(file.resolve(), stack.directory.resolve()))
 
 
 def begun_plan(run: "Run", stack: "Stack") -> "Plan":
-    """The plan that the run was begun with, from wherever one goes on with it. Raises UsageError."""
+    """The plan that the run was begun with, from wherever one goes on with it.
+
+    Raises UsageError: the plan file is not there, or a version without recipes began the run.
+    """
+    if not run.version:
+        raise UsageError(
+            f"Run {run.id} was begun by an earlier version of lgtm-deploy, whose plans had other steps.",
+            resolution="Resume it, or undo it, with that version. `lgtm-deploy show` still shows it.",
+        )
     if not run.plan_file:
         return load_plan(run.plan, stack)
     file = stack.directory / run.plan_file
@@ -70,7 +78,6 @@ def variables(plan: "Plan", given: list[str], before: Mapping[str, str] = Mappin
 
     Raises UsageError, also when the two differ: what is done already was done with the earlier value.
     """
-    from lgtm_deploy.config import plan_file
     from lgtm_deploy.core.masks import Masks
 
     found: dict[str, str] = {}
@@ -94,8 +101,8 @@ def variables(plan: "Plan", given: list[str], before: Mapping[str, str] = Mappin
             masks.masked(f"--var {name}={found[name]}: the run was begun with {name}={before[name]}."),
             resolution="Leave it out, or undo the run and apply the plan with the new value.",
         )
-    found = {**before, **found, **secret}
-    known = plan_file.variables(plan)
+    found = {**plan.values, **before, **found, **secret}
+    known = plan.variables
     if unknown := sorted(found.keys() - known):
         names = ", ".join(sorted(known)) or "none"
         raise UsageError(f"Plan '{plan.name}' has no variable '{unknown[0]}'.", resolution=f"It has: {names}.")

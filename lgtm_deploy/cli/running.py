@@ -16,12 +16,13 @@ from lgtm_deploy.cli.signals import heeded, interruptible
 from lgtm_deploy.cli.witness import watch_during
 from lgtm_deploy.core.errors import InDoubtError, JournalError, LockHeldError, UsageError
 from lgtm_deploy.core.event import EXIT_CODES, RESUMABLE, Record, RunFinished
-from lgtm_deploy.core.graph import Graph, expand
+from lgtm_deploy.core.graph import Graph
 from lgtm_deploy.core.masks import Masks
-from lgtm_deploy.core.order import enforce, turns
+from lgtm_deploy.core.order import turns
 from lgtm_deploy.core.plan import Plan
 from lgtm_deploy.core.ports import Clock, Journal, Ports
 from lgtm_deploy.core.preview import Finding, Preview
+from lgtm_deploy.core.recipe import build
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.core.stack_inputs import differences, stack_inputs
@@ -32,7 +33,6 @@ from lgtm_deploy.engine.history import refuse_when_changed_since, unfinished_run
 from lgtm_deploy.engine.journal_writer import JournalWriter, Listener
 from lgtm_deploy.engine.lease import LockRequest, keep_lease
 from lgtm_deploy.engine.undo import nothing_to_undo, undo
-from lgtm_deploy.steps.catalog import CATALOG
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,21 +88,28 @@ def _begun_with(stack: Stack, plan: Plan, run: Run, *, way_back: bool = False) -
             f"Plan '{plan.name}' has changed since run {run.id} began.",
             resolution="Bring the plan file back as it was.",
         )
-    now = stack_inputs(stack, (*plan.services, *plan.coupled), run.id)
+    now = stack_inputs(stack, plan.changed, run.id)
     if differs := differences(run.stack_inputs, now, way_back=way_back):
         raise UsageError(
             f"The stack file has changed since run {run.id} began: {'; '.join(differs)}.",
             resolution="Bring it back as it was.",
         )
-    graph = expand(plan)
-    kept = Graph({name: node for name, node in graph.nodes.items() if name in run.steps})
+    kept = build(plan, stack).part(run.steps)
+    # Undoing a run goes by its journal: only the order of the steps must be the same.
+    same = kept.digest() == run.graph_digest
+    if not same and not (way_back and {name: set(node.needs) for name, node in kept.nodes.items()} == _needs(run)):
+        raise UsageError(
+            f"Run {run.id} was begun by lgtm-deploy {run.version}, which builds other steps from plan '{plan.name}'.",
+            resolution="Resume it, or undo it, with that version.",
+        )
     return _Subject(stack=stack, plan=plan, graph=kept)
 
 
+def _needs(run: Run) -> dict[str, set[str]]:
+    return {step.id: set(step.needs) for step in run.steps.values()}
+
+
 def _run(settings: Settings, subject: "_Subject", wanted: Wanted, run: Run) -> Run:
-    if not wanted.undo:
-        # `--only` and `resume` run a part of the plan: it is held against the order as it is.
-        enforce(subject.plan, subject.graph, CATALOG)
     stack = wiring.settled(subject.stack)
     seen = wiring.sights(stack)
     wiring.guard_account(stack, seen.caller)
@@ -135,7 +142,7 @@ def _run(settings: Settings, subject: "_Subject", wanted: Wanted, run: Run) -> R
                 prepared=masks.unmasked(wanted.saved.lay_out(workspace.path)) if wanted.saved else {},
             )
             job = replace(subject, stack=stack).job(world, writer, stop, wanted)
-            inputs = stack_inputs(subject.stack, (*subject.plan.services, *subject.plan.coupled), run.id)
+            inputs = stack_inputs(subject.stack, subject.plan.changed, run.id)
             job = replace(job, guard=keeper.check, takeover=keeper.lease.takeover, stack_inputs=inputs)
             job = replace(job, base_images=wiring.base_images(subject.stack))
             if wanted.watch:
@@ -217,7 +224,7 @@ def foresee_plan(
     try:
         workspace.make()
         with masks.over_errors(), heeded(stop, screen.notice):
-            job = _Subject(stack=stack, plan=plan, graph=expand(plan)).job(world, writer, stop, wanted)
+            job = _Subject(stack=stack, plan=plan, graph=build(plan, stack)).job(world, writer, stop, wanted)
             job = replace(job, base_images=base_images)
             preview = masks.masked(foresee(job, stack=stack.name, by=wiring.caller_name()))
             preview = _with_lock(preview, stack, world.clock)
@@ -251,7 +258,7 @@ class _Subject:
         return Job(
             plan=self.plan,
             graph=self.graph,
-            steps={node.id: CATALOG[node.spec.uses](self.stack, world) for node in nodes},
+            steps={node.id: node.kind(self.stack, world) for node in nodes},
             writer=writer,
             clock=world.clock,
             stop=stop,
@@ -259,7 +266,8 @@ class _Subject:
             variables=wanted.variables,
             parallelism=wanted.parallelism,
             deadline=world.clock.monotonic() + wanted.seconds,
-            turns=turns(self.plan, self.graph, self.stack, CATALOG),
+            turns=turns(self.graph, self.stack),
+            stack=self.stack,
         )
 
 

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from lgtm_deploy.core.errors import RefusedError, UsageError
+from lgtm_deploy.core.graph import Graph
 from lgtm_deploy.core.plan import Plan
 from lgtm_deploy.core.preview import Preview
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.private import create_private
 
-SCHEMA = 1
+SCHEMA = 2
 _HERE = "{workspace}"
 
 
@@ -27,18 +28,27 @@ class SavedPlan:
 
     plan: str
     digest: str
+    graph: str
+    version: str
     environment: str
     shown: tuple[tuple[str, tuple[str, ...]], ...]
     outputs: Mapping[str, Mapping[str, Any]]
     files: Mapping[str, bytes]
 
-    def check(self, plan: Plan, environment: str) -> None:
-        """Raises UsageError when it was made for another plan, another version of it, or another environment."""
+    def check(self, plan: Plan, graph: Graph, environment: str) -> None:
+        """Raises UsageError when it was made for another plan, another version of it, another environment, or by a
+        version of this tool that builds other steps."""
         if (self.plan, self.environment) != (plan.name, environment):
             made, wanted = f"'{self.plan}' on '{self.environment}'", f"'{plan.name}' on '{environment}'"
             raise UsageError(f"The saved plan is for {made}, not for {wanted}.")
         if self.digest != plan.digest:
             raise UsageError(f"Plan '{plan.name}' has changed since it was saved.", resolution="Plan again.")
+        if self.graph != graph.digest():
+            raise UsageError(
+                f"lgtm-deploy {self.version}, which saved the plan, builds other steps from '{plan.name}' or its stack"
+                " file.",
+                resolution="Plan again.",
+            )
 
     def lay_out(self, workspace: Path) -> dict[str, dict[str, Any]]:
         """Puts its files into a run's workspace and returns the outputs of the steps that made them, by step."""
@@ -70,6 +80,8 @@ def save(file: Path, plan: Plan, preview: Preview, run: Run, workspace: Path) ->
         "schema": SCHEMA,
         "plan": plan.name,
         "digest": plan.digest,
+        "graph": run.graph_digest,
+        "version": run.version,
         "environment": preview.environment,
         "shown": _shown(preview),
         "outputs": {
@@ -95,6 +107,8 @@ def read(file: Path) -> SavedPlan:
         return SavedPlan(
             plan=found["plan"],
             digest=found["digest"],
+            graph=found["graph"],
+            version=found["version"],
             environment=found["environment"],
             shown=tuple((step, tuple(details)) for step, details in found["shown"]),
             outputs=found["outputs"],

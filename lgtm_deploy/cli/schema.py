@@ -16,7 +16,8 @@ class Kind(StrEnum):
 
 def schema(kind: Annotated[Kind, typer.Argument(help="The kind of file.")]) -> None:
     """Print the JSON Schema of plan or stack files."""
-    from lgtm_deploy.config.documents import PlanDocument, StackDocument, json_schema
+    from lgtm_deploy.config.documents import StackDocument, json_schema, plan_schema
+    from lgtm_deploy.recipes.registry import recipes
 
-    document = PlanDocument if kind is Kind.PLAN else StackDocument
-    typer.echo(json.dumps(json_schema(document), indent=2))
+    found = plan_schema(recipes()) if kind is Kind.PLAN else json_schema(StackDocument)
+    typer.echo(json.dumps(found, indent=2))

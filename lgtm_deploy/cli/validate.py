@@ -18,7 +18,7 @@ def validate(
     from lgtm_deploy.config import plan_file
     from lgtm_deploy.config import stack_file as stacks
     from lgtm_deploy.core.errors import UsageError
-    from lgtm_deploy.core.graph import expand
+    from lgtm_deploy.core.recipe import build
 
     settings = settings_of(context)
 
@@ -42,6 +42,6 @@ def validate(
     for plan in plans or sorted(plan_file.available(Path.cwd())):
         # A bundled plan that nobody named need not fit this stack.
         fits = stack if plans or plan_file.find(plan, Path.cwd()).parent == Path.cwd() / "plans" else None
-        graph = expand(load_plan(plan, fits))
+        graph = build(load_plan(plan, fits), fits)
         found = str(plan_file.find(plan, Path.cwd()))
         tell(f"{found}: valid ({len(graph.nodes)} steps)", file=found, valid=True, steps=len(graph.nodes))

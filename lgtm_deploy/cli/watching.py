@@ -19,6 +19,7 @@ from lgtm_deploy.core.stack import Service, Stack
 from lgtm_deploy.engine.cancellation import CancellationToken
 from lgtm_deploy.engine.journal_writer import JournalWriter
 from lgtm_deploy.engine.watch import Watch, watch
+from lgtm_deploy.steps.results import Deployment
 from lgtm_deploy.steps.rollouts import Watched, look_at
 from lgtm_deploy.steps.target_groups import group_of
 
@@ -79,7 +80,8 @@ def newest_gate(seen: RolloutPorts, service: Service) -> Callable[[], Gate[str]]
     if not newest:
         raise UsageError(f"{service.name}: ECS has no record of a deployment of {service.ecs_service}.")
     definition = seen.rollouts.deployment(newest).task_definition
-    watched = Watched(service=service.name, deployment=newest, task_definition=definition, digest="")
+    deployed = Deployment(service=service.name, deployment=newest, task_definition=definition, digest="")
+    watched = Watched(deployed=deployed)
 
     def look() -> Gate[str]:
         group = group_of(seen.balancer, service)

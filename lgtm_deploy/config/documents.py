@@ -2,24 +2,34 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, Union
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    create_model,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from lgtm_deploy.config.source import Source
 from lgtm_deploy.core.errors import UsageError
-from lgtm_deploy.core.plan import Hook, Hooks, OnFailure, RetryPolicy, SequenceName, Webhook
+from lgtm_deploy.core.plan import Hook, Hooks, OnFailure, RetryPolicy, Webhook
+from lgtm_deploy.core.recipe import Name, Recipe
 from lgtm_deploy.core.stack import EnvironmentKeys, RootKeys, Seconds, ServiceKeys
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
+PLAN_SCHEMA = 2
 # RFC 9110, 5.6.2: a token.
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
 HeaderText = Annotated[str, Field(pattern=r"^[\x20-\x7e]*$")]
 EnvironmentVariable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 # AWS: Secrets Manager, CreateSecret.
 SecretName = Annotated[str, Field(pattern=r"^[A-Za-z0-9/_+=.@-]{1,512}$")]
-DocumentT = TypeVar("DocumentT", bound="Document")
+DocumentT = TypeVar("DocumentT", bound=BaseModel)
 # pydantic: types of the error for a key that a model or a dataclass does not have.
 _UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
 
@@ -125,9 +135,15 @@ class StackDocument(Document):
 class RetryDocument(Document):
     """How often a step is tried when the error may pass."""
 
-    attempts: Annotated[int, Field(ge=1, le=20)] = RetryPolicy.attempts
-    first_delay: Seconds = RetryPolicy.first_delay
-    longest_delay: Seconds = RetryPolicy.longest_delay
+    attempts: Annotated[int, Field(ge=1, le=20, description="The maximum number of attempts.", examples=[4])] = (
+        RetryPolicy.attempts
+    )
+    first_delay: Annotated[Seconds, Field(description="Seconds before the second attempt.", examples=[0.5])] = (
+        RetryPolicy.first_delay
+    )
+    longest_delay: Annotated[Seconds, Field(description="The maximum number of seconds between.", examples=[15])] = (
+        RetryPolicy.longest_delay
+    )
 
     def value(self) -> RetryPolicy:
         """As the core has it."""
@@ -137,8 +153,14 @@ class RetryDocument(Document):
 class WebhookDocument(Document):
     """A URL that is told by POST: `url`, or `url_env`, the environment variable that holds it."""
 
-    url: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
-    url_env: EnvironmentVariable | None = None
+    url: Annotated[
+        Annotated[str, Field(pattern=r"^https?://\S+$")] | None,
+        Field(description="The URL.", examples=["https://hooks.example.com/deploy"]),
+    ] = None
+    url_env: Annotated[
+        EnvironmentVariable | None,
+        Field(description="The environment variable that holds the URL.", examples=["HOOK_URL"]),
+    ] = None
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Self:
@@ -160,11 +182,21 @@ HookDocument = Annotated[list[Word], Field(min_length=1)] | WebhookDocument
 class HooksDocument(Document):
     """Commands around the run (lists of words, no shell) and URLs that are told of it."""
 
-    before: list[HookDocument] = []
-    rollback: list[HookDocument] = []
-    succeeded: list[HookDocument] = []
-    failed: list[HookDocument] = []
-    timeout: Seconds = Hooks.timeout
+    before: Annotated[
+        list[HookDocument], Field(description="Run before the first step.", examples=[[["./announce"]]])
+    ] = []
+    rollback: Annotated[
+        list[HookDocument],
+        Field(description="Run in a rollback, after the steps are undone.", examples=[[["./announce"]]]),
+    ] = []
+    succeeded: Annotated[
+        list[HookDocument], Field(description="Run after a run that succeeded.", examples=[[["./announce"]]])
+    ] = []
+    failed: Annotated[
+        list[HookDocument],
+        Field(description="Run after a run that did not succeed.", examples=[[{"url_env": "HOOK_URL"}]]),
+    ] = []
+    timeout: Annotated[Seconds, Field(description="Seconds for each of them.", examples=[60])] = Hooks.timeout
 
     def value(self) -> Hooks:
         """As the core has it."""
@@ -184,46 +216,78 @@ def _hooks(written: list[HookDocument]) -> tuple[Hook, ...]:
     )
 
 
-class StepDocument(Document):
-    """One step of a plan."""
-
-    uses: str
-    title: str = ""
-    needs: list[str] = []
-    for_each: Literal["services", "coupled"] | list[Name] | None = None
-    with_: Annotated[dict[str, Any], Field(alias="with")] = {}
-    retry: RetryDocument = RetryDocument()
-    timeout: Seconds = 900.0
-
-
 class PlanDocument(Document):
-    """A plan file."""
+    """What every plan file has, whatever its recipe."""
 
     model_config = ConfigDict(title="lgtm-deploy plan file", extra="forbid", frozen=True)
 
-    schema_: Annotated[Literal[1], Field(alias="schema")]
-    name: Name
-    description: str = ""
-    services: list[Name] = []
-    coupled: list[Name] = []
-    allow_sequence: Annotated[list[SequenceName], Field(min_length=1)] = ["direct", "grace-hold"]
+    schema_: Annotated[
+        Literal[2], Field(alias="schema", description="The version of this format.", examples=[PLAN_SCHEMA])
+    ]
+    name: Annotated[Name, Field(description="The plan's name, as `runs` and `show` give it.", examples=["release"])]
+    description: Annotated[
+        str, Field(description="One sentence for `lgtm-deploy plans`.", examples=["Put Tempo under its path prefix"])
+    ] = ""
+    uses: Annotated[str, Field(description="The recipe that builds the steps.", examples=["health-check-migration"])]
+    vars_: Annotated[
+        dict[Name, str],
+        Field(
+            alias="vars",
+            description="Values of variables that the recipe takes; `--var NAME=VALUE` replaces them.",
+            examples=[{"ticket": "OPS-1"}],
+        ),
+    ] = {}
     secrets: Annotated[
         dict[Name, EnvironmentVariable],
         Field(
-            description="Variables whose values are told nowhere: each with the environment variable that holds its "
-            "value. Steps refer to them as to any other, by `${{ vars.NAME }}`."
+            description="Variables whose values are shown nowhere, each with the environment variable that holds it.",
+            examples=[{"token": "DEPLOY_TOKEN"}],
         ),
     ] = {}
-    steps: Annotated[dict[Name, StepDocument], Field(min_length=1)]
-    hooks: HooksDocument = HooksDocument()
-    timeout: Seconds = 3600.0
-    on_failure: OnFailure = "rollback"
+    hooks: Annotated[
+        HooksDocument,
+        Field(
+            description="Commands around the run, as lists of words, and URLs that are called.",
+            examples=[{"succeeded": [["./announce", "done"]]}],
+        ),
+    ] = HooksDocument()
+    timeout: Annotated[Seconds, Field(description="Seconds for the whole run.", examples=[3600])] = 3600.0
+    timeouts: Annotated[
+        dict[Name, Seconds],
+        Field(description="Seconds for a step, by its name without the service.", examples=[{"wait-for-tasks": 900}]),
+    ] = {}
+    retries: Annotated[
+        dict[Name, RetryDocument],
+        Field(
+            description="Attempts of a step after errors that may pass, by its name without the service.",
+            examples=[{"push": {"attempts": 4}}],
+        ),
+    ] = {}
+    on_failure: Annotated[
+        OnFailure,
+        Field(
+            description="`rollback` undoes what was done, `halt` leaves it, `continue` also does what needs no failed"
+            " step.",
+            examples=["halt"],
+        ),
+    ] = "rollback"
 
 
-def checked(kind: type[DocumentT], source: Source) -> DocumentT:
-    """The document of that shape. Raises UsageError at the first fault's place, with how many more there are."""
+def plan_document(name: str, recipe: type[Recipe]) -> type[PlanDocument]:
+    """Return the shape of plan files that use the recipe: its options beside what every plan file has."""
+    options: dict[str, Any] = {key: (field.annotation, field) for key, field in recipe.model_fields.items()}
+    uses = Field(description=recipe.about or "The recipe that builds the steps.", examples=[name])
+    options["uses"] = (Literal[name], uses)
+    return create_model(f"Plan of {name}", __base__=PlanDocument, **options)
+
+
+def checked(kind: type[DocumentT], source: Source, values: Mapping[str, Any] | None = None) -> DocumentT:
+    """The document of that shape. Raises UsageError at the first fault's place, with how many more there are.
+
+    `values` are those of the file, as far as they are checked already; None: as the file has them.
+    """
     try:
-        return TypeAdapter(kind).validate_python(_plain(source.values))
+        return TypeAdapter(kind).validate_python(_plain(source.values) if values is None else values)
     except ValidationError as error:
         raise _fault(source, error) from error
 
@@ -232,6 +296,15 @@ def json_schema(kind: type[Document]) -> dict[str, Any]:
     """The JSON Schema that editors use."""
     schema = kind.model_json_schema(by_alias=True)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def plan_schema(recipes: Mapping[str, type[Recipe]]) -> dict[str, Any]:
+    """Return the JSON Schema of plan files: one shape for each recipe."""
+    kinds = [plan_document(name, recipe) for name, recipe in sorted(recipes.items())]
+    shape: Any = Annotated[Union[*kinds], Field(discriminator="uses")]
+    schema = TypeAdapter(shape).json_schema(by_alias=True)
+    title = PlanDocument.model_config.get("title")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title, **schema}
 
 
 def _plain(value: Any) -> Any:
@@ -270,5 +343,5 @@ def _deepest(faults: list[ErrorDetails]) -> ErrorDetails:
 
 def _path(loc: tuple[int | str, ...]) -> list[int | str]:
     """pydantic adds the kinds it tried, such as `str` and `list[…]`, and `[key]` for a key itself."""
-    kinds = {"str", *(each.__name__ for each in Document.__subclasses__())}
+    kinds = {"str", *(each.__name__ for each in (*Document.__subclasses__(), *BaseModel.__subclasses__()))}
     return [part for part in loc if isinstance(part, int) or ("[" not in part and part not in kinds)]

@@ -1,19 +1,16 @@
 """From a plan file to a Plan whose graph can run."""
 
 import hashlib
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
-from lgtm_deploy.config.documents import PlanDocument, checked
+from lgtm_deploy.config.documents import checked, plan_document
 from lgtm_deploy.config.source import Source, read
-from lgtm_deploy.core.check import Catalog, faults
 from lgtm_deploy.core.errors import UsageError
-from lgtm_deploy.core.graph import Path as FaultPath
-from lgtm_deploy.core.order import uncovered, unplanned
-from lgtm_deploy.core.plan import Plan, StepSpec
-from lgtm_deploy.core.reference import references
+from lgtm_deploy.core.plan import Plan
+from lgtm_deploy.core.recipe import Fault, Recipe, build, unknown_steps
 from lgtm_deploy.core.stack import Stack
 
 SUFFIX = ".yaml"
@@ -54,74 +51,53 @@ def find(plan: str, working_directory: Path) -> Path:
     return known[plan]
 
 
-def load(file: Path, catalog: Catalog, stack: Stack | None = None) -> Plan:
-    """The plan, with its graph checked, and held against the stack where there is one.
+def load(file: Path, recipes: Mapping[str, type[Recipe]], stack: Stack | None = None) -> Plan:
+    """Return the plan, with its graph checked, and held against the stack where there is one.
 
     Raises UsageError at the first fault, with file:line:column.
     """
     source = read(file)
-    document = checked(PlanDocument, source)
+    recipe = _recipe(source, recipes)
+    document = checked(plan_document(source.values["uses"], recipe), source)
     plan = Plan(
         name=document.name,
         description=document.description,
-        services=tuple(document.services),
-        coupled=tuple(document.coupled),
-        allow_sequence=tuple(document.allow_sequence),
-        steps={
-            name: StepSpec(
-                id=name,
-                uses=step.uses,
-                title=step.title,
-                needs=tuple(step.needs),
-                for_each=tuple(step.for_each) if isinstance(step.for_each, list) else step.for_each,
-                with_=step.with_,
-                retry=step.retry.value(),
-                timeout=step.timeout,
-            )
-            for name, step in document.steps.items()
-        },
+        recipe=checked(recipe, source, {name: getattr(document, name) for name in recipe.model_fields}),
+        values=document.vars_,
         secrets=document.secrets,
         hooks=document.hooks.value(),
         timeout=document.timeout,
+        timeouts=document.timeouts,
+        retries={name: each.value() for name, each in document.retries.items()},
         on_failure=document.on_failure,
         digest=hashlib.sha256(source.text.encode()).hexdigest(),
     )
-    _check(source, plan, catalog)
-    if stack is not None:
-        _check_against(source, plan, stack)
-        for fault in (*uncovered(plan, stack, catalog), *unplanned(plan, stack, catalog)):
-            raise source.fault(fault.path, fault.message, fault.resolution)
-    return plan
+    _raise_first(source, plan.recipe.faults(stack) if plan.recipe else ())
+    graph = build(plan, stack)
+    _raise_first(source, unknown_steps(plan, graph))
+    return replace(plan, variables=graph.variables)
 
 
-def _check(source: Source, plan: Plan, catalog: Catalog) -> None:
-    found = faults(plan, catalog)
+def _recipe(source: Source, recipes: Mapping[str, type[Recipe]]) -> type[Recipe]:
+    """Return the recipe that the file uses. Raises UsageError for a file of schema 1, and for an unknown recipe."""
+    if source.values.get("schema") == 1:
+        raise source.fault(
+            ("schema",),
+            "a plan file of schema 1 wires its steps, which recipes do now.",
+            "Write `schema: 2`, `uses: health-check-migration`, and services, dependents, terraform and strategies in"
+            " place of coupled, allow_sequence and steps; see plans/prefix-change.yaml.",
+        )
+    uses = source.values.get("uses")
+    if uses in recipes:
+        return recipes[uses]
+    known = ", ".join(sorted(recipes))
+    if uses is None:
+        raise source.fault((), "'uses' is missing.", f"Name a recipe: {known}.")
+    raise source.fault(("uses",), f"'{uses}' is not a recipe.", f"There are: {known}.")
+
+
+def _raise_first(source: Source, faults: Iterable[Fault]) -> None:
+    found = list(faults)
     if found:
-        first = found[0]
         more = f" ({len(found) - 1} more)" if len(found) > 1 else ""
-        raise source.fault(first.path, f"{first.message}{more}", first.resolution)
-
-
-def _check_against(source: Source, plan: Plan, stack: Stack) -> None:
-    """The services and Terraform roots that the plan names are in the stack."""
-    named: list[tuple[FaultPath, Callable[[], object]]] = [
-        ((key, position), partial(stack.service, name))
-        for key, names in (("services", plan.services), ("coupled", plan.coupled))
-        for position, name in enumerate(names)
-    ]
-    for step in plan.steps.values():
-        for key, find_in_stack in (("service", stack.service), ("root", stack.root)):
-            value = step.with_.get(key)
-            if isinstance(value, str) and not any(references(value)):
-                named.append((("steps", step.id, "with", key), partial(find_in_stack, value)))
-    for path, check in named:
-        try:
-            check()
-        except UsageError as error:
-            raise source.fault(path, error.message, error.resolution) from error
-
-
-def variables(plan: Plan) -> set[str]:
-    """The `vars` that the plan's steps refer to."""
-    written = [value for step in plan.steps.values() for value in (step.with_, step.title)]
-    return {each.variable for value in written for each in references(value) if each.variable}
+        raise source.fault(found[0].path, f"{found[0].message}{more}", found[0].resolution)

@@ -17,7 +17,6 @@ from lgtm_deploy.config.documents import (
 )
 from lgtm_deploy.config.source import Source, read
 from lgtm_deploy.core.errors import UsageError
-from lgtm_deploy.core.reference import Scope, UnknownYetError, resolve
 from lgtm_deploy.core.stack import Environment, Header, Secret, Service, Stack, TerraformRoot
 
 NO_TENANT = "none"
@@ -30,6 +29,7 @@ _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
 FILE_NAME = "lgtm-deploy.yaml"
 # Keys in which `${{ env }}` may stand.
 _FILLED_IN = ("repository", "ecs_service", "target_group", "pinned_tag")
+_EXPRESSION = re.compile(r"\$\{\{\s*((?:(?!\}\}).)*?)\s*\}\}")
 
 
 def find(start: Path) -> Path:
@@ -265,14 +265,9 @@ def _bundle(source: Source, path: tuple[str, ...], text: str, directory: Path) -
 
 
 def _filled(source: Source, environment: str, path: tuple[str, ...], text: str) -> str:
-    def nothing(step: str, name: str) -> str:
-        raise UnknownYetError(f"{step}.{name}")
-
-    scope = Scope(env=environment, each=None, services=(), variables={}, output=nothing)
-    try:
-        return str(resolve(text, scope))
-    except (UsageError, UnknownYetError) as error:
-        raise source.fault(path, f"only ${{{{ env }}}} can stand here: {text}") from error
+    if any(found != "env" for found in _EXPRESSION.findall(text)):
+        raise source.fault(path, f"only ${{{{ env }}}} can stand here: {text}")
+    return _EXPRESSION.sub(lambda _: environment, text)
 
 
 def _there(source: Source, path: tuple[str | int, ...], text: str, directory: Path, stack: Path) -> None:

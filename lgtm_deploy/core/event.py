@@ -50,7 +50,8 @@ class RunStarted(Event):
     `variables`: what the plan was given; `stack_inputs`: what it stands on in the stack file (core/stack_inputs.py);
     `plan_file`: where its plan is, from the stack file's folder; empty: it comes with the tool; `exact`: what it does
     was approved beforehand, and it does that or nothing; `base_images`: by service the origin of its base image in a
-    sandbox, such as `stand-in (recorded)`; None elsewhere."""
+    sandbox, such as `stand-in (recorded)`; None elsewhere; `graph_digest`: the SHA-256 of its steps;
+    `version`: the version of lgtm-deploy that built them."""
 
     plan: str
     plan_digest: str
@@ -64,6 +65,8 @@ class RunStarted(Event):
     plan_file: str = ""
     exact: bool = False
     base_images: Mapping[str, str] | None = None
+    graph_digest: str = ""
+    version: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,140 +1,155 @@
-"""Which step comes after which: the plan's steps, one node per key, in order."""
+"""The step graph: which steps a run has, what they take from each other, and which comes after which."""
 
+import hashlib
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from graphlib import CycleError, TopologicalSorter
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeVar, cast
 
 from lgtm_deploy.core.errors import UsageError
-from lgtm_deploy.core.plan import Plan, StepSpec
+from lgtm_deploy.core.output import VARIABLES, Output, RecipeError, origin, outputs_in
+from lgtm_deploy.core.plan import RetryPolicy
+from lgtm_deploy.core.step import Action, Look, Step
 
-Path = tuple[str | int, ...]
+InputsT = TypeVar("InputsT")
+OutputsT = TypeVar("OutputsT")
 
-
-@dataclass(frozen=True, kw_only=True)
-class Fault:
-    """Something wrong in a plan. `path` leads to it in the file, such as `("steps", "push", "needs", 0)`."""
-
-    path: Path
-    message: str
-    resolution: str = ""
+_ID = re.compile(r"[A-Za-z_][\w-]*(\[[^\[\]]+\])?")
 
 
-@dataclass(frozen=True, kw_only=True)
+class Phase(StrEnum):
+    """The part of a change that a step belongs to, in the documented order."""
+
+    PREPARE = "prepare"
+    BUILD = "build"
+    PUSH = "push"
+    DEPLOY = "deploy"
+    WAIT = "wait for healthy tasks"
+    HEALTH_CHECK = "health check"
+    VERIFY = "verify"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Node:
-    """One step for one key (or for none)."""
+    """One step. `inputs` is the dataclass that its kind takes, with outputs of earlier steps in it. `needs` are the IDs
+    of the steps before it. `timeout` is in seconds."""
 
     id: str
-    spec: StepSpec
-    key: str | None
-    needs: tuple[str, ...]
+    kind: type[Step]
+    inputs: Any
+    needs: tuple[str, ...] = ()
+    title: str = ""
+    phase: Phase = Phase.PREPARE
+    timeout: float = 900.0
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+
+    @property
+    def step(self) -> str:
+        """The name without the key: `push` of `push[tempo]`."""
+        return self.id.partition("[")[0]
+
+    @property
+    def key(self) -> str | None:
+        """The service, or whatever else it is repeated for: `tempo` of `push[tempo]`."""
+        return self.id.partition("[")[2].removesuffix("]") or None
+
+    @property
+    def uses(self) -> str:
+        """The name of its step kind: `push-image` of the class PushImage."""
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", self.kind.__name__).lower()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Graph:
-    """Nodes by id, in an order in which every node comes after what it needs."""
+    """Nodes by ID, in an order in which every node comes after what it needs."""
 
-    nodes: Mapping[str, Node]
+    nodes: dict[str, Node] = field(default_factory=dict)
+
+    def add(
+        self,
+        identifier: str,
+        kind: type[Action[InputsT, Any, OutputsT]] | type[Look[InputsT, Any, OutputsT]],
+        inputs: InputsT,
+        *,
+        title: str,
+        phase: Phase,
+        after: Iterable[object] = (),
+        timeout: float = 900.0,
+        retry: RetryPolicy | None = None,
+    ) -> OutputsT:
+        """Add a step and return the promise of its result, which later steps take as an input.
+
+        It comes after every step whose output it takes, and after the steps whose outputs `after` holds. Raises
+        RecipeError: the ID is taken or malformed, or an output is of a step that this graph does not have.
+        """
+        if identifier in self.nodes or not _ID.fullmatch(identifier) or identifier == VARIABLES:
+            raise RecipeError(f"A second step, or none, can have the ID '{identifier}'.")
+        taken = [*outputs_in(inputs), *outputs_in(tuple(after))]
+        needs = tuple(dict.fromkeys(step for each in taken if (step := origin(each)[0]) != VARIABLES))
+        if unknown := [need for need in needs if need not in self.nodes]:
+            raise RecipeError(f"Step '{identifier}' takes an output of '{unknown[0]}', which was not added before it.")
+        self.nodes[identifier] = Node(
+            id=identifier,
+            kind=kind,
+            inputs=inputs,
+            needs=needs,
+            title=title,
+            phase=phase,
+            timeout=timeout,
+            retry=retry or RetryPolicy(),
+        )
+        return cast("OutputsT", Output(identifier, kind.gives))
+
+    def variable(self, name: str) -> str:
+        """Return the promise of a variable: of the plan file's `vars` or `secrets`, or of `--var`."""
+        return cast("str", Output(VARIABLES, Any, (name,)))
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """The names of the variables that its steps take."""
+        outputs = (origin(each) for node in self.nodes.values() for each in outputs_in(node.inputs))
+        return frozenset(path[0] for step, path in outputs if step == VARIABLES)
 
     def only(self, name: str) -> "Graph":
-        """The nodes of one step (or one node) and everything they need: their order stays what it is.
+        """Return the nodes of one step (or one node) and everything they need, in the same order.
 
         Raises UsageError when there is no such step.
         """
-        todo = [node.id for node in self.nodes.values() if name in (node.id, node.spec.id)]
+        todo = [node.id for node in self.nodes.values() if name in (node.id, node.step)]
         if not todo:
-            steps = dict.fromkeys(node.spec.id for node in self.nodes.values())
+            steps = dict.fromkeys(node.step for node in self.nodes.values())
             raise UsageError(f"The plan has no step '{name}'.", resolution=f"It has: {', '.join(steps)}.")
         kept: set[str] = set()
         while todo:
             node = todo.pop()
             kept.add(node)
             todo.extend(need for need in self.nodes[node].needs if need not in kept)
-        return Graph({identifier: node for identifier, node in self.nodes.items() if identifier in kept})
+        return self.part(kept)
+
+    def part(self, names: Iterable[str] | Mapping[str, object]) -> "Graph":
+        """Return the nodes with these IDs. Raises UsageError when one of them needs a node that is left out."""
+        wanted = set(names)
+        kept = {identifier: node for identifier, node in self.nodes.items() if identifier in wanted}
+        for node in kept.values():
+            if left_out := [need for need in node.needs if need not in kept]:
+                raise UsageError(f"Step '{node.id}' needs '{left_out[0]}', which this run leaves out.")
+        return Graph(kept)
+
+    def phases(self) -> Mapping[Phase, list[Node]]:
+        """Return the nodes of each phase that has any, in the documented order."""
+        found = {phase: [node for node in self.nodes.values() if node.phase is phase] for phase in Phase}
+        return {phase: nodes for phase, nodes in found.items() if nodes}
 
     def dependents(self) -> dict[str, list[str]]:
-        """Who needs a node, by its id."""
+        """Return the nodes that need each node, by its ID."""
         found: dict[str, list[str]] = {node: [] for node in self.nodes}
         for node in self.nodes.values():
             for need in node.needs:
                 found[need].append(node.id)
         return found
 
-
-def node_id(step: str, key: str | None) -> str:
-    """How a node is called: `push[tempo]`, or `flip` when it has no key."""
-    return step if key is None else f"{step}[{key}]"
-
-
-def keys_of(plan: Plan, step: str) -> tuple[str, ...] | None:
-    """The keys of a `for_each` step; None for a step that runs once."""
-    each = plan.steps[step].for_each
-    if each == "services":
-        return plan.services
-    return plan.coupled if each == "coupled" else each
-
-
-def upstream(plan: Plan, step: str) -> set[str]:
-    """All steps that come before this one, by way of `needs`."""
-    found: set[str] = set()
-    todo = list(plan.steps[step].needs)
-    while todo:
-        need = todo.pop()
-        if need not in found and need in plan.steps:
-            found.add(need)
-            todo.extend(plan.steps[need].needs)
-    return found
-
-
-def order_faults(plan: Plan) -> list[Fault]:
-    """Unknown needs and cycles."""
-    unknown = [
-        Fault(
-            path=("steps", spec.id, "needs", position),
-            message=f"Step '{spec.id}' needs '{need}', which is not a step of this plan.",
-            resolution=f"It has: {', '.join(plan.steps)}.",
-        )
-        for spec in plan.steps.values()
-        for position, need in enumerate(spec.needs)
-        if need not in plan.steps
-    ]
-    if unknown:
-        return unknown
-    try:
-        TopologicalSorter({spec.id: spec.needs for spec in plan.steps.values()}).prepare()
-    except CycleError as error:
-        around = list(reversed(error.args[1]))
-        last = plan.steps[around[0]]
-        return [
-            Fault(
-                path=("steps", last.id, "needs", last.needs.index(around[1])),
-                message=f"Steps need each other in a circle: {' -> '.join(around)}.",
-                resolution="Take one of these needs out.",
-            )
-        ]
-    return []
-
-
-def expand(plan: Plan) -> Graph:
-    """The graph of a plan without order faults."""
-    sorter = TopologicalSorter({spec.id: spec.needs for spec in plan.steps.values()})
-    nodes: dict[str, Node] = {}
-    for step in sorter.static_order():
-        for key in _or_once(keys_of(plan, step)):
-            identifier = node_id(step, key)
-            nodes[identifier] = Node(id=identifier, spec=plan.steps[step], key=key, needs=_needs(plan, step, key))
-    return Graph(nodes)
-
-
-def _or_once(keys: tuple[str, ...] | None) -> Iterable[str | None]:
-    return (None,) if keys is None else keys
-
-
-def _needs(plan: Plan, step: str, key: str | None) -> tuple[str, ...]:
-    own = keys_of(plan, step)
-    found: list[str] = []
-    for need in plan.steps[step].needs:
-        theirs = keys_of(plan, need)
-        # Inside one key a step needs its own key's; a shared step needs every key's.
-        keys = (key,) if theirs is not None and theirs == own else _or_once(theirs)
-        found.extend(node_id(need, each) for each in keys)
-    return tuple(found)
+    def digest(self) -> str:
+        """Return the SHA-256 of steps, kinds, inputs and order: a run that is resumed must have the same graph."""
+        lines = (f"{node.id} {node.uses} {sorted(node.needs)} {node.inputs!r}" for node in self.nodes.values())
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -1,11 +1,14 @@
-"""What a plan file says: steps, their order and their policies."""
+"""What a plan file says: a recipe, its options and the policies of a run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-# How the health check is moved from one path to another (core/handover.py).
-SequenceName = Literal["direct", "flip-first", "expand-contract", "grace-hold"]
+if TYPE_CHECKING:
+    from lgtm_deploy.core.recipe import Recipe
+
+# How a health check is moved from one path to another (core/handover).
+StrategyName = Literal["direct", "check-first", "matcher-widening", "grace-hold"]
 
 # Undo what was done; leave it as it is; or leave it and still do what needs no failed step.
 OnFailure = Literal["rollback", "halt", "continue"]
@@ -47,38 +50,30 @@ class Hooks:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepSpec:
-    """One step of a plan file. `for_each` is `services` or `coupled`, or keys written out. `timeout` is in seconds."""
-
-    id: str = ""
-    uses: str
-    title: str = ""
-    needs: tuple[str, ...] = ()
-    for_each: Literal["services", "coupled"] | tuple[str, ...] | None = None
-    with_: Mapping[str, Any] = field(default_factory=dict)
-    retry: RetryPolicy = field(default_factory=RetryPolicy)
-    timeout: float = 900.0
-
-
-@dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A plan. `digest` is the SHA-256 of its file, so that a run can tell whether it is still the same. `file` is where
-    that is, from the stack file's folder; empty for one that comes with the tool.
+    """A plan: a recipe with its options, and the policies of a run. `digest` is the SHA-256 of its file. `file` is its
+    path from the stack file's folder; empty for one that comes with the tool.
 
-    `services` are those that it changes; `coupled` are those that must change with them, because they name a path that
-    moves. `allow_sequence` are the sequences in which it may move a health check. `secrets` are the variables whose
-    values are told nowhere, each with the environment variable that holds its value.
+    `values` are the variables that the file sets. `secrets` are the variables whose values are shown nowhere, each with
+    the environment variable that holds its value. `variables` are the names of all that the recipe takes. `timeouts`
+    (in seconds) and `retries` replace those of the recipe, by the name of the step.
     """
 
     name: str
     description: str = ""
-    services: tuple[str, ...] = ()
-    coupled: tuple[str, ...] = ()
-    allow_sequence: tuple[SequenceName, ...] = ("direct", "grace-hold")
-    steps: Mapping[str, StepSpec]
+    recipe: "Recipe | None" = None
+    values: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
+    variables: frozenset[str] = frozenset()
     hooks: Hooks = field(default_factory=Hooks)
     timeout: float = 3600.0
+    timeouts: Mapping[str, float] = field(default_factory=dict)
+    retries: Mapping[str, RetryPolicy] = field(default_factory=dict)
     on_failure: OnFailure = "rollback"
     digest: str = ""
     file: str = ""
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """The services whose values in the stack file a run depends on."""
+        return self.recipe.changed if self.recipe else ()

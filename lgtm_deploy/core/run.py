@@ -69,6 +69,9 @@ class Run:
     plan: str = ""
     plan_digest: str = ""
     plan_file: str = ""
+    graph_digest: str = ""
+    version: str = ""
+    """The version of lgtm-deploy that began it; empty for one that did not record it."""
     stack: str = ""
     environment: str = ""
     by: str = ""
@@ -131,6 +134,8 @@ def _(happened: events.RunStarted, run: Run) -> Run:
         plan=happened.plan,
         plan_digest=happened.plan_digest,
         plan_file=happened.plan_file,
+        graph_digest=happened.graph_digest,
+        version=happened.version,
         stack=happened.stack,
         environment=happened.environment,
         by=happened.by,

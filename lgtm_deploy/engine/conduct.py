@@ -4,9 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lgtm_deploy import __version__
 from lgtm_deploy.core import event as events
 from lgtm_deploy.core.errors import DeadlineError, DeployError, InterruptedRunError, RefusedError
 from lgtm_deploy.core.event import Verdict
+from lgtm_deploy.core.order import ungated
 from lgtm_deploy.core.preview import Preview
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.verdict import Conclusion, Ending, cause, conclude, ending
@@ -88,6 +90,8 @@ def _begin(job: Job, stack: str, by: str, *, roll_back: bool = True, exact: bool
             environment=job.environment,
             by=by,
             steps={node.id: node.needs for node in job.graph.nodes.values()},
+            graph_digest=job.graph.digest(),
+            version=__version__,
             roll_back=roll_back,
             variables=job.writer.masks.remembered(job.variables),
             stack_inputs=job.stack_inputs,
@@ -116,6 +120,8 @@ def _prepared(job: Job) -> tuple[Conclusion | None, Preview]:
     end = ending(run, asked_to_stop=job.stop.cancelled, late=job.stop.timed_out)
     if end != "done":
         return conclude(run, end, stopped=job.stop.reason), nothing
+    if job.stack and (wrong := list(ungated(job.graph, job.stack, job.result))):
+        return Conclusion(verdict="refused", reason="; ".join(wrong)), nothing
     try:
         return None, preview(job)
     except DeployError as error:

@@ -7,12 +7,13 @@ from typing import Any
 
 from lgtm_deploy.core import event as events
 from lgtm_deploy.core.event import Event, LockTakenOver
-from lgtm_deploy.core.graph import Graph, Node, keys_of, node_id
+from lgtm_deploy.core.graph import Graph, Node
 from lgtm_deploy.core.outcome import Failed, InDoubt, Outcome, Succeeded, Unchanged
+from lgtm_deploy.core.output import VARIABLES, UnknownYetError, resolved
 from lgtm_deploy.core.plan import Plan
 from lgtm_deploy.core.ports import Clock, Noted
-from lgtm_deploy.core.reference import Scope, UnknownYetError, resolve
 from lgtm_deploy.core.run import Run
+from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.core.step import Effect, Step
 from lgtm_deploy.core.values import typed
 from lgtm_deploy.engine.cancellation import CancellationToken
@@ -29,7 +30,8 @@ class Job:
 
     `guard` raises LockLostError when the environment is not the run's any more; `takeover` is set when it was taken
     from a holder that showed no sign of life. `closing` gives what else is to be written down before the
-    verdict. `turns` names the step that a step waits for beside its needs (core/order.py).
+    verdict. `turns` names the step that a step waits for beside its needs, and the order is checked against `stack`
+    (core/order.py).
     """
 
     plan: Plan
@@ -48,41 +50,27 @@ class Job:
     takeover: LockTakenOver | None = None
     closing: Callable[[], Sequence[Event]] = tuple
     turns: Mapping[str, str] = field(default_factory=dict)
+    stack: Stack | None = None
 
     @property
     def run(self) -> Run:
         """The run so far."""
         return self.writer.run
 
-    def scope(self, node: Node, foreseen: Mapping[str, Mapping[str, Any]] = MappingProxyType({})) -> Scope:
-        """What the node's expressions stand for, as far as it is known: from what has run, and from the outputs that
-        are `foreseen` for nodes that have not."""
+    def result(self, step: str, foreseen: Mapping[str, Any] = MappingProxyType({})) -> Any:
+        """Return the result of a step that has run, or that is `foreseen`. Raises UnknownYetError for any other."""
+        if step == VARIABLES:
+            return self.variables
+        if step in foreseen:
+            return foreseen[step]
+        if self.run.steps[step].status not in DONE:
+            raise UnknownYetError(step)
+        return self.run.steps[step].outputs
 
-        def value(identifier: str, name: str) -> Any:
-            if identifier in foreseen:
-                return foreseen[identifier][name]
-            step = self.run.steps[identifier]
-            if step.status not in DONE:
-                raise UnknownYetError(identifier)
-            return step.outputs[name]
-
-        def output(step: str, name: str) -> Any:
-            keys = keys_of(self.plan, step)
-            if keys is None:
-                return value(step, name)
-            if keys == keys_of(self.plan, node.spec.id):
-                return value(node_id(step, node.key), name)
-            return {key: value(node_id(step, key), name) for key in keys}
-
-        return Scope(
-            env=self.environment,
-            each=node.key,
-            services=self.plan.services,
-            coupled=self.plan.coupled,
-            allow_sequence=self.plan.allow_sequence,
-            variables=self.variables,
-            output=output,
-        )
+    def inputs(self, node: Node, foreseen: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
+        """Return the node's inputs as plain data. Raises UnknownYetError."""
+        found: dict[str, Any] = resolved(node.inputs, lambda step: self.result(step, foreseen))
+        return found
 
     def step_runner(
         self, node: Node, inputs: Mapping[str, Any], stop: CancellationToken, recorder: EventRecorder
@@ -93,8 +81,8 @@ class Job:
         request = StepRequest(
             step=step,
             inputs=typed(step.takes, inputs),
-            retry=node.spec.retry,
-            timeout=node.spec.timeout,
+            retry=node.retry,
+            timeout=node.timeout,
             acted=known.acted,
             seen=known.seen,
         )
@@ -124,7 +112,7 @@ def execute(job: Job, within: Callable[[Node], bool] = lambda _: True, *, go_on:
 
     def start(identifier: str) -> tuple[Event, Callable[[EventRecorder], "_Ending"]]:
         node = job.graph.nodes[identifier]
-        inputs = resolve(dict(node.spec.with_), job.scope(node))
+        inputs = job.inputs(node)
         return (
             events.StepStarted(at=job.clock.now(), step=identifier, inputs=inputs),
             lambda recorder: _run_step(job, node, inputs, halt, recorder),

@@ -6,8 +6,8 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from lgtm_deploy.core.graph import Node
+from lgtm_deploy.core.output import UnknownYetError
 from lgtm_deploy.core.preview import Finding, Preview, PreviewLine
-from lgtm_deploy.core.reference import UnknownYetError, resolve
 from lgtm_deploy.core.step import Action, Change, Effect, Proposal
 from lgtm_deploy.core.values import typed
 from lgtm_deploy.engine.executor import Job
@@ -62,7 +62,7 @@ def _foreseen(job: Job) -> tuple[Mapping[str, PreviewLine], Mapping[str, Mapping
         for node in todo:
             if isinstance(step := job.steps[node.id], Action):
                 try:
-                    inputs = typed(step.takes, resolve(dict(node.spec.with_), job.scope(node, unchanged)))
+                    inputs = typed(step.takes, job.inputs(node, unchanged))
                 except UnknownYetError as unknown:
                     told_by.setdefault(unknown.node, []).append(node)
                 else:
@@ -77,10 +77,9 @@ def _foreseen(job: Job) -> tuple[Mapping[str, PreviewLine], Mapping[str, Mapping
                 unchanged[node.id] = plain(proposal.outputs)
                 todo += told_by.pop(node.id, ())
     for node in chain.from_iterable(told_by.values()):
-        title = resolve(node.spec.title or node.spec.uses, job.scope(node, unchanged))
-        changing[node.id] = PreviewLine(step=node.id, change=title)
+        changing[node.id] = PreviewLine(step=node.id, change=node.title or node.uses)
     return changing, unchanged
 
 
 def _proposed(job: Job, node: Node, step: Action[Any, Any, Any], inputs: Any) -> tuple[Node, Proposal[Any]]:
-    return node, step.propose(inputs, repeatedly(lambda: step.observe(inputs), node.spec.retry, job.stop))
+    return node, step.propose(inputs, repeatedly(lambda: step.observe(inputs), node.retry, job.stop))

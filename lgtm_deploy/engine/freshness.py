@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeGuard
 
-from lgtm_deploy.core.reference import UnknownYetError, resolve
+from lgtm_deploy.core.output import UnknownYetError
 from lgtm_deploy.core.step import Action, Effect, Part, Step
 from lgtm_deploy.core.values import typed
 from lgtm_deploy.engine.executor import Job
@@ -36,11 +36,11 @@ def _asked(job: Job, ask: Callable[[Action[Any, Any, Any], Any, Any], str]) -> M
             continue
         try:
             # Outputs that were taken over from elsewhere came without inputs.
-            inputs = typed(step.takes, resolve(dict(node.spec.with_), job.scope(node)))
+            inputs = typed(step.takes, job.inputs(node))
         except UnknownYetError:
             continue
         outputs = typed(step.gives, known.outputs)
-        why = repeatedly(partial(ask, step, inputs, outputs), node.spec.retry, job.stop)
+        why = repeatedly(partial(ask, step, inputs, outputs), node.retry, job.stop)
         if why:
             found[node.id] = why
     return found

@@ -29,7 +29,7 @@ def quiesce(job: Job) -> None:
             inputs, seen = typed(step.takes, known.inputs), typed(step.sees, known.seen)
             wait = partial(step.quiesce, inputs, seen, _progress(job, known.id))
             try:
-                repeatedly(wait, job.graph.nodes[known.id].spec.retry, job.stop)
+                repeatedly(wait, job.graph.nodes[known.id].retry, job.stop)
             except InterruptedRunError:
                 raise
             except DeployError as error:

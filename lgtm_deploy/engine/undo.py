@@ -86,7 +86,7 @@ def _now(node: Node, step: Action[Any, Any, Any], known: StepRun, stop: Cancella
     """Return how what the step had changed is now."""
     try:
         look = partial(step.restored, typed(step.takes, known.inputs), typed(step.sees, known.seen or {}))
-        return repeatedly(look, node.spec.retry, stop)
+        return repeatedly(look, node.retry, stop)
     except DeployError as error:
         return Shut(reason=f"{node.id} cannot look: {error}")
 
@@ -98,7 +98,7 @@ def _refuse_superseded(job: Job) -> None:
             continue
         outputs = typed(step.gives, known.outputs) if known.outputs else None
         look = partial(step.superseded, typed(step.takes, known.inputs), typed(step.sees, known.seen), outputs)
-        who = repeatedly(look, job.graph.nodes[known.id].spec.retry, job.stop)
+        who = repeatedly(look, job.graph.nodes[known.id].retry, job.stop)
         if who:
             raise RefusedError(
                 f"Run {job.run.id} cannot be undone: {who}.",

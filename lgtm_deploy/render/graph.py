@@ -21,6 +21,19 @@ def ascii_(graph: Graph) -> Iterator[str]:
                 yield f"{level + 1:>3}  {node.id:<{width}}{needs}"
 
 
+def phases(graph: Graph) -> Iterator[str]:
+    """Phases in the documented order, with their steps and the keys of each."""
+    found = graph.phases()
+    width = max((len(phase) for phase in found), default=0)
+    for phase, nodes in found.items():
+        keys: dict[str, list[str]] = {}
+        for node in nodes:
+            keys.setdefault(node.step, []).extend([node.key] if node.key else [])
+        steps = (f"{step}[{', '.join(each)}]" if each else step for step, each in keys.items())
+        for number, step in enumerate(steps):
+            yield f"{phase if number == 0 else '':<{width}}  {step}"
+
+
 def mermaid(graph: Graph) -> Iterator[str]:
     """A flowchart as Mermaid draws it in Markdown."""
     names = {node: f"n{number}" for number, node in enumerate(graph.nodes)}
@@ -46,7 +59,8 @@ def dot(graph: Graph) -> Iterator[str]:
 def json_(graph: Graph) -> Iterator[str]:
     """One object: steps by id, with kind, key and needs."""
     nodes = {
-        node.id: {"uses": node.spec.uses, "key": node.key, "needs": list(node.needs)} for node in graph.nodes.values()
+        node.id: {"uses": node.uses, "phase": node.phase.value, "key": node.key, "needs": list(node.needs)}
+        for node in graph.nodes.values()
     }
     yield json.dumps(nodes, indent=2)
 

@@ -9,6 +9,7 @@ from lgtm_deploy.core.stack import Service, Stack
 from lgtm_deploy.sandbox.clients import environment_of
 from lgtm_deploy.sandbox.connection import Connection
 from lgtm_deploy.sandbox.files import write_text
+from lgtm_deploy.steps.results import Deployment
 from lgtm_deploy.steps.rollouts import Watched, look_at
 
 # AWS: GetLogEvents returns up to 10,000 events.
@@ -61,7 +62,8 @@ class StartFailures:
         if not newest:
             return None
         definition = self._ports.rollouts.deployment(newest).task_definition
-        watched = Watched(service=service.name, deployment=newest, task_definition=definition, digest="")
+        deployed = Deployment(service=service.name, deployment=newest, task_definition=definition, digest="")
+        watched = Watched(deployed=deployed)
         return look_at(self._ports, service, watched)
 
     def _why(self, seen: Rollout, *, is_final: bool) -> str:

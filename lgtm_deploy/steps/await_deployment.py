@@ -7,6 +7,7 @@ from lgtm_deploy.core.ports import Target, TargetGroup
 from lgtm_deploy.core.rollout import Rollout, failure
 from lgtm_deploy.core.settling import settled
 from lgtm_deploy.core.step import Look
+from lgtm_deploy.steps.results import CompleteDeployment
 from lgtm_deploy.steps.rollouts import Watched, look_at
 from lgtm_deploy.steps.target_groups import group_of
 
@@ -22,18 +23,11 @@ class Seen:
     targets: tuple[Target, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outputs:
-    """`digest` is what runs."""
-
-    digest: str
-
-
-class AwaitDeployment(Look[Watched, Seen, Outputs]):
+class AwaitDeployment(Look[Watched, Seen, CompleteDeployment]):
     """The gate after the load balancer's check has moved."""
 
     takes = Watched
-    gives = Outputs
+    gives = CompleteDeployment
 
     def look(self, inputs: Watched) -> Seen:
         """Raises TransientError when AWS does not answer."""
@@ -45,7 +39,7 @@ class AwaitDeployment(Look[Watched, Seen, Outputs]):
             targets=tuple(self.ports.balancer.targets(group.arn)) if group else (),
         )
 
-    def judge(self, inputs: Watched, seen: Seen) -> Gate[Outputs]:
+    def judge(self, inputs: Watched, seen: Seen) -> Gate[CompleteDeployment]:
         """Open when every new task is a healthy target on the new path and ECS calls the deployment successful.
 
         Without a target group every new task has to run, and to be healthy by its container health checks.
@@ -55,4 +49,8 @@ class AwaitDeployment(Look[Watched, Seen, Outputs]):
         if group and path != wanted and failure(seen.rollout, digest=inputs.digest) is None:
             return Waiting(reason=f"{group.name} checks {path}, not {wanted} yet", poll_seconds=_POLL)
         gate = settled(seen.rollout, group, seen.targets, digest=inputs.digest)
-        return Open(outputs=Outputs(digest=gate.outputs), since=gate.since) if isinstance(gate, Open) else gate
+        return (
+            Open(outputs=CompleteDeployment(service=inputs.service, digest=gate.outputs), since=gate.since)
+            if isinstance(gate, Open)
+            else gate
+        )

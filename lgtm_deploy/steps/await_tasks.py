@@ -11,6 +11,7 @@ from lgtm_deploy.core.rollout import Rollout, all_running, failure, not_healthy,
 from lgtm_deploy.core.shadow import answer_of, doubt_of
 from lgtm_deploy.core.stack import Health, Service
 from lgtm_deploy.core.step import Look, Part
+from lgtm_deploy.steps.results import HealthyTasks
 from lgtm_deploy.steps.rollouts import Watched, look_at
 
 # Tasks start and become ready within seconds of each other; looking twice a second costs two batched reads a second.
@@ -43,14 +44,7 @@ class Seen:
     doubts: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outputs:
-    """`addresses` are those of the tasks that answered."""
-
-    addresses: tuple[str, ...]
-
-
-class AwaitTasks(Look[Inputs, Seen, Outputs]):
+class AwaitTasks(Look[Inputs, Seen, HealthyTasks]):
     """The gate before the load balancer's check may move to the new path.
 
     The load balancer cannot tell: it still checks the old path. Images have no shell. So each task is asked itself, or
@@ -59,7 +53,7 @@ class AwaitTasks(Look[Inputs, Seen, Outputs]):
 
     part: ClassVar[Part | None] = Part.TASK_GATE
     takes = Inputs
-    gives = Outputs
+    gives = HealthyTasks
 
     def look(self, inputs: Inputs) -> Seen:
         """Raises TransientError when AWS does not answer."""
@@ -77,7 +71,7 @@ class AwaitTasks(Look[Inputs, Seen, Outputs]):
                     doubts[task.address] = str(error)
         return Seen(rollout=rollout, answers=answers, doubts=doubts)
 
-    def judge(self, inputs: Inputs, seen: Seen) -> Gate[Outputs]:
+    def judge(self, inputs: Inputs, seen: Seen) -> Gate[HealthyTasks]:
         """Open when as many new tasks as desired answer as a healthy one does, and in `direct` are all that is left."""
         if (shut := failure(seen.rollout, digest=inputs.digest)) is not None:
             return shut
@@ -88,7 +82,9 @@ class AwaitTasks(Look[Inputs, Seen, Outputs]):
         status = seen.rollout.deployment.status
         if inputs.sequences.get(inputs.service) == "direct" and status != "SUCCESSFUL":
             return Waiting(reason=f"new tasks answer; their deployment is {status}", poll_seconds=_POLL_OTHERS)
-        return Open(outputs=Outputs(addresses=tuple(task.address for task in seen.rollout.running)))
+        return Open(
+            outputs=HealthyTasks(service=inputs.service, addresses=tuple(task.address for task in seen.rollout.running))
+        )
 
     def _not_answering(self, service: Service, seen: Seen) -> Waiting | None:
         """The first new task that does not answer as a healthy one does."""

@@ -5,7 +5,8 @@ from dataclasses import replace
 from lgtm_deploy.core.errors import PermanentError
 from lgtm_deploy.core.ports import Progress, ServiceState
 from lgtm_deploy.core.step import Change, Nothing, Proposal
-from lgtm_deploy.steps.deployment import Inputs, Outputs, Seen, TaskDefinitions
+from lgtm_deploy.steps.deployment import Inputs, Seen, TaskDefinitions
+from lgtm_deploy.steps.results import Deployment
 
 
 class LiveTaskDefinitions(TaskDefinitions):
@@ -15,31 +16,31 @@ class LiveTaskDefinitions(TaskDefinitions):
     checks which digest runs: a tag is resolved once per deployment (ECS developer guide, container image resolution).
     """
 
-    def propose(self, inputs: Inputs, seen: Seen) -> Proposal[Outputs]:
+    def propose(self, inputs: Inputs, seen: Seen) -> Proposal[Deployment]:
         """Nothing when the service is on this digest. Gates go by its deployment: without one it is made."""
         pinned = self.stack.service(inputs.service).pinned_tag
         there = (seen.digest == inputs.digest or seen.begun) if pinned else seen.image == inputs.reference
         # What became of this step's own deployment is for the gates to say.
         if seen.deployment and there and (seen.begun or not seen.ended):
-            return Nothing(outputs=Outputs(deployment=seen.deployment, task_definition=seen.task_definition))
+            return Nothing(outputs=inputs.started(seen.deployment, seen.task_definition))
         return Change(
             summary=f"deploy {inputs.service} {inputs.digest}",
             details=(f"runs now: {seen.image}", f"will run: {inputs.reference}"),
         )
 
-    def apply(self, inputs: Inputs, seen: Seen, progress: Progress) -> Outputs:
+    def apply(self, inputs: Inputs, seen: Seen, progress: Progress) -> Deployment:
         """Raises InDoubtError when the answer is lost."""
         service = self.stack.service(inputs.service)
         host = self.ports.host
         address, _, by_digest = seen.image.partition("@")
         if service.pinned_tag and not by_digest:
             deployment = host.update(service.ecs_service, force=True)
-            return Outputs(deployment=deployment, task_definition=seen.task_definition)
+            return inputs.started(deployment, seen.task_definition)
         # A rollback leaves a digest where the pinned tag was named: no force would have that resolved anew.
         reference = f"{address}:{service.pinned_tag}" if service.pinned_tag else inputs.reference
         revision = host.revise(service.ecs_service, {service.container: reference})
         deployment = host.update(service.ecs_service, task_definition=revision)
-        return Outputs(deployment=deployment, task_definition=revision)
+        return inputs.started(deployment, revision)
 
     def go_back(self, inputs: Inputs, seen: Seen, state: ServiceState, progress: Progress, *, ended: bool) -> None:
         """Deploys the earlier revision, unless ECS's own rollback has done so; a mutable tag comes back by digest."""

@@ -13,23 +13,23 @@ from lgtm_deploy.steps.deploy_terraform import TerraformTaskDefinitions
 from lgtm_deploy.steps.deployment import (
     CAME_TO_NOTHING,
     Inputs,
-    Outputs,
     Seen,
     TaskDefinitions,
     newest,
     release_of,
 )
+from lgtm_deploy.steps.results import Deployment
 from lgtm_deploy.steps.rollouts import running_digest
 from lgtm_deploy.steps.target_groups import checked_path
 
-__all__ = ["DeployService", "Inputs", "Outputs", "Seen"]
+__all__ = ["DeployService", "Inputs", "Seen"]
 
 _POLL = 0.5
 # How old an earlier task must be before it counts where it cannot be asked, in seconds.
 _UNSEEN_SECONDS = 60.0
 
 
-class DeployService(Action[Inputs, Seen, Outputs]):
+class DeployService(Action[Inputs, Seen, Deployment]):
     """A new task definition revision with the image, and one deployment of it.
 
     The stack file says which source a service's revisions come from: copies of the running one, or Terraform.
@@ -39,7 +39,7 @@ class DeployService(Action[Inputs, Seen, Outputs]):
     part: ClassVar[Part | None] = Part.DEPLOY
     takes = Inputs
     sees = Seen
-    gives = Outputs
+    gives = Deployment
 
     def observe(self, inputs: Inputs) -> Seen:
         """Raises NotFoundError when there is no such service."""
@@ -61,11 +61,11 @@ class DeployService(Action[Inputs, Seen, Outputs]):
         """Whether its own deployment has begun since the first look."""
         return self._source(first).recall(seen, first)
 
-    def propose(self, inputs: Inputs, seen: Seen) -> Proposal[Outputs]:
+    def propose(self, inputs: Inputs, seen: Seen) -> Proposal[Deployment]:
         """Nothing when the service is on this digest. Gates go by its deployment: without one it is made."""
         return self._source(seen).propose(inputs, seen)
 
-    def apply(self, inputs: Inputs, seen: Seen, progress: Progress) -> Outputs:
+    def apply(self, inputs: Inputs, seen: Seen, progress: Progress) -> Deployment:
         """Raises InDoubtError when the answer is lost."""
         return self._source(seen).apply(inputs, seen, progress)
 
@@ -73,7 +73,7 @@ class DeployService(Action[Inputs, Seen, Outputs]):
         """Waits for what an earlier process began. Raises what a Terraform plan raises."""
         self._source(seen).quiesce(seen, progress)
 
-    def superseded(self, inputs: Inputs, seen: Seen, outputs: Outputs | None) -> str:
+    def superseded(self, inputs: Inputs, seen: Seen, outputs: Deployment | None) -> str:
         """The newest deployment, when it is neither this step's own nor the one that was there before."""
         service = self.stack.service(inputs.service)
         state = self.ports.host.service(service.ecs_service)

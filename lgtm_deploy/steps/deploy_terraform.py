@@ -19,7 +19,8 @@ from lgtm_deploy.core.terraform_release import (
     resumable,
     scaled,
 )
-from lgtm_deploy.steps.deployment import Inputs, Outputs, Seen, TaskDefinitions
+from lgtm_deploy.steps.deployment import Inputs, Seen, TaskDefinitions
+from lgtm_deploy.steps.results import Deployment
 from lgtm_deploy.steps.rollouts import running_digest
 from lgtm_deploy.steps.terraform_roots import (
     apply_plan,
@@ -57,20 +58,20 @@ class TerraformTaskDefinitions(TaskDefinitions):
             registered=now.arn,
         )
 
-    def propose(self, inputs: Inputs, seen: Seen) -> Proposal[Outputs]:
+    def propose(self, inputs: Inputs, seen: Seen) -> Proposal[Deployment]:
         """Nothing when the root has nothing to change and the service runs the digest on the root's revision."""
         release = seen.release
         is_applied = seen.applied or not release.changes
         is_there = seen.task_definition == (seen.registered or release.arn) and not seen.grace_lost
         is_good = seen.begun or (seen.digest == inputs.digest and not seen.ended)
         if is_applied and is_there and seen.deployment and is_good:
-            return Nothing(outputs=Outputs(deployment=seen.deployment, task_definition=seen.task_definition))
+            return Nothing(outputs=inputs.started(seen.deployment, seen.task_definition))
         return Change(
             summary=f"deploy {inputs.service} {inputs.digest} by Terraform root '{release.root}'",
             details=(f"runs now: {seen.image}", f"will run: {inputs.reference}", *release.lines),
         )
 
-    def apply(self, inputs: Inputs, seen: Seen, progress: Progress) -> Outputs:
+    def apply(self, inputs: Inputs, seen: Seen, progress: Progress) -> Deployment:
         """Raises PermanentError: what would be applied is not what was approved; InDoubtError: Terraform died on the
         way; TransientError: the deployment has begun, and ECS does not list it yet."""
         service, host = self.stack.service(inputs.service), self.ports.host
@@ -86,16 +87,16 @@ class TerraformTaskDefinitions(TaskDefinitions):
         grace = seen.grace if state.grace_period_seconds != seen.grace else None
         if state.task_definition != registered:
             deployment = host.update(service.ecs_service, task_definition=registered, grace_period_seconds=grace)
-            return Outputs(deployment=deployment, task_definition=registered)
+            return inputs.started(deployment, registered)
         if not seen.release.deploys and state.deployment == seen.deployment and not seen.begun:
             deployment = host.update(service.ecs_service, force=True, grace_period_seconds=grace)
-            return Outputs(deployment=deployment, task_definition=registered)
+            return inputs.started(deployment, registered)
         if grace is not None:
             host.update(service.ecs_service, grace_period_seconds=grace)
         listed = self.ports.rollouts.deployment(state.deployment) if state.deployment else None
         if listed is None or listed.task_definition not in ("", registered):
             raise TransientError(f"ECS does not list the deployment of {service.name} yet that Terraform began.")
-        return Outputs(deployment=state.deployment, task_definition=registered)
+        return inputs.started(state.deployment, registered)
 
     def quiesce(self, seen: Seen, progress: Progress) -> None:
         """Waits for a Terraform that outlived its process."""

@@ -9,6 +9,7 @@ from lgtm_deploy.core.ports import DeploymentState, Ports, Progress, ServiceStat
 from lgtm_deploy.core.stack import Service, Stack
 from lgtm_deploy.core.step import Proposal
 from lgtm_deploy.core.terraform_release import Release
+from lgtm_deploy.steps.results import Deployment, PushedImage
 
 # AWS: ServiceDeployment, status.
 CAME_TO_NOTHING = ("STOPPED", "ROLLBACK_FAILED")
@@ -17,12 +18,31 @@ _GOES_FORWARD = ("PENDING", "IN_PROGRESS", "SUCCESSFUL")
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """`reference` names the image of that `digest`. `releases` are the services that Terraform releases."""
+    """`pushed` is the image to deploy. `releases` are the services that Terraform releases."""
 
-    service: str
-    digest: str
-    reference: str
-    releases: Mapping[str, Release] = field(default_factory=dict)
+    pushed: PushedImage
+    releases: Mapping[str, Release]
+
+    @property
+    def service(self) -> str:
+        """Its name in the stack file."""
+        return self.pushed.service
+
+    @property
+    def digest(self) -> str:
+        """The image's digest."""
+        return self.pushed.digest
+
+    @property
+    def reference(self) -> str:
+        """The name of the image in a task definition."""
+        return self.pushed.reference
+
+    def started(self, deployment: str, task_definition: str) -> Deployment:
+        """Return the deployment of that image with this ARN."""
+        return Deployment(
+            service=self.service, digest=self.digest, deployment=deployment, task_definition=task_definition
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,14 +72,6 @@ class Seen:
     registered: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outputs:
-    """`deployment` is the ARN of the service deployment: everything after is judged by it."""
-
-    deployment: str
-    task_definition: str
-
-
 class TaskDefinitions(ABC):
     """The source that the revisions of a service's task definition come from."""
 
@@ -72,11 +84,11 @@ class TaskDefinitions(ABC):
         """Return what is seen now, with what has come of this step since the first look."""
 
     @abstractmethod
-    def propose(self, inputs: Inputs, seen: Seen) -> Proposal[Outputs]:
+    def propose(self, inputs: Inputs, seen: Seen) -> Proposal[Deployment]:
         """Return what would change. Pure."""
 
     @abstractmethod
-    def apply(self, inputs: Inputs, seen: Seen, progress: Progress) -> Outputs:
+    def apply(self, inputs: Inputs, seen: Seen, progress: Progress) -> Deployment:
         """Start the deployment. Safe to repeat."""
 
     @abstractmethod

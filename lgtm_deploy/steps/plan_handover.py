@@ -10,6 +10,7 @@ from lgtm_deploy.core.handover import Decision, Facts, astray, decide, told
 from lgtm_deploy.core.ports import TaskState
 from lgtm_deploy.core.step import Look
 from lgtm_deploy.core.touched import Touched
+from lgtm_deploy.steps.results import ChosenStrategy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +42,7 @@ class Outputs:
     Terraform variables to plan the flip with, and to leave out again when the handover is over.
     """
 
-    sequence: str
+    sequence: ChosenStrategy
     sequences: Mapping[str, str]
     windows: Mapping[str, int]
     variables: Mapping[str, str]
@@ -78,7 +79,7 @@ class PlanHandover(Look[Inputs, Seen, Outputs]):
         others = [name for name in inputs.services if name not in decision.windows]
         return Open(
             outputs=Outputs(
-                sequence=decision.sequence,
+                sequence=ChosenStrategy(decision.sequence),
                 sequences={**decision.sequences, **dict.fromkeys(others, "direct")},
                 windows={**decision.windows, **dict.fromkeys(others, 0)},
                 variables=decision.variables,

@@ -22,7 +22,7 @@ class Inputs:
     """The services that the plan deploys, and those that depend on them."""
 
     services: tuple[str, ...]
-    coupled: tuple[str, ...] = ()
+    dependents: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +130,7 @@ class PlanTaskDefinitions(Action[Inputs, Empty, Outputs]):
 
     def _roots(self, inputs: Inputs) -> Mapping[str, list[str]]:
         found: dict[str, list[str]] = {}
-        for name in (*inputs.services, *inputs.coupled):
+        for name in (*inputs.services, *inputs.dependents):
             root = self.stack.service(name).task_definition
             if root:
                 found.setdefault(root, []).append(name)

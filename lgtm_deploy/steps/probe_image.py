@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, TypeGuard
 
@@ -21,6 +21,7 @@ from lgtm_deploy.core.trial import lacks, losses, questions, table
 from lgtm_deploy.steps.build_image import build_request
 from lgtm_deploy.steps.deployment import release_of
 from lgtm_deploy.steps.plan_task_definitions import SavedFile
+from lgtm_deploy.steps.results import BuiltImage, TestedImage
 from lgtm_deploy.steps.rollouts import running_digest
 from lgtm_deploy.steps.target_groups import group_of
 from lgtm_deploy.steps.terraform_roots import folder, readied
@@ -36,16 +37,29 @@ _SKIP = "Or leave the trial out, with `rehearsal.skip` and a reason in the stack
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """`image` is the id in the local engine; empty when the registry is known to have the tag.
+    """`built` is the image to try.
 
     `releases` are the services that Terraform releases, `plans` the saved plans of their roots.
     """
 
-    service: str
-    image: str
-    tag: str
-    releases: Mapping[str, Release] = field(default_factory=dict)
-    plans: Mapping[str, SavedFile] = field(default_factory=dict)
+    built: BuiltImage
+    releases: Mapping[str, Release]
+    plans: Mapping[str, SavedFile]
+
+    @property
+    def service(self) -> str:
+        """Its name in the stack file."""
+        return self.built.service
+
+    @property
+    def image(self) -> str:
+        """The id in the local engine; empty when the registry is known to have the tag."""
+        return self.built.image
+
+    @property
+    def tag(self) -> str:
+        """The image's tag in the registry."""
+        return self.built.tag
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +76,9 @@ class Seen:
 
 @dataclass(frozen=True, kw_only=True)
 class Outputs:
-    """`contract` is what both images answer, `told` the same in lines."""
+    """`tested` is the image, `contract` what both images answer, `told` the same in lines."""
 
+    tested: TestedImage
     contract: Contract
     told: tuple[str, ...]
 
@@ -105,7 +120,8 @@ class ProbeImage(Action[Inputs, Seen, Outputs]):
             skipped = f"{service.name} runs this image already"
         if skipped:
             contract = Contract(old_path=seen.path, new_path=service.health.path, skipped=skipped)
-            return Nothing(outputs=Outputs(contract=contract, told=(f"{service.name} is not tried out: {skipped}",)))
+            told = (f"{service.name} is not tried out: {skipped}",)
+            return Nothing(outputs=Outputs(tested=_tested(inputs), contract=contract, told=told))
         return Change(summary=f"try out {service.repository}:{inputs.tag} beside the image that runs")
 
     def apply(self, inputs: Inputs, seen: Seen, progress: Progress) -> Outputs:
@@ -141,7 +157,7 @@ class ProbeImage(Action[Inputs, Seen, Outputs]):
             more = (f"and {len(wrong) - _FAULTS} more",) if len(wrong) > _FAULTS else ()
             told = "; ".join((*wrong[:_FAULTS], *more))
             raise RefusedError(f"{service.name}'s new image: {told}.", resolution=cause or _resolution(new, old))
-        return Outputs(contract=contract, told=_told(service, contract, old))
+        return Outputs(tested=_tested(inputs), contract=contract, told=_told(service, contract, old))
 
     def _further(self, service: Service) -> tuple[TargetGroup, ...]:
         """Target groups beside the stack file's that will ask the new image, too."""
@@ -247,6 +263,10 @@ class ProbeImage(Action[Inputs, Seen, Outputs]):
         missing = [name for name in taken if name not in tried.variables]
         secrets = [name for name in self.ports.image_probe.unknown(spec.secrets) if name not in spec.environment]
         return "; ".join(filter(None, (tried.failure, lacks(missing, secrets))))
+
+
+def _tested(inputs: Inputs) -> TestedImage:
+    return TestedImage(service=inputs.service, image=inputs.image, tag=inputs.tag)
 
 
 def _alike(old: Tried | PermanentError | None, new: Tried) -> TypeGuard[Tried]:

@@ -1,7 +1,7 @@
 """push-image: the built image into the registry, under its identity, once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 from lgtm_deploy.core.errors import (
@@ -14,21 +14,38 @@ from lgtm_deploy.core.errors import (
 from lgtm_deploy.core.gate import LeftAsIs, Open, Restoration, Waiting
 from lgtm_deploy.core.ports import Progress
 from lgtm_deploy.core.retag import retag_command
+from lgtm_deploy.core.stack import Service
 from lgtm_deploy.core.step import Action, Change, Nothing, Part, Proposal
 from lgtm_deploy.core.terraform_release import Release
 from lgtm_deploy.steps.deployment import release_of
+from lgtm_deploy.steps.results import PushedImage, TestedImage
 from lgtm_deploy.steps.rollouts import running_digest
 
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """`image` is the id in the local engine; empty when the registry is known to have the tag. `releases` are the
-    services that Terraform releases: their images go by the tag that is planned, too."""
+    """`tested` is the image to push.
 
-    service: str
-    image: str
-    tag: str
-    releases: Mapping[str, Release] = field(default_factory=dict)
+    `releases` are the services that Terraform releases: their images go by the tag that is planned, too.
+    """
+
+    tested: TestedImage
+    releases: Mapping[str, Release]
+
+    @property
+    def service(self) -> str:
+        """Its name in the stack file."""
+        return self.tested.service
+
+    @property
+    def image(self) -> str:
+        """The id in the local engine; empty when the registry is known to have the tag."""
+        return self.tested.image
+
+    @property
+    def tag(self) -> str:
+        """The image's tag in the registry."""
+        return self.tested.tag
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,15 +60,7 @@ class Seen:
     planned: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outputs:
-    """`reference` is how a task definition names the image: by digest, or by tag where Terraform names it so."""
-
-    digest: str
-    reference: str
-
-
-class PushImage(Action[Inputs, Seen, Outputs]):
+class PushImage(Action[Inputs, Seen, PushedImage]):
     """Pushes the image under a tag that is made of its content, and gives it the pinned or the planned tag.
 
     A rollback puts the earlier image back under the pinned tag. The new image stays in the registry, and so does the
@@ -61,7 +70,7 @@ class PushImage(Action[Inputs, Seen, Outputs]):
     part: ClassVar[Part | None] = Part.PUSH
     takes = Inputs
     sees = Seen
-    gives = Outputs
+    gives = PushedImage
 
     def observe(self, inputs: Inputs) -> Seen:
         """Raises NotFoundError when there is no such repository."""
@@ -74,7 +83,7 @@ class PushImage(Action[Inputs, Seen, Outputs]):
         planned = digest_of(service.repository, release.tag) if release.root else ""
         return Seen(digest=digest or "", pinned=pinned or "", running=running, planned=planned or "")
 
-    def propose(self, inputs: Inputs, seen: Seen) -> Proposal[Outputs]:
+    def propose(self, inputs: Inputs, seen: Seen) -> Proposal[PushedImage]:
         """Nothing when the registry has it. Raises RefusedError: the tag that Terraform plans has another image."""
         service = self.stack.service(inputs.service)
         release = release_of(service, inputs.releases)
@@ -86,7 +95,7 @@ class PushImage(Action[Inputs, Seen, Outputs]):
             )
         is_there = seen.planned == seen.digest if release.root else True
         if seen.digest and is_there and (not service.pinned_tag or seen.pinned == seen.digest):
-            return Nothing(outputs=self._outputs(service.repository, seen.digest, release))
+            return Nothing(outputs=self._outputs(service, seen.digest, release))
         more = service.pinned_tag or release.tag
         also = f" and :{more}" if more else ""
         return Change(
@@ -94,7 +103,7 @@ class PushImage(Action[Inputs, Seen, Outputs]):
             details=(f"runs now: {seen.running}", f"will run: {service.repository}:{release.tag or inputs.tag}"),
         )
 
-    def apply(self, inputs: Inputs, seen: Seen, progress: Progress) -> Outputs:
+    def apply(self, inputs: Inputs, seen: Seen, progress: Progress) -> PushedImage:
         """Raises PermanentError when neither engine nor registry has the image."""
         service = self.stack.service(inputs.service)
         release = release_of(service, inputs.releases)
@@ -108,9 +117,9 @@ class PushImage(Action[Inputs, Seen, Outputs]):
         digest = seen.digest or registry.push(inputs.image, service.repository, inputs.tag, progress)
         if tag := service.pinned_tag or release.tag:
             registry.tag(service.repository, digest, tag)
-        return self._outputs(service.repository, digest, release)
+        return self._outputs(service, digest, release)
 
-    def superseded(self, inputs: Inputs, seen: Seen, outputs: Outputs | None) -> str:
+    def superseded(self, inputs: Inputs, seen: Seen, outputs: PushedImage | None) -> str:
         """Return why the pinned tag names neither this run's image nor the earlier one."""
         tag = self.stack.service(inputs.service).pinned_tag
         if not (tag and seen.pinned):
@@ -183,6 +192,6 @@ class PushImage(Action[Inputs, Seen, Outputs]):
         service = self.stack.service(inputs.service)
         return f"Run: {retag_command(service.repository, seen.pinned, service.pinned_tag)}"
 
-    def _outputs(self, repository: str, digest: str, release: Release) -> Outputs:
-        reference = release.reference or self.ports.registry.reference(repository, digest)
-        return Outputs(digest=digest, reference=reference)
+    def _outputs(self, service: Service, digest: str, release: Release) -> PushedImage:
+        reference = release.reference or self.ports.registry.reference(service.repository, digest)
+        return PushedImage(service=service.name, digest=digest, reference=reference)

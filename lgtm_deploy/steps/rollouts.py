@@ -12,18 +12,36 @@ from lgtm_deploy.core.ports import (
 )
 from lgtm_deploy.core.rollout import Rollout, all_running
 from lgtm_deploy.core.stack import Service
+from lgtm_deploy.steps.results import Deployment
 
 _UNDER_WAY = ("PENDING", "IN_PROGRESS")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Watched:
-    """The service deployment to watch, its task definition, and the digest that it has to run."""
+    """`deployed` is the service deployment to watch."""
 
-    service: str
-    deployment: str
-    task_definition: str
-    digest: str
+    deployed: Deployment
+
+    @property
+    def service(self) -> str:
+        """Its name in the stack file."""
+        return self.deployed.service
+
+    @property
+    def deployment(self) -> str:
+        """The ARN."""
+        return self.deployed.deployment
+
+    @property
+    def task_definition(self) -> str:
+        """The revision of the new tasks."""
+        return self.deployed.task_definition
+
+    @property
+    def digest(self) -> str:
+        """The digest that the new tasks must run."""
+        return self.deployed.digest
 
 
 def look_at(ports: RolloutPorts, service: Service, watched: Watched) -> Rollout:

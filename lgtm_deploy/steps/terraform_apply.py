@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from lgtm_deploy.core.gate import Gate, Open, Waiting
-from lgtm_deploy.core.ports import HealthCheck, PlannedChanges, Progress
+from lgtm_deploy.core.plan import StrategyName
+from lgtm_deploy.core.ports import HealthCheck, Progress
 from lgtm_deploy.core.start_state import StartKind, StartState
 from lgtm_deploy.core.step import Action, Change, Nothing, Part, Proposal
-from lgtm_deploy.core.touched import Touched
+from lgtm_deploy.steps.results import ANY_STRATEGY, ChosenStrategy, HealthyTasks
 from lgtm_deploy.steps.terraform_back import Before, WayBack, checks_of
+from lgtm_deploy.steps.terraform_plan import SavedPlan
 from lgtm_deploy.steps.terraform_roots import (
     AppliedOutputs,
     apply_plan,
@@ -25,23 +26,24 @@ from lgtm_deploy.steps.terraform_roots import (
 
 @dataclass(frozen=True, kw_only=True)
 class ApplyInputs:
-    """The saved plan to apply; it is not applied when it has no `changes`, nor when the health check moves in a
+    """The saved plan to apply; it is not applied when it has no changes, nor when the health check moves in a
     `sequence` that is not among the `sequences` of this step (none named: in every one).
 
-    `touched` is what it updates, and so what a rollback may bring back; `variables` are those that it was planned with.
-    `start` is the state that a rollback returns to; where the plan file does not name it, the commit that was applied
-    last is taken, and nothing has found out whether its plan was empty.
+    `healthy` are the new tasks of all services whose health check it moves. It was planned with the variables that the
+    plan file has `given`, and with the `variables` of the strategy.
     """
 
-    root: str
-    plan: str
-    sha256: str
-    changes: tuple[str, ...]
-    touched: tuple[Touched, ...]
+    planned: SavedPlan
+    healthy: tuple[HealthyTasks, ...]
+    given: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
-    sequence: str = ""
-    sequences: tuple[str, ...] = ()
-    start: StartState = field(default_factory=StartState)
+    sequence: ChosenStrategy = ANY_STRATEGY
+    sequences: tuple[StrategyName | Literal["none"], ...] = ()
+
+    @property
+    def root(self) -> str:
+        """The root's name in the environment's `terraform`."""
+        return self.planned.root
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,11 +78,11 @@ class TerraformApply(Action[ApplyInputs, ApplySeen, AppliedOutputs]):
         return ApplySeen(
             root=inputs.root,
             before=recorded(self.stack, self.ports),
-            variables=inputs.variables,
-            checks=checks_of(self.ports, inputs.touched),
+            variables={**inputs.given, **inputs.variables},
+            checks=checks_of(self.ports, inputs.planned.touched),
             commit=now.commit,
             dirty=now.dirty,
-            start=inputs.start if inputs.start.kind else self._last_applied(inputs.root),
+            start=inputs.planned.start if inputs.planned.start.kind else self._last_applied(inputs.root),
         )
 
     def recall(self, seen: ApplySeen, first: ApplySeen) -> ApplySeen:
@@ -93,14 +95,16 @@ class TerraformApply(Action[ApplyInputs, ApplySeen, AppliedOutputs]):
     def propose(self, inputs: ApplyInputs, seen: ApplySeen) -> Proposal[AppliedOutputs]:
         """Nothing when the plan is empty, has been applied, or belongs to another sequence."""
         elsewhere = inputs.sequences and inputs.sequence not in inputs.sequences
-        if not inputs.changes or seen.applied or elsewhere:
+        if not inputs.planned.changes or seen.applied or elsewhere:
             return Nothing(outputs=_applied(seen) if seen.applied else AppliedOutputs())
-        return Change(summary=f"terraform apply {inputs.root}: {len(inputs.changes)} change(s)", details=inputs.changes)
+        return Change(
+            summary=f"terraform apply {inputs.root}: {len(inputs.planned.changes)} change(s)",
+            details=inputs.planned.changes,
+        )
 
     def apply(self, inputs: ApplyInputs, seen: ApplySeen, progress: Progress) -> AppliedOutputs:
         """Raises PermanentError (a stale plan), InDoubtError (Terraform died on the way)."""
-        planned = PlannedChanges(file=Path(inputs.plan), sha256=inputs.sha256, changes=())
-        apply_plan(self.stack, self.ports, inputs.root, planned, progress)
+        apply_plan(self.stack, self.ports, inputs.root, inputs.planned.planned, progress)
         return _applied(seen)
 
     def quiesce(self, inputs: ApplyInputs, seen: ApplySeen, progress: Progress) -> None:
@@ -144,14 +148,16 @@ class TerraformApply(Action[ApplyInputs, ApplySeen, AppliedOutputs]):
         return StartState(kind=kind, commit=last.commit, why_not=why_not)
 
     def _first_half(self, inputs: ApplyInputs, seen: ApplySeen) -> WayBack:
-        touched = without(self.stack, inputs.touched, inputs.variables)
+        touched = without(self.stack, inputs.planned.touched, inputs.variables)
         before = {**seen.before, **inputs.variables}
-        return self._way_back(replace(inputs, touched=touched), replace(seen, before=before))
+        return self._way_back(
+            replace(inputs, planned=replace(inputs.planned, touched=touched)), replace(seen, before=before)
+        )
 
     def _way_back(self, inputs: ApplyInputs, seen: ApplySeen) -> WayBack:
         before = Before(
             root=inputs.root,
-            touched=inputs.touched,
+            touched=inputs.planned.touched,
             variables=seen.before,
             checks=seen.checks,
             start=seen.start,

@@ -9,8 +9,9 @@ from lgtm_deploy.core.gate import Gate, Open, Waiting
 from lgtm_deploy.core.ports import HealthCheck, Progress
 from lgtm_deploy.core.start_state import StartState
 from lgtm_deploy.core.step import Action, Change, Nothing, Part, Proposal
-from lgtm_deploy.core.touched import Touched
+from lgtm_deploy.steps.results import CompleteDeployment
 from lgtm_deploy.steps.terraform_back import Before, WayBack, as_checked, checks_of
+from lgtm_deploy.steps.terraform_plan import SavedPlan
 from lgtm_deploy.steps.terraform_roots import (
     AppliedOutputs,
     apply_plan,
@@ -26,11 +27,17 @@ from lgtm_deploy.steps.terraform_roots import (
 
 @dataclass(frozen=True, kw_only=True)
 class SettleInputs:
-    """`variables` are those of the handover, `touched` is what was changed with them."""
+    """`planned` is the plan that was applied with the `variables` of the handover, `complete` are the deployments that
+    needed them."""
 
-    root: str
-    touched: tuple[Touched, ...]
+    planned: SavedPlan
+    complete: tuple[CompleteDeployment, ...]
     variables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def root(self) -> str:
+        """The root's name in the environment's `terraform`."""
+        return self.planned.root
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +68,7 @@ class TerraformSettle(Action[SettleInputs, SettleSeen, AppliedOutputs]):
         return SettleSeen(
             root=inputs.root,
             before=recorded(self.stack, self.ports),
-            checks=checks_of(self.ports, inputs.touched),
+            checks=checks_of(self.ports, inputs.planned.touched),
             commit=now.commit,
             dirty=now.dirty,
         )
@@ -82,7 +89,7 @@ class TerraformSettle(Action[SettleInputs, SettleSeen, AppliedOutputs]):
         """Raises PermanentError when more would change than the variables set, InDoubtError when Terraform died on the
         way."""
         planned = save_plan(self.stack, self.ports, inputs.root, {}, progress, purpose="settle")
-        wrong = broken_by(inputs.root, planned, narrowed(self.stack, inputs.touched, inputs.variables))
+        wrong = broken_by(inputs.root, planned, narrowed(self.stack, inputs.planned.touched, inputs.variables))
         if wrong:
             raise PermanentError(wrong, resolution="Bring the health checks back by hand.")
         if planned.changes:
@@ -107,7 +114,7 @@ class TerraformSettle(Action[SettleInputs, SettleSeen, AppliedOutputs]):
         return Waiting(reason=wrong) if wrong else Open(outputs=None)
 
     def _way_back(self, inputs: SettleInputs, seen: SettleSeen) -> WayBack:
-        set_here = narrowed(self.stack, inputs.touched, inputs.variables)
+        set_here = narrowed(self.stack, inputs.planned.touched, inputs.variables)
         touched = as_checked(tuple(each for each in set_here if each.attributes), seen.checks)
         start = StartState(kind="none", why_not="what was set for the handover is in no revision")
         before = Before(root=inputs.root, touched=touched, variables=seen.before, checks=seen.checks, start=start)

@@ -42,10 +42,11 @@ def begun(folder: Path) -> Iterator[LocalJournal]:
         stack="lgtm",
         environment="prod",
         by="ci",
-        steps={"look": ()},
-        stack_inputs=stack_inputs(loading.load_stack(SETTINGS), plan.services, RUN),
+        steps={"preflight": ()},
+        version="0.0.1",
+        stack_inputs=stack_inputs(loading.load_stack(SETTINGS), plan.changed, RUN),
     )
-    acted = [StepStarted(at=AT, step="look"), StepObserved(at=AT, step="look", seen={}, change="look")]
+    acted = [StepStarted(at=AT, step="preflight"), StepObserved(at=AT, step="preflight", seen={}, change="look")]
     journal.append(RUN, 1, [started, *acted])
     yield journal
     journal.close()
@@ -96,3 +97,30 @@ def test_a_plan_that_comes_with_the_tool_has_no_file_of_its_own(folder: Path) ->
     assert plan.file == "elsewhere/p.yaml"
     assert plan.digest == hashlib.sha256(PLAN.encode()).hexdigest()
     assert loading.load_plan("prefix-change", None).file == ""
+
+
+def test_a_run_whose_steps_this_version_builds_otherwise_is_not_resumed(
+    begun: LocalJournal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = complaint(capsys, "resume", RUN)
+
+    assert said == (
+        "Error: Run 7f3a9b21 was begun by lgtm-deploy 0.0.1, which builds other steps from plan 'small'. Resume it, or"
+        " undo it, with that version.\n"
+    )
+
+
+@pytest.mark.parametrize("verb", ["resume", "rollback"])
+def test_a_run_of_a_version_without_recipes_is_shown_and_not_resumed(
+    folder: Path, capsys: pytest.CaptureFixture[str], verb: str
+) -> None:
+    journal = LocalJournal(folder / ".lgtm-deploy" / "state.db")
+    old = RunStarted(
+        at=AT, plan="small", plan_digest="d", stack="lgtm", environment="prod", by="ci", steps={"flip": ()}
+    )
+    journal.append(RUN, 1, [old, StepStarted(at=AT, step="flip")])
+    journal.close()
+
+    assert "was begun by an earlier version of lgtm-deploy, whose plans had other steps" in complaint(capsys, verb, RUN)
+    assert run(["show", RUN]) == 0
+    assert "flip" in capsys.readouterr().out

@@ -11,7 +11,7 @@ from lgtm_deploy.cli import memory, running, wiring
 from lgtm_deploy.cli.app import run
 from lgtm_deploy.config import plan_file
 from lgtm_deploy.core.event import Event, RunFinished, RunStarted, StepObserved
-from lgtm_deploy.steps.catalog import CATALOG
+from lgtm_deploy.recipes.registry import BUNDLED
 from lgtm_deploy.storage.local import LocalJournal, LocalLock
 from tests.kills.faked import join
 from tests.steps.simulation import copy_example
@@ -39,7 +39,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def remember(state: Path, run_id: str, *, days: int = 0, finished: bool = False) -> None:
     """A run that has changed something, and maybe its verdict."""
-    plan = plan_file.load(plan_file.find("prefix-change", Path.cwd()), CATALOG)
+    plan = plan_file.load(plan_file.find("prefix-change", Path.cwd()), BUNDLED)
     at = AT + timedelta(days=days)
     happened: list[Event] = [
         RunStarted(

@@ -10,7 +10,7 @@ from tests.cli.outside import ACCOUNT, outside
 from tests.config.files import PLAN, STACK, lay_stack
 
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_EC2_METADATA_DISABLED": "true"}
-INIT_ONLY = "schema: 1\nname: init\nsteps:\n  init:\n    uses: terraform-init\n    with: {root: alb}\n"
+INIT_ONLY = "schema: 2\nname: init\nuses: url-rewrite\nservices: [tempo]\nterraform: [{root: alb}]\n"
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,10 @@ def test_no_stack_file(tmp_path: Path) -> None:
         (("apply", "nosuch", "--yes"), "There is no plan 'nosuch'. There are: "),
         (("apply", "./none.yaml", "--yes"), "Cannot read none.yaml: No such file or directory."),
         (("apply", "./init.yaml"), "There is no terminal to ask for approval at. Pass --yes to apply without it."),
-        (("apply", "./init.yaml", "--yes", "--only", "x"), "The plan has no step 'x'. It has: init."),
+        (
+            ("apply", "./init.yaml", "--yes", "--only", "x"),
+            "The plan has no step 'x'. It has: terraform-init, terraform-plan, rewrite, probe.",
+        ),
         (("apply", "./init.yaml", "--yes", "--var", "x"), "--var x: write it as NAME=VALUE."),
         (("apply", "./init.yaml", "--yes", "--var", "x=1"), "Plan 'init' has no variable 'x'. It has: none."),
         (("apply", "prefix-change", "--yes"), "The stack has no service 'pyroscope'."),
@@ -65,7 +68,7 @@ def test_what_was_typed_cannot_be_done(stack: Path, words: tuple[str, ...], comp
 
 @pytest.mark.parametrize(
     ("text", "where"),
-    [("steps: [", "1:9"), (PLAN.replace("needs: [look]", "needs: [lok]"), "11:13"), (f"{INIT_ONLY}x: 1\n", "7:1")],
+    [("steps: [", "1:9"), (PLAN.replace("uses: h", "uses: x"), "3:1"), (f"{INIT_ONLY}x: 1\n", "6:1")],
 )
 def test_a_plan_that_cannot_be_used_is_pointed_into(stack: Path, text: str, where: str) -> None:
     (stack / "bad.yaml").write_text(text)

@@ -27,7 +27,16 @@ def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalJo
 
 def remember(journal: LocalJournal, verdict: Verdict | None, *, digest: str = "", acted: bool = True) -> None:
     happened: list[Event] = [
-        RunStarted(at=AT, plan="p", plan_digest=digest, stack="lgtm", environment="prod", by="ci", steps={"a": ()}),
+        RunStarted(
+            at=AT,
+            plan="p",
+            plan_digest=digest,
+            stack="lgtm",
+            environment="prod",
+            by="ci",
+            steps={"a": ()},
+            version="0.0.1",
+        ),
         StepStarted(at=AT, step="a"),
     ]
     if acted:

@@ -7,16 +7,23 @@ import pytest
 from lgtm_deploy.cli.loading import secret_variables, variables
 from lgtm_deploy.core.errors import UsageError
 from lgtm_deploy.core.masks import fingerprint
-from lgtm_deploy.core.plan import Plan, StepSpec
+from lgtm_deploy.core.plan import Plan
 
 VALUE = "correct horse"
-PLAN = Plan(name="p", digest="d", steps={"a": StepSpec(id="a", uses="toy", with_={"value": "${{ vars.tag }}"})})
+PLAN = Plan(name="p", digest="d", variables=frozenset({"tag"}))
 SECRET = replace(PLAN, secrets={"tag": "DEPLOY_TAG"})
 
 
 def test_what_the_run_was_begun_with_need_not_be_said_again() -> None:
     assert variables(PLAN, [], {"tag": "1"}) == {"tag": "1"}
     assert variables(PLAN, ["tag=1"], {"tag": "1"}) == {"tag": "1"}
+
+
+def test_a_value_of_the_plan_file_need_not_be_given_and_can_be_replaced() -> None:
+    plan = replace(PLAN, values={"tag": "1"})
+
+    assert variables(plan, []) == {"tag": "1"}
+    assert variables(plan, ["tag=2"]) == {"tag": "2"}
 
 
 def test_another_value_than_the_run_was_begun_with_is_refused() -> None:
@@ -66,18 +73,18 @@ def test_a_secret_that_cannot_be_used_is_refused_and_not_told(
 
 def test_a_variable_that_holds_a_secret_value_too_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEPLOY_TAG", VALUE)
-    steps = {"a": StepSpec(id="a", uses="toy", with_={"values": ["${{ vars.tag }}", "${{ vars.url }}"]})}
+    taken = frozenset({"tag", "url"})
     before = {"tag": fingerprint(VALUE, "salt"), "url": "https://x:${{ vars.tag }}@y"}
 
-    assert variables(replace(SECRET, steps=steps), [], before) == {"tag": VALUE, "url": f"https://x:{VALUE}@y"}
+    assert variables(replace(SECRET, variables=taken), [], before) == {"tag": VALUE, "url": f"https://x:{VALUE}@y"}
 
 
 def test_another_value_than_before_is_told_without_the_secret_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEPLOY_TAG", VALUE)
-    steps = {"a": StepSpec(id="a", uses="toy", with_={"values": ["${{ vars.tag }}", "${{ vars.url }}"]})}
+    taken = frozenset({"tag", "url"})
     before = {"tag": fingerprint(VALUE, "salt"), "url": "https://x:${{ vars.tag }}@y"}
 
     with pytest.raises(UsageError) as told:
-        variables(replace(SECRET, steps=steps), ["url=https://other"], before)
+        variables(replace(SECRET, variables=taken), ["url=https://other"], before)
     assert VALUE not in str(told.value)
     assert "url=https://x:${{ vars.tag }}@y" in str(told.value)

@@ -198,12 +198,21 @@ def test_plans_are_listed_with_what_they_do(tmp_path: Path, capsys: pytest.Captu
 
 @pytest.mark.parametrize("drawing", ["ascii", "mermaid", "dot", "json"])
 def test_a_graph_is_drawn_without_a_stack(drawing: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["graph", "prefix-change", "--format", drawing]) == 0
+    assert run(["graph", "prefix-change", "--format", drawing, "--expand"]) == 0
 
     told = capsys.readouterr().out
     assert "push[tempo]" in told
     if drawing == "json":
         json.loads(told)
+
+
+def test_a_graph_shows_its_phases_unless_every_step_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["graph", "prefix-change"]) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    phases = [line[:22].strip() for line in lines if line[:22].strip()]
+    assert phases == ["prepare", "build", "push", "deploy", "wait for healthy tasks", "health check", "verify"]
+    assert "push                    push[tempo, pyroscope, grafana]" in lines
 
 
 def test_no_runs_are_said_to_be_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

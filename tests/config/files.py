@@ -7,22 +7,13 @@ import pytest
 from lgtm_deploy.core.errors import UsageError
 
 PLAN = """\
-schema: 1
+schema: 2
 name: small
+uses: health-check-migration
 services: [tempo]
-steps:
-  look:
-    uses: preflight
-    with: {services: "${{ services }}"}
-  build:
-    uses: build-image
-    for_each: services
-    needs: [look]
-    with:
-      service: ${{ each }}
-  init:
-    uses: terraform-init
-    with: {root: alb}
+terraform:
+  - root: alb
+    allow: [health_check.path]
 """
 
 STACK = """\

@@ -6,26 +6,29 @@ import pytest
 
 from lgtm_deploy.config import plan_file, stack_file
 from lgtm_deploy.core.errors import UsageError
+from lgtm_deploy.core.guard import Allowance
 from lgtm_deploy.core.plan import Plan, RetryPolicy, Webhook
-from lgtm_deploy.steps.catalog import CATALOG
+from lgtm_deploy.core.recipe import build
+from lgtm_deploy.recipes.registry import BUNDLED
 from tests.config.files import PLAN, STACK, lay_stack, place
+from tests.conftest import EXAMPLE
 
 
 def load(folder: Path, text: str = PLAN) -> Plan:
     file = folder / "plan.yaml"
     file.write_text(text)
-    return plan_file.load(file, CATALOG, None)
+    return plan_file.load(file, BUNDLED, None)
 
 
 def test_a_plan_is_read_as_written(tmp_path: Path) -> None:
-    plan = load(tmp_path, PLAN + "    retry: {attempts: 2}\n    timeout: 30\n    title: init it\ntimeout: 120\n")
+    more = "timeout: 120\ntimeouts: {push: 30}\nretries: {push: {attempts: 2}}\n"
+    plan = load(tmp_path, PLAN + more)
 
-    init = plan.steps["init"]
-    assert (plan.name, plan.services, plan.timeout, plan.on_failure) == ("small", ("tempo",), 120.0, "rollback")
-    assert list(plan.steps) == ["look", "build", "init"]
-    assert plan.steps["build"].needs == ("look",)
-    assert (init.retry, init.timeout, init.title) == (RetryPolicy(attempts=2), 30.0, "init it")
+    assert (plan.name, plan.changed, plan.timeout, plan.on_failure) == ("small", ("tempo",), 120.0, "rollback")
     assert len(plan.digest) == 64
+    nodes = build(plan, None).nodes
+    assert (nodes["push[tempo]"].retry, nodes["push[tempo]"].timeout) == (RetryPolicy(attempts=2), 30.0)
+    assert nodes["wait-for-tasks[tempo]"].timeout == 600
 
 
 def test_a_hook_may_be_a_url_or_name_the_variable_that_holds_it(tmp_path: Path) -> None:
@@ -47,14 +50,14 @@ def test_a_hook_that_is_neither_is_pointed_at(tmp_path: Path, hook: str) -> None
     with pytest.raises(UsageError) as refused:
         load(tmp_path, PLAN + f"hooks:\n  rollback:\n    - [say, it]\n    - {hook}\n")
 
-    assert place(refused).startswith("20:"), str(refused.value)
+    assert place(refused).startswith("11:"), str(refused.value)
 
 
 def test_a_word_that_no_program_can_be_given_is_pointed_at(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="a word of a command cannot hold a NUL character") as refused:
         load(tmp_path, PLAN + 'hooks:\n  before:\n    - [say, it]\n    - [say, "a\\0b"]\n')
 
-    assert place(refused).startswith("20:"), str(refused.value)
+    assert place(refused).startswith("11:"), str(refused.value)
 
 
 def test_hooks_are_lists_of_words(tmp_path: Path) -> None:
@@ -67,33 +70,34 @@ def test_hooks_are_lists_of_words(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "where", "message"),
     [
-        ("schema: 1", "schema: 2", "1:1", "schema: input should be 1"),
-        ("schema: 1\n", "", "1:1", "'schema' is missing"),
+        ("schema: 2", "schema: 3", "1:1", "schema: input should be 2"),
+        ("schema: 2\n", "", "1:1", "'schema' is missing"),
         ("name: small", "name: ''", "2:1", "name: string should match pattern"),
-        ("services: [tempo]", "services: tempo", "3:1", "services: input should be a valid list"),
-        ("services: [tempo]", "services: [tempo, 5]", "3:19", "services.1: input should be a valid string"),
-        ("services: [tempo]", "services: [tempo, tempo]", "3:19", "'tempo' is here twice"),
-        ("services: [tempo]", "services: []", "10:5", "the plan names no services"),
-        ("steps:", "stpes:", "4:1", "'stpes' is not a key that belongs here (1 more)"),
-        ("    needs: [look]", "    nedes: [look]", "11:5", "'nedes' is not a key that belongs here"),
-        ("    needs: [look]", "    with_: {}", "11:5", "'with_' is not a key that belongs here"),
-        ("    needs: [look]", "    timeout: soon", "11:5", "steps.build.timeout: input should be a valid number"),
-        ("    needs: [look]", "    timeout: 0", "11:5", "steps.build.timeout: input should be greater than 0"),
-        ("    needs: [look]", "    timeout: .nan", "11:5", "steps.build.timeout: input should be"),
-        ("    needs: [look]", "    retry: {attempts: 0}", "11:13", "steps.build.retry.attempts: input should be"),
-        ("    for_each: services", "    for_each: all", "10:5", "steps.build.for_each: input should be 'services'"),
-        ("    uses: build-image\n", "", "8:3", "'uses' is missing"),
-        ("  look:", "  look here:", "5:3", "steps.look here: string should match pattern"),
-        ("uses: build-image", "uses: biuld-image", "9:5", "uses 'biuld-image', which is not a kind of step"),
-        ("needs: [look]", "needs: [init, lok]", "11:19", "needs 'lok', which is not a step of this plan"),
-        ("{root: alb}", "{root: alb, rot: x}", "16:23", "has no input 'rot'"),
-        ("    with: {root: alb}\n", "", "14:3", "lacks its input 'root'"),
-        ("{root: alb}", "{root: 5}", "16:12", "Input 'root' of step 'init' takes a text; got 5"),
-        ("${{ each }}", "${{ secrets.x }}", "13:7", "'${{ secrets.x }}' is not an expression"),
-        ("${{ each }}", "${{ steps.look.outputs.x }}", "13:7", "step 'look' has no output 'x'"),
-        ("${{ each }}", "${{ steps.init.outputs.x }}", "13:7", "step 'init' does not come before 'build'"),
-        ("${{ each }}", "${{ services }}", "13:7", "takes a text; 'services' is a list of texts"),
-        ("{root: alb}", "{root: '${{ each }}'}", "16:12", "uses 'each' but has no 'for_each'"),
+        ("uses: health-check-migration\n", "", "1:1", "'uses' is missing. Name a recipe: health-check-migration,"),
+        ("uses: health-check-migration", "uses: relase", "3:1", "'relase' is not a recipe. There are: health-check"),
+        ("services: [tempo]", "services: tempo", "4:1", "services: input should be a valid"),
+        ("services: [tempo]", "services: [tempo, 5]", "4:19", "services.1: input should be a valid string"),
+        ("services: [tempo]", "services: [tempo, tempo]", "4:19", "'tempo' is here twice"),
+        ("services: [tempo]", "services: []", "4:1", "services: "),
+        ("services: [tempo]", "services: [tempo]\ndependents: [tempo]", "5:14", "'tempo' is here twice"),
+        ("services:", "sevrices:", "4:1", "'sevrices' is not a key that belongs here (1 more)"),
+        ("  - root: alb\n", "  - rot: alb\n", "6:5", "'rot' is not a key that belongs here"),
+        ("allow: [health_check.path]", "allow: [5]", "7:13", "terraform.0.allow.0"),
+        ("allow: [health_check.path]", "allow: [{name: x}]", "7:13", "'type' is missing"),
+        ("allow: [health_check.path]", "allow: [{type: x, kind: y}]", "7:23", "'kind' is not a key"),
+        ("allow: [health_check.path]", "variables: {password: x y}", "7:17", "string should match pattern"),
+        ("name: small", "name: small\nstrategies: [slow]", "3:14", "strategies.0: input should be 'direct'"),
+        ("name: small", "name: small\nstrategies: []", "3:1", "strategies: "),
+        ("name: small", "name: small\ntimeout: soon", "3:1", "timeout: input should be a valid number"),
+        ("name: small", "name: small\ntimeout: .nan", "3:1", "timeout: input should be"),
+        ("name: small", "name: small\ntimeouts: {push: 0}", "3:12", "timeouts.push: input should be greater than 0"),
+        ("name: small", "name: small\ntimeouts: {psuh: 5}", "3:12", "The recipe has no step 'psuh'. There are: pre"),
+        ("name: small", "name: small\nretries: {push: {attempts: 0}}", "3:18", "retries.push.attempts: input"),
+        ("name: small", "name: small\nretries: {psuh: {}}", "3:11", "The recipe has no step 'psuh'"),
+        ("name: small", "name: small\nvars: {x: y}", "3:8", "No step takes the variable 'x'. There are: none."),
+        ("name: small", "name: small\nsecrets: {x: Y}", "3:11", "No step takes the secret 'x'"),
+        ("name: small", "name: small\nsecrets: {x: A B}", "3:11", "secrets.x: string should match pattern"),
+        ("name: small", "name: small\nsteps: {}", "3:1", "'steps' is not a key that belongs here"),
     ],
 )
 def test_a_fault_is_pointed_at(tmp_path: Path, old: str, new: str, where: str, message: str) -> None:
@@ -108,24 +112,24 @@ def test_a_fault_is_pointed_at(tmp_path: Path, old: str, new: str, where: str, m
     assert "\n" not in str(caught.value)
 
 
-def test_a_circle_is_pointed_at_and_written_out(tmp_path: Path) -> None:
-    circular = (
-        PLAN.replace("    uses: preflight\n", "    uses: preflight\n    needs: [init]\n") + "    needs: [build]\n"
+def test_a_plan_file_of_schema_1_is_answered_with_what_to_write_instead(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        load(tmp_path, "name: old\nschema: 1\nsteps: {look: {uses: preflight}}\n")
+
+    assert place(caught) == "2:1"
+    assert str(caught.value).partition(":2:1: ")[2] == (
+        "a plan file of schema 1 wires its steps, which recipes do now. Write `schema: 2`, `uses:"
+        " health-check-migration`, and services, dependents, terraform and strategies in place of coupled,"
+        " allow_sequence and steps; see plans/prefix-change.yaml."
     )
-
-    with pytest.raises(UsageError, match="need each other in a circle: ") as caught:
-        load(tmp_path, circular)
-
-    line = int(place(caught).partition(":")[0])
-    assert "needs:" in circular.splitlines()[line - 1]
 
 
 @pytest.mark.parametrize(
     ("old", "new", "where", "message"),
     [
-        ("services: [tempo]", "services: [tempo, loki]", "3:19", "The stack has no service 'loki'. It has: tempo."),
-        ("root: alb", "root: vpc", "16:12", "Environment 'prod' has no Terraform root 'vpc'. It has: alb."),
-        ("service: ${{ each }}", "service: mimir", "13:7", "The stack has no service 'mimir'."),
+        ("services: [tempo]", "services: [tempo, loki]", "4:19", "The stack has no service 'loki'. It has: tempo."),
+        ("name: small", "name: small\ndependents: [mimir]", "3:14", "The stack has no service 'mimir'."),
+        ("root: alb", "root: vpc", "6:5", "Environment 'prod' has no Terraform root 'vpc'. It has: alb."),
     ],
 )
 def test_what_the_stack_has_not_is_pointed_at(tmp_path: Path, old: str, new: str, where: str, message: str) -> None:
@@ -134,10 +138,21 @@ def test_what_the_stack_has_not_is_pointed_at(tmp_path: Path, old: str, new: str
     file.write_text(PLAN.replace(old, new))
 
     with pytest.raises(UsageError) as caught:
-        plan_file.load(file, CATALOG, stack)
+        plan_file.load(file, BUNDLED, stack)
 
     assert message in str(caught.value)
     assert place(caught) == where
+
+
+def test_a_dependent_whose_own_health_check_terraform_moves_is_no_dependent(tmp_path: Path) -> None:
+    stack = stack_file.load(EXAMPLE / "lgtm-deploy.yaml", "prod")
+    file = tmp_path / "plan.yaml"
+    file.write_text(PLAN.replace("name: small", "name: small\ndependents: [grafana, pyroscope]"))
+
+    with pytest.raises(UsageError, match="'pyroscope' is a dependent, but Terraform moves its own health") as caught:
+        plan_file.load(file, BUNDLED, stack)
+
+    assert place(caught) == "3:23"
 
 
 def test_plans_of_ones_own_hide_bundled_ones(tmp_path: Path) -> None:
@@ -155,63 +170,40 @@ def test_an_unknown_plan_is_answered_with_the_known_ones(tmp_path: Path) -> None
         plan_file.find("prefix", tmp_path)
 
 
-def test_variables_are_found_in_inputs_and_titles(tmp_path: Path) -> None:
-    plan = load(tmp_path, PLAN.replace("root: alb", "root: '${{ vars.root }}'") + "    title: ${{ vars.ticket }}\n")
+def test_variables_and_secrets_are_those_that_the_recipe_takes(tmp_path: Path) -> None:
+    takes = PLAN.replace("root: alb", "root: alb\n    variables: {grafana_password: password, zone: zone}")
+    plan = load(tmp_path, takes + "secrets: {password: DEPLOY_PASSWORD}\nvars: {zone: a}\n")
 
-    assert plan_file.variables(plan) == {"root", "ticket"}
-
-
-@pytest.mark.parametrize(
-    ("allowance", "where", "message"),
-    [
-        ("{type: aws_lb, kind: x}", "9:30", "Input 'allow' of step 'plan' has no 'kind'."),
-        ("{type: 1}", "9:16", "Input 'allow' of step 'plan' takes a text; got 1."),
-        ("{name: x}", "9:15", "Input 'allow' of step 'plan' lacks its 'type'."),
-        ("aws_lb", "9:15", "takes a map of type, name, actions, attributes, group, path; got 'aws_lb'"),
-        ("{type: aws_lb, attributes: [a, 2]}", "9:46", "takes a text; got 2."),
-    ],
-)
-def test_a_fault_within_a_map_is_pointed_at(tmp_path: Path, allowance: str, where: str, message: str) -> None:
-    text = f"""schema: 1
-name: allowing
-steps:
-  plan:
-    uses: terraform-plan
-    with:
-      root: alb
-      allow:
-            - {allowance}
-"""
-    with pytest.raises(UsageError) as found:
-        load(tmp_path, text)
-
-    assert found.value.where.endswith(f"plan.yaml:{where}")
-    assert message in found.value.message
+    assert plan.variables == {"password", "zone"}
+    assert (plan.secrets, plan.values) == ({"password": "DEPLOY_PASSWORD"}, {"zone": "a"})
 
 
-def test_a_secret_variable_names_the_environment_variable_that_holds_it(tmp_path: Path) -> None:
-    secret = PLAN.replace("{root: alb}", "{root: '${{ vars.root }}'}") + "secrets: {root: DEPLOY_ROOT}\n"
+def test_an_attribute_that_the_migration_raises_is_no_committed_change(tmp_path: Path) -> None:
+    more = PLAN.replace("[health_check.path]", "[health_check.path, health_check.unhealthy_threshold]")
+    nodes = build(load(tmp_path, more), None).nodes
 
-    assert load(tmp_path, secret).secrets == {"root": "DEPLOY_ROOT"}
+    (committed,) = nodes["terraform-plan"].inputs.allow
+    (raised,) = nodes["terraform-replan"].inputs.allow
+    assert committed.attributes == ("health_check.path",)
+    assert raised.attributes == ("health_check.path", "health_check.unhealthy_threshold")
 
 
-@pytest.mark.parametrize(
-    ("secrets", "step", "where", "complaint"),
-    [
-        ("{root: DEPLOY_ROOT}", "with: {root: alb}", "17:11", "No step takes the secret 'root'"),
-        ("{root: 'A B'}", "with: {root: '${{ vars.root }}'}", "17:11", "root"),
-        (
-            "{root: DEPLOY_ROOT}",
-            "with: {root: '${{ vars.root }}'}\n    title: init ${{ vars.root }}",
-            "17:5",
-            "cannot hold a secret",
-        ),
-    ],
-)
-def test_a_secret_that_would_be_told_is_pointed_at(
-    tmp_path: Path, secrets: str, step: str, where: str, complaint: str
-) -> None:
-    with pytest.raises(UsageError, match=complaint) as refused:
-        load(tmp_path, PLAN.replace("with: {root: alb}", step) + f"secrets: {secrets}\n")
+def test_other_types_are_allowed_as_they_are_written(tmp_path: Path) -> None:
+    rule = "{type: aws_lb_listener_rule, actions: [create], name: 'module.*'}"
+    nodes = build(load(tmp_path, PLAN.replace("[health_check.path]", f"[{rule}]")), None).nodes
 
-    assert place(refused) == where
+    assert nodes["terraform-plan"].inputs.allow == (
+        Allowance(type="aws_lb_listener_rule", actions=("create",), name="module.*"),
+    )
+
+
+def test_bundled_plans_are_short_and_hold_no_expressions() -> None:
+    files = [file for file in plan_file.available(Path("/nowhere")).values() if plan_file.comes_along(file)]
+    lines = {file.name: file.read_text(encoding="utf-8").splitlines() for file in files}
+
+    assert {"prefix-change.yaml", "prefix-change-any-order.yaml", "prefix-rewrite.yaml"} <= lines.keys()
+    assert max(map(len, lines.values())) <= 25
+    assert sum(map(len, lines.values())) <= 60
+    assert not any("${{" in line for each in lines.values() for line in each)
+    for file in files:
+        assert build(plan_file.load(file, BUNDLED), None).nodes

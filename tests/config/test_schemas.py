@@ -8,7 +8,8 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from lgtm_deploy.config.documents import PlanDocument, StackDocument, json_schema
+from lgtm_deploy.config.documents import StackDocument, json_schema, plan_schema
+from lgtm_deploy.recipes.registry import BUNDLED
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAN_SCHEMA = ROOT / "plans" / "plan.schema.json"
@@ -21,7 +22,7 @@ def read(file: Path) -> Any:
 
 def test_the_committed_schemas_are_the_programs_own() -> None:
     advice = "write it anew with `lgtm-deploy schema`"
-    assert read(PLAN_SCHEMA) == json_schema(PlanDocument), advice
+    assert read(PLAN_SCHEMA) == plan_schema(BUNDLED), advice
     assert read(STACK_SCHEMA) == json_schema(StackDocument), advice
 
 
@@ -43,6 +44,16 @@ def test_the_example_stack_fits_its_schema() -> None:
 
 def test_a_typo_does_not_fit() -> None:
     plan = yaml.safe_load((ROOT / "plans" / "prefix-change.yaml").read_text())
-    plan["steps"]["build"]["nedes"] = []
+    plan["sevrices"] = plan.pop("services")
 
     assert not Draft202012Validator(read(PLAN_SCHEMA)).is_valid(plan)
+
+
+def test_every_key_of_a_plan_file_has_a_description_and_an_example() -> None:
+    schema = read(PLAN_SCHEMA)
+
+    assert len(schema["oneOf"]) == len(BUNDLED)
+    for name, shape in schema["$defs"].items():
+        for key, field in shape.get("properties", {}).items():
+            assert field.get("description"), f"{name}.{key}"
+            assert field.get("examples"), f"{name}.{key}"

@@ -21,8 +21,8 @@ Step = Literal["deploy", "answer", "complete", "flip", "expand", "contract"]
 # What a person or a tool does, one after the other; `answer` and `complete` wait.
 SCRIPTS: Mapping[str, tuple[Step, ...]] = {
     "direct": ("deploy", "answer", "complete", "flip"),
-    "flip-first": ("flip", "deploy", "complete"),
-    "expand-contract": ("expand", "deploy", "complete", "contract"),
+    "check-first": ("flip", "deploy", "complete"),
+    "matcher-widening": ("expand", "deploy", "complete", "contract"),
     "grace-hold": ("deploy", "answer", "flip", "complete"),
     "images-first": ("deploy", "flip", "complete"),
 }

@@ -10,7 +10,7 @@ from lgtm_deploy.core.stack import Rehearsal
 from tests.core.handover_facts import NEW, OLD, check, contract, facts, reply, service
 
 DOCUMENTED = ("direct", "grace-hold")
-ANY = ("direct", "flip-first", "expand-contract", "grace-hold")
+ANY = ("direct", "check-first", "matcher-widening", "grace-hold")
 
 
 def decided(*services: Facts, allow: tuple[str, ...] = ANY) -> Decision:
@@ -30,9 +30,9 @@ def refused(*services: Facts, allow: tuple[str, ...] = ANY) -> str:
     [
         ((200, 200), (200, 404), ANY, "direct"),
         ((200, 200), (200, 200), ANY, "direct"),
-        ((404, 200), (200, 200), ANY, "flip-first"),
+        ((404, 200), (200, 200), ANY, "check-first"),
         ((404, 200), (200, 200), DOCUMENTED, "grace-hold"),
-        ((404, 200), (200, 404), ANY, "expand-contract"),
+        ((404, 200), (200, 404), ANY, "matcher-widening"),
         ((404, 200), (200, 404), DOCUMENTED, "grace-hold"),
         ((404, 200), (200, 503), ANY, "grace-hold"),
         ((404, 200), (200, 0), ANY, "grace-hold"),
@@ -100,20 +100,20 @@ def test_the_cause_is_not_named_where_it_is_another(name: str, version: str, ech
 def test_expand_contract_checks_the_new_path_with_both_codes_for_the_window() -> None:
     found = decided(facts(service=service(matcher_variable="tempo_matcher")))
 
-    assert (found.sequence, found.variables) == ("expand-contract", {"tempo_matcher": "200,404"})
+    assert (found.sequence, found.variables) == ("matcher-widening", {"tempo_matcher": "200,404"})
 
 
 def test_expand_contract_needs_a_variable_for_the_matcher() -> None:
     reason = refused(facts(check=check(3, 2)))
 
-    assert "expand-contract needs a Terraform variable for the matcher" in reason
+    assert "matcher-widening needs a Terraform variable for the matcher" in reason
 
 
 def test_where_only_what_is_not_permitted_is_safe_the_plan_s_key_is_named() -> None:
     reason = refused(facts(contract=contract(old=(200, 200)), check=check(2, 2)), allow=DOCUMENTED)
 
-    assert "only flip-first is safe" in reason
-    assert "Add flip-first to the plan's allow_sequence" in reason
+    assert "only check-first is safe" in reason
+    assert "Add check-first to the plan's allow_sequence" in reason
     assert "thresholds 2 healthy, 2 unhealthy" in reason
 
 
@@ -202,7 +202,7 @@ def test_an_image_that_gets_ready_more_slowly_than_the_checks_allow_is_held(
 def test_where_no_path_moves_nothing_needs_to_be_permitted() -> None:
     same = facts(contract=contract(new=(200, 200), new_path=OLD, ready=20.0))
 
-    found = decided(same, allow=("flip-first",))
+    found = decided(same, allow=("check-first",))
 
     assert (found.sequence, found.sequences) == ("none", {"tempo": "direct"})
     assert found.windows == {"tempo": HANDOVER_WINDOW + 20}
@@ -249,7 +249,7 @@ def test_a_service_whose_check_stays_fits_every_flip() -> None:
 
     found = decided(stays, flippable)
 
-    assert (found.sequence, found.sequences["loki"]) == ("flip-first", "direct")
+    assert (found.sequence, found.sequences["loki"]) == ("check-first", "direct")
 
 
 def test_services_that_need_opposite_orders_are_refused() -> None:
@@ -260,7 +260,7 @@ def test_services_that_need_opposite_orders_are_refused() -> None:
 
     reason = refused(direct, flip)
 
-    assert "loki only direct; tempo only flip-first" in reason
+    assert "loki only direct; tempo only check-first" in reason
 
 
 def test_every_service_says_what_is_wrong_with_it() -> None:

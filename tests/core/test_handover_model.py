@@ -28,7 +28,7 @@ COUNTS = (1, 2, 3, 4)
 MOST = {3: 8, 4: 6}
 THRESHOLDS = range(2, 11)
 DOCUMENTED = ("direct", "grace-hold")
-ANY = ("direct", "flip-first", "expand-contract", "grace-hold")
+ANY = ("direct", "check-first", "matcher-widening", "grace-hold")
 # New image on the old path, old image on the new path.
 CELLS = tuple(product((200, 404), (200, 404, 503)))
 
@@ -71,7 +71,7 @@ def world_of(given: Facts, decision: Decision, *, coarse: bool = True, loose: bo
         maximum=given.maximum_percent,
         new_passes_old=given.contract.new.on(given.contract.old_path).status == 200,
         # Where it does not matter the walk is the same one.
-        old_passes_new=way.sequence == "flip-first",
+        old_passes_new=way.sequence == "check-first",
         held=decision.windows["tempo"] > 0,
         coarse=coarse,
         loose=loose,
@@ -150,7 +150,7 @@ def test_a_minimum_of_nothing_is_refused_because_ecs_may_stop_every_task() -> No
         assert dark_somewhere(World(script=script, desired=2, healthy=2, unhealthy=10, minimum=0, held=True))
 
 
-@pytest.mark.parametrize("order", ["flip-first", "images-first"])
+@pytest.mark.parametrize("order", ["check-first", "images-first"])
 @pytest.mark.parametrize("count", COUNTS)
 def test_the_orders_that_come_to_mind_first_leave_no_healthy_target(order: str, count: int) -> None:
     for healthy, unhealthy in product(THRESHOLDS, THRESHOLDS):

@@ -10,7 +10,7 @@ from lgtm_deploy.core.handover.checks import Span
 from lgtm_deploy.core.handover.timeline import Fate, breaker_threshold
 from tests.core.handover_facts import OLD, check, contract, facts, service
 
-ANY = ("direct", "flip-first", "expand-contract", "grace-hold")
+ANY = ("direct", "check-first", "matcher-widening", "grace-hold")
 
 
 def span(earliest: float, latest: float) -> Span:

@@ -44,7 +44,7 @@ def stopped(today: Checkout) -> Iterator[Stopped]:
     watchdog.start()
     for line in process.stdout:
         lines.append(line.rstrip())
-        if "await-tasks[pyroscope] started" in line:
+        if "wait-for-tasks[pyroscope] started" in line:
             process.send_signal(signal.SIGTERM)
     exit_code = process.wait()
     watchdog.cancel()

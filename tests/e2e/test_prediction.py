@@ -46,8 +46,8 @@ SETTINGS = (
     Setting(name="bare-2-3", order="images-first", healthy=2, unhealthy=3),
     Setting(name="bare-grace", order="images-first", healthy=2, unhealthy=2, grace=10),
     Setting(name="bare-four", order="images-first", healthy=2, unhealthy=3, desired=4),
-    Setting(name="flip-2-2", order="flip-first", healthy=2, unhealthy=2),
-    Setting(name="flip-2-4", order="flip-first", healthy=2, unhealthy=4),
+    Setting(name="flip-2-2", order="check-first", healthy=2, unhealthy=2),
+    Setting(name="flip-2-4", order="check-first", healthy=2, unhealthy=4),
     Setting(name="slow-bare", order="images-first", healthy=2, unhealthy=3, image="slow"),
     Setting(name="slow-held", order="direct", healthy=2, unhealthy=3, image="slow"),
 )
@@ -184,7 +184,7 @@ def foretell(trial: Trial, start_seconds: float) -> None:
         assert seen.tripped is not None
         trial.foretold = {"killed": killed(seen.fates[0].killed), "rolled back": seen.tripped}
         trial.longest_gap = 0.0
-    elif setting.order == "flip-first":
+    elif setting.order == "check-first":
         seen = flip_before_images(given)
         trial.foretold = {
             "killed": killed(seen.fates[0].killed),
@@ -220,7 +220,7 @@ def killed(span: Span | None) -> Span:
 def begin(cloud: Cloud, trial: Trial) -> None:
     setting = trial.setting
     trial.begun = time.time()
-    if setting.order == "flip-first":
+    if setting.order == "check-first":
         trial.begun = flip(cloud, trial)
         return
     change: dict[str, Any] = {"taskDefinition": cloud.register(setting.name, cloud.image("app", setting.image))}
@@ -246,7 +246,7 @@ def measured(cloud: Cloud, trial: Trial, what: str) -> float:
         "new healthy": lambda: [each["at"] for each in seen.targets("healthy")],
     }
     found = wait_until(looks[what], PATIENCE_SECONDS, f"{trial.setting.name}: {what}")
-    moved = trial.setting.order in ("flip-first", "grace-hold")
+    moved = trial.setting.order in ("check-first", "grace-hold")
     since = trial.begun if moved else seen.targets("initial")[0]["at"]
     return found[0] - since
 

@@ -135,7 +135,7 @@ def test_grafana_follows_and_asks_tempo_and_pyroscope_under_their_prefix(release
     sources = checkout.data_sources()
     assert (sources["tempo"], sources["pyroscope"]) == ("http://tempo:3200/tempo", "http://pyroscope:4040/pyroscope")
     ends = [each for each in release.said.events if each["event"] == "StepSucceeded"]
-    [pushed] = [each["outputs"] for each in ends if each["step"] == "coupled-push[grafana]"]
+    [pushed] = [each["outputs"] for each in ends if each["step"] == "push[grafana]"]
     assert pushed["digest"].startswith(checkout.status()["grafana"]["digest"])
 
 
@@ -147,14 +147,14 @@ def test_wall_time_stays_close_to_what_the_cloud_itself_needed(release: Release)
     def took(step: str) -> float:
         return float(events["StepSucceeded", step]["seconds"])
 
-    tried = [took(f"build[{service}]") + took(f"probe-image[{service}]") for service in SERVICES]
-    tried.append(took("coupled-build[grafana]") + took("coupled-probe[grafana]"))
+    tried = [took(f"build[{service}]") + took(f"smoke-test[{service}]") for service in SERVICES]
+    tried.append(took("build[grafana]") + took("smoke-test[grafana]"))
     prepared = max(took("terraform-init") + took("terraform-plan"), took("preflight") + max(tried))
-    prepared += took("handover")
-    coupled = {"service": "lgtm-sandbox-grafana"}
+    prepared += took("choose-strategy")
+    dependent = {"service": "lgtm-sandbox-grafana"}
     followed = (
-        first(records, "deployment", to="SUCCESSFUL", **coupled)["at"]
-        - first(records, "deployment", to="PENDING", **coupled)["at"]
+        first(records, "deployment", to="SUCCESSFUL", **dependent)["at"]
+        - first(records, "deployment", to="PENDING", **dependent)["at"]
     )
     # Tempo's deployment is complete before the health check moves, Pyroscope's after it.
     before = []
@@ -168,7 +168,9 @@ def test_wall_time_stays_close_to_what_the_cloud_itself_needed(release: Release)
         before.append(took(f"push[{service}]") + rolled)
     flipped = max(each["at"] for each in release.checkout.requests(release.began, "ModifyTargetGroup"))
     moved = first(records, "deployment", service="lgtm-sandbox-pyroscope", to="SUCCESSFUL")["at"] - flipped
-    assert release.said.finished["seconds"] <= 1.15 * (prepared + max(before) + took("flip") + max(moved, followed))
+    assert release.said.finished["seconds"] <= 1.15 * (
+        prepared + max(before) + took("switch-health-checks") + max(moved, followed)
+    )
 
 
 def test_show_prints_the_timeline_and_its_critical_path(release: Release) -> None:
@@ -176,7 +178,7 @@ def test_show_prints_the_timeline_and_its_critical_path(release: Release) -> Non
     assert said.exit_code == 0
     assert "critical path" in said.out
     assert "deployed" in said.out
-    for step in ("build[tempo]", "flip", "await-targets[pyroscope]"):
+    for step in ("build[tempo]", "switch-health-checks", "wait-for-deployment[pyroscope]"):
         assert step in said.out
 
 

@@ -92,16 +92,18 @@ def a_plan_without_grafana(checkout: Checkout) -> None:
     text = (EXAMPLE.parents[1] / "plans/prefix-change.yaml").read_text(encoding="utf-8")
     folder = checkout.folder / "plans"
     folder.mkdir()
-    (folder / "prefix-change.yaml").write_text(text.replace("coupled: [grafana]", "coupled: []"), encoding="utf-8")
+    (folder / "prefix-change.yaml").write_text(
+        text.replace("dependents: [grafana]", "dependents: []"), encoding="utf-8"
+    )
 
 
-COUPLED: list[tuple[Break, str]] = [
+DEPENDENTS: list[tuple[Break, str]] = [
     (a_data_source_that_stays_behind, f"{DATA_SOURCES}:29 says http://tempo:3200: its paths move under /tempo"),
-    (a_plan_without_grafana, "add it to the plan's `coupled`"),
+    (a_plan_without_grafana, "add it to the plan's `dependents`"),
 ]
 
 
-@pytest.mark.parametrize(("breaking", "named"), COUPLED, ids=[case[0].__name__ for case in COUPLED])
+@pytest.mark.parametrize(("breaking", "named"), DEPENDENTS, ids=[case[0].__name__ for case in DEPENDENTS])
 def test_who_names_a_path_that_moves_is_found_before_it_breaks(
     today: Checkout, checkout: Checkout, breaking: Break, named: str
 ) -> None:

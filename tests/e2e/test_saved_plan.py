@@ -70,5 +70,7 @@ def test_what_was_planned_is_refused_when_the_checkout_has_changed_and_applied_w
     planned = json.loads((today.folder / "kept.json").read_text(encoding="utf-8"))["outputs"]["terraform-plan"][
         "sha256"
     ]
-    taken = next(each for each in applied.events if each["event"] == "StepStarted" and each["step"] == "flip")
-    assert taken["inputs"]["sha256"] == planned
+    taken = next(
+        each for each in applied.events if each["event"] == "StepStarted" and each["step"] == "switch-health-checks"
+    )
+    assert taken["inputs"]["planned"]["sha256"] == planned

@@ -96,7 +96,7 @@ def test_from_outside_the_new_path_answers_without_a_gap_and_nothing_is_left(blo
     removed = max(each["at"] for each in checkout.requests(began, "DeleteTargetGroup"))
     flipped = min(each["at"] for each in checkout.requests(began, "ModifyTargetGroup"))
     assert removed < flipped, "the shadow is gone before the health check moves"
-    assert {f"remove-shadow[{service}]" for service in SHADOWED} <= steps(said, "StepSucceeded").keys()
+    assert {f"remove-shadow-target-group[{service}]" for service in SHADOWED} <= steps(said, "StepSucceeded").keys()
 
     again = checkout.apply()
     assert (again.exit_code, again.finished["verdict"]) == (0, "unchanged"), again.out + again.err
@@ -149,7 +149,7 @@ def kill_while_it_waits(checkout: Checkout) -> Killed:
     waiting: set[str] = set()
     for line in process.stdout:
         lines.append(line.rstrip())
-        waiting |= {service for service in SHADOWED if f"await-tasks[{service}] started" in line}
+        waiting |= {service for service in SHADOWED if f"wait-for-tasks[{service}] started" in line}
         if waiting == set(SHADOWED):
             process.send_signal(signal.SIGKILL)
     process.wait()

@@ -122,11 +122,11 @@ def test_both_health_checks_move_and_each_grace_period_is_held_and_restored(rele
         "portal": "/portal/ready",
         "tempo": "/ready",
     }
-    [handover] = [
-        each for each in release.said.events if each["event"] == "StepSucceeded" and each["step"] == "handover"
+    [chosen] = [
+        each for each in release.said.events if each["event"] == "StepSucceeded" and each["step"] == "choose-strategy"
     ]
     sequences = {"tempo": "direct", "pyroscope": "grace-hold", "portal": "grace-hold"}
-    assert handover["outputs"]["sequences"] == sequences
+    assert chosen["outputs"]["sequences"] == sequences
     grace = sorted(
         each["identifiers"]["healthCheckGracePeriodSeconds"]
         for each in release.checkout.requests(release.began, "UpdateService")

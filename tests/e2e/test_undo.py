@@ -87,7 +87,7 @@ def test_a_deployed_change_is_undone_without_a_gap(today: Checkout, start: Statu
 @pytest.mark.acceptance
 def test_a_change_that_was_killed_while_terraform_ran_is_undone(today: Checkout, start: Status) -> None:
     apply = Apply(today)
-    apply.until("StepObserved", "flip")
+    apply.until("StepObserved", "switch-health-checks")
     apply.process.kill()
     apply.end()
 
@@ -114,7 +114,7 @@ def child_of(parent: int, *words: str) -> int:
 @pytest.mark.acceptance
 def test_a_terraform_that_outlives_its_killed_run_is_waited_for(today: Checkout, start: Status) -> None:
     apply = Apply(today)
-    apply.until("StepObserved", "flip")
+    apply.until("StepObserved", "switch-health-checks")
     # It has the state's lock before it starts its provider, and changes nothing while that stands still.
     terraform = child_of(apply.process.pid, "terraform", "apply")
     provider = child_of(terraform, "terraform-provider-aws")
@@ -136,7 +136,7 @@ def test_a_terraform_that_outlives_its_killed_run_is_waited_for(today: Checkout,
 
 def test_a_run_is_cancelled_from_another_terminal_and_undone(today: Checkout, start: Status) -> None:
     apply = Apply(today)
-    apply.until("StepStarted", "await-tasks[pyroscope]")
+    apply.until("StepStarted", "wait-for-tasks[pyroscope]")
 
     said = today.run("cancel", apply.run, "--env", "sandbox")
 

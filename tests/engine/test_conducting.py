@@ -20,7 +20,7 @@ from lgtm_deploy.core.preview import Preview, PreviewLine
 from lgtm_deploy.engine.conduct import Decisions, foresee
 from lgtm_deploy.fakes import FakeClock
 from tests.engine.acting import HookLog, act, act_if
-from tests.engine.toys import Inputs, LocalToy, Seen, Stage, Toy, Watch, World, fails, for_ever
+from tests.engine.toys import Inputs, LocalToy, Seen, Stage, Toy, Watch, World, fails, for_ever, value_of
 
 
 def look_ahead(stage: Stage) -> Preview:
@@ -87,8 +87,8 @@ def test_the_preview_says_what_would_change_and_what_would_not() -> None:
     stage = Stage({"idle": [], "a": ["idle"], "b": ["a"], "gate": ["b"]})
     stage.replace_step(Watch(stage.world, "gate"))
     stage.world.state["idle"] = "new"
-    stage.rewrite("a", with_={"value": "in ${{ env }}"})
-    stage.rewrite("b", with_={"value": "${{ steps.a.outputs.value }}"}, title="do b in ${{ env }}")
+    stage.rewrite("a", inputs=Inputs(value="in test"))
+    stage.rewrite("b", inputs=Inputs(value=value_of("a")), title="do b in test")
 
     seen = look_ahead(stage)
 
@@ -104,8 +104,8 @@ def test_the_preview_says_what_would_change_and_what_would_not() -> None:
 def test_steps_after_one_with_nothing_to_do_are_foreseen_by_its_outputs() -> None:
     stage = Stage({"a": [], "b": ["a"], "c": ["b"]})
     stage.world.state.update({"a": "new", "b": "new", "c": "new"})
-    stage.rewrite("b", with_={"value": "${{ steps.a.outputs.value }}"})
-    stage.rewrite("c", with_={"value": "${{ steps.b.outputs.value }}"})
+    stage.rewrite("b", inputs=Inputs(value=value_of("a")))
+    stage.rewrite("c", inputs=Inputs(value=value_of("b")))
 
     seen = look_ahead(stage)
 
@@ -128,7 +128,7 @@ class Meeting(Toy):
 def test_steps_look_ahead_at_the_same_time_but_those_that_are_told_where_to() -> None:
     stage = Stage({"a": [], "b": [], "c": ["a", "b"], "d": ["a"], "e": ["b"]})
     for name in ("d", "e"):
-        stage.rewrite(name, with_={"value": "${{ steps.b.outputs.value }}"})
+        stage.rewrite(name, inputs=Inputs(value=value_of("b")))
     firsts, seconds = threading.Barrier(3, timeout=60), threading.Barrier(2, timeout=60)
     for name, others in {"a": firsts, "b": firsts, "c": firsts, "d": seconds, "e": seconds}.items():
         stage.replace_step(Meeting(stage.world, name, others))

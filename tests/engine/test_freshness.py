@@ -36,7 +36,7 @@ def staged(holds: Callable[[int], bool]) -> tuple[Stage, Prepared]:
     follow, aside = LocalToy(world, "follow"), LocalToy(world, "aside")
     needs = {"plan": [], "follow": ["plan"], "aside": [], "remote": ["follow", "aside"]}
     stage = Stage(needs, plan, follow, aside, world=world)
-    stage.rewrite("plan", with_={"value": "in ${{ env }}"})
+    stage.rewrite("plan", inputs=Inputs(value="in test"))
     return stage, plan
 
 

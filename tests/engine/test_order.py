@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from lgtm_deploy.core.gate import Open
 from lgtm_deploy.core.run import Run
 from tests.engine.acting import act
 from tests.engine.toys import (
+    Inputs,
     LocalToy,
     Outputs,
     Stage,
@@ -23,6 +25,8 @@ from tests.engine.toys import (
     for_ever,
     in_a_row,
     until,
+    value_of,
+    variable,
     wait_until,
 )
 
@@ -31,15 +35,16 @@ WIDE = 200
 
 def test_outputs_reach_the_step_that_refers_to_them() -> None:
     stage = Stage({"a": [], "b": ["a"]})
-    stage.rewrite("b", with_={"value": "got ${{ steps.a.outputs.value }} in ${{ env }}"})
+    stage.rewrite("b", inputs=Inputs(value=value_of("a"), values={"where": variable("place")}))
+    stage.job = replace(stage.job, variables={"place": "test"})
 
     run = act(stage)
 
     b = stage.job.steps["b"]
     assert run.verdict == "deployed"
     assert isinstance(b, Toy)
-    assert [inputs.value for inputs in b.inputs] == ["got a in test"]
-    assert run.steps["b"].inputs == {"value": "got a in test"}
+    assert [inputs.value for inputs in b.inputs] == ["a"]
+    assert run.steps["b"].inputs == {"value": "a", "values": {"where": "test"}}
 
 
 def test_that_a_step_starts_and_what_it_saw_is_on_disk_before_it_acts() -> None:

@@ -17,6 +17,7 @@ from lgtm_deploy.engine.step_runner import StepCallbacks, StepRequest, StepRunne
 from lgtm_deploy.fakes import FakeLock, fake_ports
 from lgtm_deploy.fakes.services import FakeHost
 from lgtm_deploy.steps.deploy_service import DeployService, Inputs, Seen
+from lgtm_deploy.steps.results import PushedImage
 from tests.steps.simulation import Simulation
 
 QUIET = StepCallbacks(progressed=lambda _: None, observed=lambda *_: None, retried=lambda *_: None)
@@ -66,7 +67,8 @@ class StoppedHost(FakeHost):
 def inputs_of(scene: Scene) -> Inputs:
     digest = next(iter(scene.cloud.pushed))
     repository = scene.cloud.address_of(scene.world.service("tempo").repository)
-    return Inputs(service="tempo", digest=digest, reference=f"{repository}@{digest}")
+    pushed = PushedImage(service="tempo", digest=digest, reference=f"{repository}@{digest}")
+    return Inputs(pushed=pushed, releases={})
 
 
 def test_no_second_change_of_a_step_is_sent_after_a_takeover(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from lgtm_deploy.engine.conduct import Decisions
 from lgtm_deploy.engine.journal_writer import JournalWriter
 from lgtm_deploy.engine.undo import undo
 from tests.engine.acting import HookLog, act
-from tests.engine.toys import Inputs, Outputs, Seen, Stage, Toy, World, fails
+from tests.engine.toys import Inputs, Outputs, Seen, Stage, Toy, World, fails, value_of, variable
 
 VALUE = "correct horse battery"
 MASKS = Masks(values={"token": VALUE}, salt="salt")
@@ -44,7 +44,7 @@ class Handing(Toy):
 
 
 def secretive(*toys: Toy, world: World, listeners: Any = (), **needs: Any) -> Stage:
-    stage = Stage(needs, *toys, world=world).rewrite("a", with_={"value": "${{ vars.token }}"})
+    stage = Stage(needs, *toys, world=world).rewrite("a", inputs=Inputs(value=variable("token")))
     writer = JournalWriter(Run(id="7f3a"), stage.journal, 1, listeners, MASKS)
     stage.job = replace(stage.job, variables={"token": VALUE, "plain": "x"}, writer=writer)
     return stage
@@ -71,7 +71,7 @@ def test_the_step_has_the_value_and_the_journal_a_mask_and_a_fingerprint() -> No
     assert VALUE not in written(stage)
     assert VALUE not in "".join(told)
     (started,) = (event for event in stage.events if isinstance(event, StepStarted))
-    assert started.inputs == {"value": "${{ vars.token }}"}
+    assert started.inputs == {"value": "${{ vars.token }}", "values": {}}
     kept = Run(id="7f3a").folded(stage.events).variables
     assert kept["plain"] == "x"
     assert is_of(kept["token"], VALUE)
@@ -113,9 +113,7 @@ def test_another_process_undoes_with_the_value_and_to_what_was_seen() -> None:
 def test_another_process_goes_on_with_the_value_and_with_outputs_that_hold_it() -> None:
     world = World()
     first, second = Handing(world, "a"), Toy(world, "b", before=fails(InterruptedRunError("stopped"), times=1))
-    stage = secretive(first, second, world=world, a=(), b=("a",)).rewrite(
-        "b", with_={"value": "${{ steps.a.outputs.value }}"}
-    )
+    stage = secretive(first, second, world=world, a=(), b=("a",)).rewrite("b", inputs=Inputs(value=value_of("a")))
     stopped = act(stage)
     assert VALUE not in written(stage)
 

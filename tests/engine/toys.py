@@ -5,12 +5,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from graphlib import TopologicalSorter
 from typing import Any, ClassVar
 
 from lgtm_deploy.core.event import Event, Record
 from lgtm_deploy.core.gate import Gate, Open, Waiting
-from lgtm_deploy.core.graph import expand
-from lgtm_deploy.core.plan import Plan, RetryPolicy, StepSpec
+from lgtm_deploy.core.graph import Graph, Phase
+from lgtm_deploy.core.output import VARIABLES, Output
+from lgtm_deploy.core.plan import Plan, RetryPolicy
 from lgtm_deploy.core.ports import Progress, RunSummary
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.step import Action, Change, Effect, Look, Nothing, Proposal, Step
@@ -218,13 +220,23 @@ class Clock:
         return time.monotonic()
 
 
-def plan_of(needs: Mapping[str, Sequence[str]], **changes: Any) -> Plan:
-    """A plan of toys: a step's name to those it needs."""
-    steps = {
-        name: StepSpec(id=name, uses="toy", title=f"do {name}", needs=tuple(before), retry=QUICK, timeout=5.0)
-        for name, before in needs.items()
-    }
-    return replace(Plan(name="toys", steps=steps), **changes)
+def graph_of(needs: Mapping[str, Sequence[str]]) -> Graph:
+    """A graph of toys: a step's name to those it needs."""
+    graph = Graph()
+    for name in TopologicalSorter(needs).static_order():
+        after = [Output(each) for each in needs[name]]
+        graph.add(name, Toy, Inputs(), title=f"do {name}", phase=Phase.DEPLOY, after=after, retry=QUICK, timeout=5.0)
+    return graph
+
+
+def value_of(step: str) -> Any:
+    """What an earlier step gives."""
+    return Output(step, Outputs).value
+
+
+def variable(name: str) -> Any:
+    """A variable of the plan."""
+    return Output(VARIABLES, path=(name,))
 
 
 class Stage:
@@ -243,8 +255,8 @@ class Stage:
         self.world = world or World()
         self.journal = WatchedJournal(self.world)
         self.stop = CancellationToken()
-        self.plan = plan_of(needs, **changes)
-        self.graph = expand(self.plan)
+        self.plan = replace(Plan(name="toys"), **changes)
+        self.graph = graph_of(needs)
         named = {step.name: step for step in steps}
         made: dict[str, Step] = {node: named.get(node) or Toy(self.world, node) for node in self.graph.nodes}
         self.job = Job(
@@ -261,10 +273,10 @@ class Stage:
 
     def rewrite(self, step: str, **changes: Any) -> "Stage":
         """Gives the step other inputs, another timeout …"""
-        steps = {**self.plan.steps, step: replace(self.plan.steps[step], **changes)}
-        self.plan = replace(self.plan, steps=steps)
-        self.graph = expand(self.plan)
-        self.job = replace(self.job, plan=self.plan, graph=self.graph)
+        nodes = {**self.graph.nodes, step: replace(self.graph.nodes[step], **changes)}
+        order = TopologicalSorter({node.id: node.needs for node in nodes.values()}).static_order()
+        self.graph = Graph({name: nodes[name] for name in order})
+        self.job = replace(self.job, graph=self.graph)
         return self
 
     def replace_step(self, step: Toy | Watch) -> None:

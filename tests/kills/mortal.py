@@ -15,9 +15,10 @@ from typing import Any, Literal, cast
 
 from lgtm_deploy.config import plan_file, stack_file
 from lgtm_deploy.core.event import Event, Record
-from lgtm_deploy.core.graph import Graph, expand
+from lgtm_deploy.core.graph import Graph
 from lgtm_deploy.core.order import turns
 from lgtm_deploy.core.plan import Plan
+from lgtm_deploy.core.recipe import build
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.stack import Stack
 from lgtm_deploy.core.wire import decode, encode
@@ -26,7 +27,7 @@ from lgtm_deploy.engine.executor import Job
 from lgtm_deploy.engine.journal_writer import JournalWriter
 from lgtm_deploy.engine.undo import nothing_to_undo, undo
 from lgtm_deploy.fakes import FakeClock, FakeCloud, FakeJournal, FakeService, fake_ports, lay
-from lgtm_deploy.steps.catalog import CATALOG
+from lgtm_deploy.recipes.registry import BUNDLED
 from tests.steps.simulation import EXAMPLE, EventfulClock, SimulatedToken, no_hook
 from tests.steps.terraform_world import ROOT, put_under_terraform
 
@@ -165,8 +166,8 @@ def example(plan: str) -> tuple[Stack, Plan, Graph]:
     stack = stack_file.load(EXAMPLE, "prod")
     # As a sandbox has one: the example keeps no lock files of Terraform.
     stack = replace(stack, environment=replace(stack.environment, endpoint="http://aws.example"))
-    found = plan_file.load(plan_file.find(plan, EXAMPLE.parent), CATALOG, stack)
-    return stack, found, expand(found)
+    found = plan_file.load(plan_file.find(plan, EXAMPLE.parent), BUNDLED, stack)
+    return stack, found, build(found, stack)
 
 
 @dataclass
@@ -193,7 +194,7 @@ class World:
         stack, self.made, self.graph = example(self.plan)
         if self.shadowed:
             stack = replace(stack, environment=replace(stack.environment, task_probe="shadow"))
-        names = (*self.made.services, *self.made.coupled) if self.terraformed else ()
+        names = self.made.changed if self.terraformed else ()
         services = {name: replace(stack.service(name), task_definition=ROOT) for name in names}
         self.stack = stack = replace(stack, services={**stack.services, **services})
         self.cloud: FakeCloud = lay(stack, self.clock)
@@ -222,13 +223,14 @@ class World:
         return Job(
             plan=self.made,
             graph=self.graph,
-            steps={node.id: CATALOG[node.spec.uses](self.stack, ports) for node in self.graph.nodes.values()},
+            steps={node.id: node.kind(self.stack, ports) for node in self.graph.nodes.values()},
             writer=JournalWriter(self.run, cast("FakeJournal", MortalJournal(self.journal, life)), fence),
             clock=self.clock,
             stop=MortalToken(self.clock, life),
             environment=self.stack.environment.name,
             parallelism=self.parallelism,
-            turns=turns(self.made, self.graph, self.stack, CATALOG),
+            turns=turns(self.graph, self.stack),
+            stack=self.stack,
         )
 
     def apply(self, at: Moment | None = None, *, passing: Callable[[Moment], object] = lambda _: None) -> Life:

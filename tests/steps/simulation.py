@@ -8,11 +8,12 @@ from pathlib import Path
 
 from lgtm_deploy.config import plan_file, stack_file
 from lgtm_deploy.core.event import Event
-from lgtm_deploy.core.graph import expand
+from lgtm_deploy.core.graph import Graph
 from lgtm_deploy.core.order import turns
 from lgtm_deploy.core.plan import Hook, Plan
 from lgtm_deploy.core.ports import Login
 from lgtm_deploy.core.preview import Preview
+from lgtm_deploy.core.recipe import build
 from lgtm_deploy.core.run import Run
 from lgtm_deploy.core.stack import Health, Paths, Probe, Service, Stack
 from lgtm_deploy.engine.cancellation import CancellationToken
@@ -20,7 +21,7 @@ from lgtm_deploy.engine.conduct import Decisions, conduct, foresee
 from lgtm_deploy.engine.executor import Job
 from lgtm_deploy.engine.journal_writer import JournalWriter
 from lgtm_deploy.fakes import FakeClock, FakeCloud, FakeJournal, FakeService, fake_ports, lay
-from lgtm_deploy.steps.catalog import CATALOG
+from lgtm_deploy.recipes.registry import BUNDLED
 from tests.stacks import make_service
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "lgtm-stack" / "lgtm-deploy.yaml"
@@ -148,28 +149,41 @@ class Simulation:
 
     def load(self, file: Path) -> Plan:
         """The plan, for the services that this stack has."""
-        plan = plan_file.load(file, CATALOG)
-        moved = tuple(name if name in self.stack.services else "portal" for name in plan.services)
-        return replace(plan, services=moved)
+        plan = plan_file.load(file, BUNDLED)
+        assert plan.recipe is not None
+        moved = tuple(name if name in self.stack.services else "portal" for name in plan.recipe.services)
+        return with_options(plan, services=moved)
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """Those that the plan changes."""
+        assert self.plan.recipe is not None
+        return self.plan.recipe.services
+
+    def graph(self) -> Graph:
+        """The plan's steps, or what a test makes of them."""
+        return build(self.plan, self.stack)
 
     def job(self) -> Job:
         self._runs += 1
         world = replace(fake_ports(self.stack, self.cloud, self._workspace), grafana=self.grafana)
-        graph = expand(self.plan)
+        graph = self.graph()
         return Job(
             plan=self.plan,
             graph=graph,
-            steps={node.id: CATALOG[node.spec.uses](self.stack, world) for node in graph.nodes.values()},
             writer=JournalWriter(Run(id=f"run{self._runs}"), self.journal, 1),
+            steps={node.id: node.kind(self.stack, world) for node in graph.nodes.values()},
             clock=self.cloud.clock,
             stop=self.stop,
             environment=self.stack.environment.name,
-            turns=turns(self.plan, graph, self.stack, CATALOG),
+            turns=turns(graph, self.stack),
+            stack=self.stack,
         )
 
-    def apply(self, *, roll_back: bool = True) -> Run:
+    def apply(self, *, roll_back: bool = True, variables: Mapping[str, str] | None = None) -> Run:
         decisions = Decisions(approve=lambda _: True, roll_back=roll_back)
-        self.last = conduct(self.job(), decisions, no_hook, stack="lgtm", by="me")
+        job = replace(self.job(), variables=variables or {})
+        self.last = conduct(job, decisions, no_hook, stack="lgtm", by="me")
         return self.last
 
     def look_ahead(self) -> Preview:
@@ -187,13 +201,11 @@ class Simulation:
 
     def paths(self) -> dict[str, str]:
         """What the load balancer asks of each service now."""
-        return {
-            name: self.cloud.groups[self.service(name).target_group].health_check.path for name in self.plan.services
-        }
+        return {name: self.cloud.groups[self.service(name).target_group].health_check.path for name in self.services}
 
     def tags(self) -> dict[str, str]:
         """The image that each service's newest task definition names."""
-        return {name: next(iter(self.images(name).values())) for name in self.plan.services}
+        return {name: next(iter(self.images(name).values())) for name in self.services}
 
     def images(self, name: str) -> Mapping[str, str]:
         host = fake_ports(self.stack, self.cloud, self._workspace).host
@@ -201,7 +213,13 @@ class Simulation:
 
     def grace(self) -> dict[str, int]:
         host = fake_ports(self.stack, self.cloud, self._workspace).host
-        return {name: host.service(self.service(name).ecs_service).grace_period_seconds for name in self.plan.services}
+        return {name: host.service(self.service(name).ecs_service).grace_period_seconds for name in self.services}
+
+
+def with_options(plan: Plan, **options: object) -> Plan:
+    """The plan with other options of its recipe."""
+    assert plan.recipe is not None
+    return replace(plan, recipe=plan.recipe.model_copy(update=options))
 
 
 def no_hook(hook: Hook, told: Mapping[str, str], timeout: float) -> tuple[int, str]:

@@ -9,6 +9,7 @@ from lgtm_deploy.core.gate import Open, Shut
 from lgtm_deploy.core.ports import DeploymentStatus
 from lgtm_deploy.fakes import fake_ports
 from lgtm_deploy.steps.deploy_service import DeployService, Inputs
+from lgtm_deploy.steps.results import PushedImage
 from tests.steps.simulation import BOTH, Simulation
 
 
@@ -80,7 +81,8 @@ def test_what_ecs_has_back_in_name_only_is_deployed_again(tmp_path: Path, status
     step = DeployService(world.stack, ports)
     digest = next(iter(world.cloud.pushed))
     reference = ports.registry.reference(world.service("portal").repository, digest)
-    inputs = Inputs(service="portal", digest=digest, reference=reference)
+    pushed = PushedImage(service="portal", digest=digest, reference=reference)
+    inputs = Inputs(pushed=pushed, releases={})
     seen = step.observe(inputs)
     step.apply(inputs, seen, lambda _: None)
     world.cloud.deploy(portal, portal.revisions[0]).finish(status, world.clock.monotonic())

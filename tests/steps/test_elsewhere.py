@@ -27,10 +27,10 @@ def after(kind: type, step: str) -> When:
     return lambda record: isinstance(record.event, kind) and record.event.step == step
 
 
-BEFORE_PUSH = after(StepSucceeded, "handover")
-BEFORE_FLIP = after(StepSucceeded, "await-tasks[portal]")
-IN_FLIP = after(StepObserved, "flip")
-AFTER_FLIP = after(StepSucceeded, "flip")
+BEFORE_PUSH = after(StepSucceeded, "choose-strategy")
+BEFORE_FLIP = after(StepSucceeded, "wait-for-tasks[portal]")
+IN_FLIP = after(StepObserved, "switch-health-checks")
+AFTER_FLIP = after(StepSucceeded, "switch-health-checks")
 
 
 class Machines:
@@ -126,8 +126,9 @@ def test_an_image_that_is_another_one_by_now_is_tried_out_before_it_is_pushed(ma
     run = machines.resume()
 
     assert run.verdict == "deployed", run.reason
-    assert machines.told(StepStarted).count("probe-image[portal]") == 2
-    assert run.steps["probe-image[portal]"].inputs["image"] == run.steps["push[portal]"].inputs["image"]
+    assert machines.told(StepStarted).count("smoke-test[portal]") == 2
+    tried, pushed = run.steps["smoke-test[portal]"].inputs["built"], run.steps["push[portal]"].inputs["tested"]
+    assert tried == pushed
 
 
 def test_images_that_were_pushed_are_not_built_again(machines: Machines) -> None:

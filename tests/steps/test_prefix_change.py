@@ -9,7 +9,7 @@ from lgtm_deploy.core.errors import DeployError, InDoubtError, PermanentError, T
 from lgtm_deploy.core.event import StepStarted, StepSucceeded, StepUnchanged
 from lgtm_deploy.fakes import Contract, Source, fake_ports
 from lgtm_deploy.fakes.script import When
-from lgtm_deploy.steps.catalog import CATALOG
+from lgtm_deploy.recipes.registry import BUNDLED
 from tests.steps.simulation import BOTH, Simulation
 
 LOST = InDoubtError("The answer was lost.")
@@ -52,15 +52,15 @@ def test_tempo_rolls_directly_beside_a_pyroscope_that_is_held_in_one_run(tmp_pat
     run = world.apply()
 
     assert (run.verdict, run.reason) == ("deployed", "")
-    handover = run.steps["handover"].outputs
+    handover = run.steps["choose-strategy"].outputs
     assert handover["sequences"] == {"tempo": "direct", "pyroscope": "grace-hold"}
     assert world.paths() == {"tempo": "/ready", "pyroscope": "/pyroscope/ready"}
     assert all("@sha256:" in reference for reference in world.tags().values())
     assert world.grace() == {"tempo": 0, "pyroscope": 0}
-    held = {name: run.steps[f"hold[{name}]"].status for name in ("tempo", "pyroscope")}
+    held = {name: run.steps[f"extend-grace-period[{name}]"].status for name in ("tempo", "pyroscope")}
     assert held == {"tempo": "unchanged", "pyroscope": "succeeded"}
     assert world.cloud.called("infrastructure.apply") == 1
-    [changed] = run.steps["flip"].inputs["changes"]
+    [changed] = run.steps["switch-health-checks"].inputs["planned"]["changes"]
     assert "lgtm-prod-pyroscope-tg" in changed
 
 
@@ -68,22 +68,24 @@ def test_images_come_before_the_load_balancer(world: Simulation) -> None:
     world.apply()
 
     told = [(type(event), event.step) for event in world.events]
-    flip = told.index((StepStarted, "flip"))
+    flip = told.index((StepStarted, "switch-health-checks"))
     for name in BOTH:
-        assert told.index((StepSucceeded, f"hold[{name}]")) < told.index((StepStarted, f"deploy[{name}]"))
-        assert told.index((StepSucceeded, f"await-tasks[{name}]")) < flip
-        assert told.index((StepSucceeded, f"await-targets[{name}]")) > flip
+        assert told.index((StepSucceeded, f"extend-grace-period[{name}]")) < told.index(
+            (StepStarted, f"deploy[{name}]")
+        )
+        assert told.index((StepSucceeded, f"wait-for-tasks[{name}]")) < flip
+        assert told.index((StepSucceeded, f"wait-for-deployment[{name}]")) > flip
 
 
 def test_grafana_follows_once_the_load_balancer_asks_on_the_new_path(world: Simulation) -> None:
     run = world.apply()
 
     told = [(type(event), event.step) for event in world.events]
-    assert told.index((StepStarted, "coupled-deploy[grafana]")) > told.index((StepSucceeded, "flip"))
-    assert told.index((StepSucceeded, "coupled-push[grafana]")) < told.index((StepStarted, "coupled-deploy[grafana]"))
+    assert told.index((StepStarted, "deploy[grafana]")) > told.index((StepSucceeded, "switch-health-checks"))
+    assert told.index((StepSucceeded, "push[grafana]")) < told.index((StepStarted, "deploy[grafana]"))
     [image] = world.images("grafana").values()
     assert image.endswith(f"@{world.running('grafana').deployments[-1].digests['grafana']}")
-    assert run.steps["coupled-await[grafana]"].status == "succeeded"
+    assert run.steps["wait-for-deployment[grafana]"].status == "succeeded"
 
 
 def test_a_grafana_that_crashes_takes_everything_back(untried: Simulation) -> None:
@@ -103,8 +105,8 @@ def test_a_plan_that_leaves_grafana_behind_is_refused(tmp_path: Path) -> None:
     world = Simulation(tmp_path, whole=True)
     text = plan_file.find("prefix-change", tmp_path).read_text(encoding="utf-8")
     alone = tmp_path / "alone.yaml"
-    alone.write_text(text.replace("coupled: [grafana]", "coupled: []"), encoding="utf-8")
-    world.plan = plan_file.load(alone, CATALOG, world.stack)
+    alone.write_text(text.replace("dependents: [grafana]", "dependents: []"), encoding="utf-8")
+    world.plan = plan_file.load(alone, BUNDLED, world.stack)
 
     run = world.apply()
 
@@ -132,10 +134,12 @@ def test_looking_ahead_changes_nothing_outside(world: Simulation) -> None:
 
     ahead = world.look_ahead()
 
-    assert [line.step for line in ahead.lines if line.step.startswith(("push", "flip"))] == [
+    assert [
+        line.step for line in ahead.lines if line.step.startswith(("push[portal]", "push[pyroscope]", "switch"))
+    ] == [
         "push[portal]",
         "push[pyroscope]",
-        "flip",
+        "switch-health-checks",
     ]
     assert not any(world.cloud.called(call) for call in MUTATIONS)
     assert everything(world) == before
@@ -153,11 +157,11 @@ def test_an_image_that_crashes_goes_back_with_its_exit_code_and_last_words(untri
 
     assert run.verdict == "rolled-back"
     assert run.reason == (
-        "await-tasks[portal]: portal: container portal exited with code 2: last log lines: starting | field prefix not "
-        "found; it ended 2 times"
+        "wait-for-tasks[portal]: portal: container portal exited with code 2: last log lines: starting | field prefix"
+        " not found; it ended 2 times"
     )
     assert everything(untried) == before
-    assert run.steps["flip"].status == "skipped"
+    assert run.steps["switch-health-checks"].status == "skipped"
 
 
 def test_an_image_that_does_not_answer_on_the_new_path_never_reaches_the_flip(untried: Simulation) -> None:

@@ -19,7 +19,7 @@ from lgtm_deploy.steps.preflight.step import Inputs, Outputs
 from tests.steps.simulation import EXAMPLE, copy_example
 
 DATA_SOURCES = "dockerfiles/grafana/config/provisioning/datasources/datasources.yaml"
-PLANNED = Inputs(services=("tempo", "pyroscope"), coupled=("grafana",), roots=("alb",))
+PLANNED = Inputs(services=("tempo", "pyroscope"), dependents=("grafana",), roots=("alb",))
 
 
 class Here:
@@ -301,7 +301,7 @@ def test_what_follows_and_stays_behind_is_to_be_coupled(here: Here) -> None:
     reason = here.refusal(Inputs(services=("tempo", "pyroscope")))
 
     assert "grafana names tempo's and pyroscope's path and must change with it" in reason
-    assert "add it to the plan's `coupled`" in reason
+    assert "add it to the plan's `dependents`" in reason
     assert f"{DATA_SOURCES}:29 says http://tempo:3200/tempo" in reason
 
 

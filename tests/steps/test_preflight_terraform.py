@@ -154,7 +154,7 @@ def test_a_root_without_providers_needs_no_lock_file(here: Here) -> None:
     ("planned", "advice"),
     [
         (("grafana",), ("A copy of the live task definition keeps it",)),
-        ((), ("grafana must change with tempo", "add it to the plan's `coupled`")),
+        ((), ("grafana must change with tempo", "add it to the plan's `dependents`")),
     ],
 )
 def test_a_variable_that_names_a_path_that_moves_is_refused(
@@ -162,7 +162,7 @@ def test_a_variable_that_names_a_path_that_moves_is_refused(
 ) -> None:
     set_variables(here, "grafana", GRAFANA_URL)
 
-    reason = here.refusal(Inputs(services=("tempo", "pyroscope"), coupled=planned))
+    reason = here.refusal(Inputs(services=("tempo", "pyroscope"), dependents=planned))
 
     for word in (*advice, "GF_TEMPO_URL=http://tempo:3200 (container grafana)", "Write http://tempo:3200/tempo"):
         assert word in reason
@@ -279,7 +279,7 @@ def without_group(here: Here) -> None:
 def test_a_service_without_a_target_group_may_be_in_a_plan(here: Here) -> None:
     without_group(here)
 
-    assert here.outputs(Inputs(services=("tempo", "pyroscope", "loki"), coupled=("grafana",))).told
+    assert here.outputs(Inputs(services=("tempo", "pyroscope", "loki"), dependents=("grafana",))).told
 
 
 def test_a_service_with_a_target_group_that_the_stack_file_leaves_out_is_refused(here: Here) -> None:

@@ -14,11 +14,16 @@ from lgtm_deploy.core.stack import Paths, Probe, Rehearsal
 from lgtm_deploy.core.step import Change, Nothing
 from lgtm_deploy.fakes import Contract, FakeImageProbe, FakeTargetGroup
 from lgtm_deploy.steps.probe_image import Inputs, Outputs, ProbeImage
+from lgtm_deploy.steps.results import BuiltImage
 from tests.core.recordings import recording, reply_of
 from tests.steps.simulation import Simulation
 
 QUERY = "/pyroscope/querier.v1.QuerierService/LabelNames"
 EXPECTED = "/pyroscope/querier.v1.QuerierService/ProfileTypes"
+
+
+def inputs_of(service: str, *, image: str, tag: str) -> Inputs:
+    return Inputs(built=BuiltImage(service=service, image=image, tag=tag), releases={}, plans={})
 
 
 class Trials:
@@ -37,7 +42,7 @@ class Trials:
 
     def apply(self, contract: Contract | None = None) -> Outputs:
         self.world.cloud.images["sha256:new"] = contract or self.contract
-        inputs = Inputs(service=self.service, image="sha256:new", tag="new")
+        inputs = inputs_of(self.service, image="sha256:new", tag="new")
         seen = self.step.observe(inputs)
         assert isinstance(self.step.propose(inputs, seen), Change)
         return self.step.apply(inputs, seen, self.told.append)
@@ -369,7 +374,7 @@ def test_a_stop_on_the_way_leaves_nothing(portal: Trials) -> None:
             raise InterruptedRunError("Stopped by a person.")
 
     portal.world.cloud.images["sha256:new"] = portal.contract
-    inputs = Inputs(service="portal", image="sha256:new", tag="new")
+    inputs = inputs_of("portal", image="sha256:new", tag="new")
 
     with pytest.raises(InterruptedRunError, match="Stopped by a person"):
         portal.step.apply(inputs, portal.step.observe(inputs), stop)
@@ -379,7 +384,7 @@ def test_a_stop_on_the_way_leaves_nothing(portal: Trials) -> None:
 
 
 def test_the_image_that_runs_already_is_not_tried(portal: Trials) -> None:
-    inputs = Inputs(service="portal", image="", tag="before")
+    inputs = inputs_of("portal", image="", tag="before")
 
     proposal = portal.step.propose(inputs, portal.step.observe(inputs))
 

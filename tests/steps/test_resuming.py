@@ -29,7 +29,7 @@ class Stopped:
 
         def listen(_run: Run, record: Record) -> None:
             event = record.event
-            if isinstance(event, StepSucceeded) and event.step.startswith("await-tasks["):
+            if isinstance(event, StepSucceeded) and event.step.startswith("wait-for-tasks["):
                 answered.add(event.step)
                 if len(answered) == len(BOTH):
                     self.world.stop.cancel("interrupted")
@@ -75,7 +75,7 @@ def test_no_health_check_moves_when_the_new_tasks_are_gone(
     resumed = run.resume()
 
     assert resumed.verdict == verdict, resumed.reason
-    assert resumed.reason.startswith("await-tasks[")
+    assert resumed.reason.startswith("wait-for-tasks[")
     assert run.world.cloud.called("infrastructure.apply") == 0
     assert run.world.paths() == run.before[0]
     assert min(watch.fewest.values(), default=1) == 1

@@ -70,7 +70,7 @@ def answers_too(*paths: str) -> Callable[[Contract], Contract]:
 
 
 def sequence(world: Simulation) -> str:
-    return str(world.last.steps["handover"].outputs["sequence"])
+    return str(world.last.steps["choose-strategy"].outputs["sequence"])
 
 
 def order(world: Simulation, *steps: str) -> list[str]:
@@ -125,9 +125,13 @@ def test_direct_waits_for_the_deployments_before_the_check_moves(tmp_path: Path,
     assert sequence(world) == "direct"
     assert (watch.dark, watch.failed) == ([], 0)
     # No hold, and the flip comes last.
-    assert order(world, "hold[portal]", "deploy[portal]", "early-flip", "flip") == ["deploy[portal]", "flip"]
+    assert order(
+        world, "extend-grace-period[portal]", "deploy[portal]", "switch-health-checks-first", "switch-health-checks"
+    ) == ["deploy[portal]", "switch-health-checks"]
     finished = {name: world.running(name).deployments[-1].finished for name in BOTH}
-    flipped = next(event.at for event in world.events if isinstance(event, StepStarted) and event.step == "flip")
+    flipped = next(
+        event.at for event in world.events if isinstance(event, StepStarted) and event.step == "switch-health-checks"
+    )
     assert all(each is not None and world.clock.at(each) <= flipped for each in finished.values())
 
 
@@ -138,9 +142,11 @@ def test_flip_first_moves_the_check_before_the_images(tmp_path: Path) -> None:
     run = world.apply()
 
     assert (run.verdict, run.reason) == ("deployed", "")
-    assert sequence(world) == "flip-first"
+    assert sequence(world) == "check-first"
     assert (watch.dark, watch.failed) == ([], 0)
-    assert order(world, "hold[portal]", "early-flip", "deploy[portal]", "flip") == ["early-flip", "deploy[portal]"]
+    assert order(
+        world, "extend-grace-period[portal]", "switch-health-checks-first", "deploy[portal]", "switch-health-checks"
+    ) == ["switch-health-checks-first", "deploy[portal]"]
     assert watch.moves("portal") == [("/ready", "200", 4), ("/portal/ready", "200", 4)]
 
 
@@ -150,12 +156,19 @@ def test_expand_contract_widens_the_matcher_on_the_new_path_until_the_old_images
     run = world.apply()
 
     assert (run.verdict, run.reason) == ("deployed", "")
-    assert sequence(world) == "expand-contract"
+    assert sequence(world) == "matcher-widening"
     assert (watch.dark, watch.failed) == ([], 0)
-    assert order(world, "hold[portal]", "early-flip", "deploy[portal]", "flip", "settle") == [
-        "early-flip",
+    assert order(
+        world,
+        "extend-grace-period[portal]",
+        "switch-health-checks-first",
         "deploy[portal]",
-        "settle",
+        "switch-health-checks",
+        "restore-thresholds",
+    ) == [
+        "switch-health-checks-first",
+        "deploy[portal]",
+        "restore-thresholds",
     ]
     assert watch.moves("portal") == [
         ("/ready", "200", 4),
@@ -181,7 +194,11 @@ def test_an_image_that_gets_ready_slowly_is_held_in_an_ordinary_deployment_too(t
 
     assert (run.verdict, run.reason) == ("deployed", "")
     assert sequence(world) == "direct"
-    assert order(world, "hold[portal]", "deploy[portal]", "flip") == ["hold[portal]", "deploy[portal]", "flip"]
+    assert order(world, "extend-grace-period[portal]", "deploy[portal]", "switch-health-checks") == [
+        "extend-grace-period[portal]",
+        "deploy[portal]",
+        "switch-health-checks",
+    ]
     assert (watch.dark, watch.failed) == ([], 0)
     assert world.grace() == dict.fromkeys(BOTH, 0)
 
@@ -203,19 +220,18 @@ def test_the_preview_tells_the_handover(tmp_path: Path) -> None:
 
     ahead = world.look_ahead()
 
-    told = {finding.step: finding.lines for finding in ahead.findings}["handover"]
+    told = {finding.step: finding.lines for finding in ahead.findings}["choose-strategy"]
     assert "portal sequence: grace-hold, because neither image passes on the other's path" in told
-    [hold] = [line.change for line in ahead.lines if line.step == "hold[portal]"]
+    [hold] = [line.change for line in ahead.lines if line.step == "extend-grace-period[portal]"]
     assert hold.startswith("hold portal's grace period: 0 s -> ")
 
 
-def test_the_two_plans_differ_only_in_what_they_permit_and_in_the_early_flip(tmp_path: Path) -> None:
-    one, other = (Simulation(tmp_path, plan=name).plan for name in ("prefix-change", "prefix-change-any-order"))
+def test_the_two_plans_differ_only_in_what_they_permit_and_in_the_early_switch(tmp_path: Path) -> None:
+    one, other = (Simulation(tmp_path, plan=name) for name in ("prefix-change", "prefix-change-any-order"))
+    first, early = one.graph().nodes, other.graph().nodes["switch-health-checks-first"]
 
-    early = other.steps["early-flip"]
-    assert set(other.steps) - set(one.steps) == {"early-flip"}
-    assert early.with_ == {**one.steps["flip"].with_, "sequences": ["flip-first", "expand-contract"]}
-    assert other.steps["deploy"].needs == ("early-flip", *one.steps["deploy"].needs)
-    same = {name: step for name, step in other.steps.items() if name not in ("early-flip", "deploy")}
-    assert same == {name: step for name, step in one.steps.items() if name != "deploy"}
-    assert (other.services, other.coupled) == (one.services, one.coupled)
+    assert set(other.graph().nodes) - set(first) == {early.id}
+    assert early.inputs.sequences == ("check-first", "matcher-widening")
+    assert repr(early.inputs.planned) == repr(first["switch-health-checks"].inputs.planned)
+    assert early.id in other.graph().nodes["deploy[portal]"].needs
+    assert one.plan.changed == other.plan.changed

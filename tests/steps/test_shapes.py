@@ -11,7 +11,7 @@ from lgtm_deploy.core.shadow import shadow_listener
 from lgtm_deploy.core.stack import Service
 from lgtm_deploy.fakes import FakeTargetGroup, fake_ports
 from lgtm_deploy.steps.verify import Inputs, Verify
-from tests.steps.simulation import Simulation
+from tests.steps.simulation import Simulation, with_options
 from tests.steps.terraform_world import NEW, TerraformWorld
 
 
@@ -58,7 +58,7 @@ def test_a_service_without_a_target_group_may_be_one_of_those_that_are_handed_ov
         plan=plan,
         changed=lambda each: replace(each, target_group="") if each.name == "loki" else each,
     )
-    world.plan = replace(world.plan, services=(*world.plan.services, "loki"))
+    world.plan = with_options(world.plan, services=(*world.services, "loki"))
 
     run = world.apply()
 
@@ -205,7 +205,7 @@ def test_a_stack_behind_https_is_changed_and_verified(tmp_path: Path, task_probe
 
     assert (run := world.apply()).verdict == "deployed", run.reason
     assert world.cloud.listener_rules == [redirect]
-    found = step.look(Inputs(services=world.plan.services)).findings
+    found = step.look(Inputs(services=world.services)).findings
     paths = {each.id: each.level for each in found if each.check.endswith("paths")}
     assert paths == dict.fromkeys(
         ("portal: moved paths", "pyroscope: moved paths", "pyroscope: kept paths", "pyroscope: old paths"), "ok"

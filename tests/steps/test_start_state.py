@@ -1,6 +1,5 @@
 """The state that a rollback returns to is found before anything changes, or the run is refused."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,7 +38,7 @@ class World(Simulation):
     def keep(self, root: FakeRoot) -> None:
         """The root was applied on this machine."""
         now, self.cloud.roots[self.folder] = self.cloud.roots[self.folder], root
-        self.job().steps["flip"].ports.kept.keep("alb", [self.folder])
+        self.job().steps["switch-health-checks"].ports.kept.keep("alb", [self.folder])
         self.cloud.roots[self.folder] = now
 
     def found(self) -> tuple[str, ...]:
@@ -47,7 +46,7 @@ class World(Simulation):
         return tuple(line for each in self.look_ahead().findings for line in each.lines if FOUND in line)
 
     def start(self) -> StartState:
-        return find_start(self.stack, self.job().steps["flip"].ports, "alb", lambda _: None)
+        return find_start(self.stack, self.job().steps["switch-health-checks"].ports, "alb", lambda _: None)
 
     def fail_after_the_flip(self) -> None:
         del self.cloud.rules["/portal"]
@@ -210,23 +209,10 @@ def test_the_files_that_run_are_noted_as_such(world: World) -> None:
 
 
 def test_a_start_state_that_is_variables_has_no_files(world: World) -> None:
-    ports = world.job().steps["flip"].ports
+    ports = world.job().steps["switch-health-checks"].ports
 
     with (
         pytest.raises(PermanentError, match="none was looked for, as the declared variables led back"),
         start_files(ports, "alb", StartState(kind="variables"), purpose="start"),
     ):
         pass
-
-
-def test_a_plan_file_that_names_no_start_state_goes_back_as_before(world: World) -> None:
-    world.commit(EARLIER, world.before())
-    world.cloud.applied["alb"] = Revision(commit=EARLIER)
-    steps = dict(world.plan.steps)
-    steps["flip"] = replace(
-        steps["flip"], with_={name: value for name, value in steps["flip"].with_.items() if name != "start"}
-    )
-    world.plan = replace(world.plan, steps=steps)
-    world.fail_after_the_flip()
-
-    assert world.apply().verdict == "rolled-back"

@@ -12,11 +12,12 @@ from lgtm_deploy.core.gate import Open, Waiting
 from lgtm_deploy.core.guard import Allowance
 from lgtm_deploy.core.ports import Ports
 from lgtm_deploy.core.stack import Stack
+from lgtm_deploy.core.start_state import StartState
 from lgtm_deploy.core.step import Change, Nothing
-from lgtm_deploy.core.touched import Touched
 from lgtm_deploy.fakes import FakeCloud, fake_ports, lay
+from lgtm_deploy.steps.results import ChosenStrategy
 from lgtm_deploy.steps.terraform_apply import ApplyInputs, TerraformApply
-from lgtm_deploy.steps.terraform_plan import PlanInputs, PlanOutputs, ReplanInputs, TerraformPlan, TerraformReplan
+from lgtm_deploy.steps.terraform_plan import PlanInputs, ReplanInputs, SavedPlan, TerraformPlan, TerraformReplan
 from lgtm_deploy.steps.terraform_settle import SettleInputs, TerraformSettle
 from tests.steps.simulation import two_moving
 
@@ -55,22 +56,16 @@ class Place:
         found = self.cloud.groups[GROUP].health_check
         return found.path, found.matcher, found.unhealthy_threshold
 
-    def plan(self, allow: tuple[Allowance, ...] = PATH, **variables: str) -> PlanOutputs:
+    def plan(self, allow: tuple[Allowance, ...] = PATH, **variables: str) -> SavedPlan:
         inputs = PlanInputs(root="alb", allow=allow, variables=variables)
         step = TerraformPlan(self.stack, self.ports)
         return step.apply(inputs, step.observe(inputs), quiet)
 
-    def apply(self, planned: PlanOutputs, **inputs: Any) -> tuple[TerraformApply, ApplyInputs, Any]:
+    def apply(self, planned: SavedPlan, **inputs: Any) -> tuple[TerraformApply, ApplyInputs, Any]:
         """Applies it, and gives what undoing it needs."""
         step = TerraformApply(self.stack, self.ports)
-        made = ApplyInputs(
-            root="alb",
-            plan=planned.plan,
-            sha256=planned.sha256,
-            changes=planned.changes,
-            touched=planned.touched,
-            **inputs,
-        )
+        # Without a start state, a rollback returns to the revision that was applied last.
+        made = ApplyInputs(planned=replace(planned, start=StartState()), healthy=(), **inputs)
         seen = step.observe(made)
         step.apply(made, seen, quiet)
         return step, made, seen
@@ -120,17 +115,9 @@ def test_without_an_allowance_nothing_may_change(place: Place) -> None:
     assert place.plan(()).changes == ()
 
 
-def replanned(place: Place, planned: PlanOutputs, variables: Mapping[str, str]) -> Change | PlanOutputs:
+def replanned(place: Place, planned: SavedPlan, variables: Mapping[str, str]) -> Change | SavedPlan:
     step = TerraformReplan(place.stack, place.ports)
-    inputs = ReplanInputs(
-        root="alb",
-        plan=planned.plan,
-        sha256=planned.sha256,
-        changes=planned.changes,
-        touched=planned.touched,
-        variables=variables,
-        allow=WINDOW,
-    )
+    inputs = ReplanInputs(planned=planned, variables=variables, allow=WINDOW)
     proposal = step.propose(inputs, step.observe(inputs))
     if isinstance(proposal, Nothing):
         assert step.still_holds(inputs, proposal.outputs) == ""
@@ -143,7 +130,7 @@ def test_without_variables_the_plan_is_passed_through(place: Place) -> None:
     plans = place.cloud.called("infrastructure.plan")
 
     passed = replanned(place, planned, {})
-    assert isinstance(passed, PlanOutputs)
+    assert isinstance(passed, SavedPlan)
     assert passed == replace(planned, start=passed.start, told=())
     assert place.cloud.called("infrastructure.plan") == plans
 
@@ -152,7 +139,7 @@ def test_the_window_is_another_plan_and_the_first_stays_as_it_was(place: Place) 
     planned = place.plan()
     window = replanned(place, planned, RAISED)
 
-    assert isinstance(window, PlanOutputs)
+    assert isinstance(window, SavedPlan)
     assert f"~ {ADDRESS}: health_check.unhealthy_threshold 4 -> 7" in window.changes
     assert window.plan != planned.plan
     assert Path(planned.plan).is_file()
@@ -170,9 +157,9 @@ def test_a_window_that_would_change_more_is_refused(place: Place) -> None:
     ("sequence", "sequences", "acts"),
     [
         ("", (), True),
-        ("flip-first", (), True),
+        ("check-first", (), True),
         ("grace-hold", ("direct", "grace-hold"), True),
-        ("flip-first", ("direct", "grace-hold"), False),
+        ("check-first", ("direct", "grace-hold"), False),
         ("none", ("direct", "grace-hold"), False),
         ("none", ("none", "direct"), True),
         ("", ("direct",), False),
@@ -183,22 +170,14 @@ def test_the_plan_is_applied_in_the_sequences_that_it_belongs_to(
 ) -> None:
     planned = place.plan()
     step = TerraformApply(place.stack, place.ports)
-    inputs = ApplyInputs(
-        root="alb",
-        plan=planned.plan,
-        sha256=planned.sha256,
-        changes=planned.changes,
-        touched=planned.touched,
-        sequence=sequence,
-        sequences=sequences,
-    )
+    inputs = ApplyInputs(planned=planned, healthy=(), sequence=ChosenStrategy(sequence), sequences=sequences)
 
     assert isinstance(step.propose(inputs, step.observe(inputs)), Change) is acts
 
 
-def settled(place: Place, touched: tuple[Touched, ...], variables: Mapping[str, str]) -> Any:
+def settled(place: Place, planned: SavedPlan, variables: Mapping[str, str]) -> Any:
     step = TerraformSettle(place.stack, place.ports)
-    inputs = SettleInputs(root="alb", touched=touched, variables=variables)
+    inputs = SettleInputs(planned=planned, complete=(), variables=variables)
     seen = step.observe(inputs)
     if isinstance(step.propose(inputs, seen), Change):
         step.apply(inputs, seen, quiet)
@@ -210,7 +189,7 @@ def test_what_was_raised_for_the_window_comes_back_and_the_path_stays(place: Pla
     place.apply(window, variables=RAISED)
     assert place.check == ("/portal/ready", "200", 7)
 
-    step, inputs, seen = settled(place, window.touched, RAISED)
+    step, inputs, seen = settled(place, window, RAISED)
 
     assert place.check == ("/portal/ready", "200", 4)
     again = step.recall(step.observe(inputs), seen)
@@ -223,7 +202,7 @@ def test_a_matcher_that_was_widened_is_narrow_again(place: Place) -> None:
     place.apply(window, variables=wide)
     assert place.check == ("/portal/ready", "200,404", 4)
 
-    settled(place, window.touched, wide)
+    settled(place, window, wide)
 
     assert place.check == ("/portal/ready", "200", 4)
 
@@ -233,7 +212,7 @@ def test_without_a_window_there_is_nothing_to_settle(place: Place) -> None:
     place.apply(planned)
     before = place.cloud.called("infrastructure.plan")
 
-    settled(place, planned.touched, {})
+    settled(place, planned, {})
 
     assert place.cloud.called("infrastructure.plan") == before
 
@@ -252,7 +231,7 @@ def test_settling_changes_nothing_but_what_the_window_did(place: Place, committe
     place.change_committed(**committed)
 
     with pytest.raises(PermanentError) as refused:
-        settled(place, window.touched, RAISED)
+        settled(place, window, RAISED)
 
     assert line in refused.value.message
     assert place.check == ("/portal/ready", "200", 7)
@@ -274,7 +253,7 @@ def test_path_matcher_and_threshold_are_recorded_and_come_back(place: Place) -> 
 def test_a_settled_window_can_be_opened_again_on_the_way_back(place: Place) -> None:
     window = place.plan(WINDOW, **RAISED)
     flip, flipped, at_flip = place.apply(window, variables=RAISED)
-    settle, inputs, seen = settled(place, window.touched, RAISED)
+    settle, inputs, seen = settled(place, window, RAISED)
 
     settle.compensate(inputs, seen, quiet)
     assert place.check == ("/portal/ready", "200", 7)

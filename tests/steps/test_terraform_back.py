@@ -1,7 +1,7 @@
 """Terraform's way back: by variables, by the revision that was applied last, and at last by the load balancer alone."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from lgtm_deploy.core.touched import Touched
 from lgtm_deploy.core.values import typed
 from lgtm_deploy.fakes import FakeRoot
 from lgtm_deploy.steps.terraform_apply import ApplyInputs, ApplySeen, TerraformApply
-from lgtm_deploy.steps.terraform_plan import TerraformPlan
+from lgtm_deploy.steps.terraform_plan import SavedPlan, TerraformPlan
 from tests.steps.simulation import Simulation
 from tests.steps.test_terraform import GROUP, TOPIC, Place, quiet
 
@@ -220,9 +220,13 @@ def test_a_run_whose_terraform_stays_behind_has_not_rolled_back_though_all_targe
     simulation = failing_after_the_flip(tmp_path)
     before = simulation.paths(), simulation.tags(), simulation.grace()
     start = StartState(kind="revision", commit="dead" * 10)
-    flip = simulation.plan.steps["flip"]
-    steps = {**simulation.plan.steps, "flip": replace(flip, with_={**flip.with_, "start": asdict(start)})}
-    simulation.plan = replace(simulation.plan, steps=steps)
+    graph = simulation.graph()
+    switch = graph.nodes["switch-health-checks"]
+    planned = replace(
+        SavedPlan(**{each.name: getattr(switch.inputs.planned, each.name) for each in fields(SavedPlan)}), start=start
+    )
+    graph.nodes[switch.id] = replace(switch, inputs=replace(switch.inputs, planned=planned))
+    monkeypatch.setattr(simulation, "graph", lambda: graph)
     monkeypatch.setattr(TerraformPlan, "irreversible", lambda *_: "")
 
     run = simulation.apply()

@@ -18,16 +18,6 @@ from lgtm_deploy.steps.verify import Inputs, Verify
 from tests.steps.simulation import Simulation
 
 PLANS = Path(__file__).resolve().parents[2] / "plans"
-STEPS = """
-  baseline:
-    uses: verify
-    with: {mode: baseline}
-  verified:
-    uses: verify
-    needs: [baseline, probe, coupled-await]
-    with: {services: "${{ services }}", baseline: "${{ steps.baseline.outputs.verdicts }}"}
-    timeout: 60
-"""
 LIST = '{"status":"success","data":[]}'
 SOUND = {
     "/api/health": '{"database":"ok"}',
@@ -62,7 +52,8 @@ def answering(world: Simulation, path: str) -> Callable[[HttpRequest], HttpRespo
 def world(tmp_path: Path) -> Simulation:
     text = (PLANS / "prefix-change.yaml").read_text(encoding="utf-8")
     (tmp_path / "plans").mkdir()
-    (tmp_path / "plans" / "verified.yaml").write_text(re.sub("(?m)^name: .*$", "name: verified", text) + STEPS)
+    more = "verify: reads\ntimeouts: {verify: 60}\n"
+    (tmp_path / "plans" / "verified.yaml").write_text(re.sub("(?m)^name: .*$", "name: verified", text) + more)
     world = Simulation(tmp_path, plan=str(tmp_path / "plans" / "verified.yaml"), whole=True)
     world.cloud.web.update({path: answering(world, path) for path in SOUND})
     return world
@@ -72,8 +63,8 @@ def test_what_is_degraded_before_is_ok_after_it(world: Simulation) -> None:
     run = world.apply()
 
     assert run.verdict == "deployed", run.reason
-    before: Mapping[str, str] = run.steps["baseline"].outputs["verdicts"]
-    after: Mapping[str, str] = run.steps["verified"].outputs["verdicts"]
+    before: Mapping[str, str] = run.steps["verify-before"].outputs["verdicts"]
+    after: Mapping[str, str] = run.steps["verify"].outputs["verdicts"]
     assert {before[name] for name in ("tempo: echo", "pyroscope: ready", "pyroscope: old paths")} == {"degraded"}
     assert {before[name] for name in ("grafana: health", "mimir: labels", "loki: labels")} == {"ok"}
     assert set(after.values()) <= {"ok", "not-configured"}
@@ -104,7 +95,7 @@ def test_what_was_broken_before_is_not_held_against_the_run(world: Simulation) -
     run = world.apply()
 
     assert run.verdict == "deployed", run.reason
-    assert run.steps["verified"].outputs["verdicts"]["loki: labels"] == "failed"
+    assert run.steps["verify"].outputs["verdicts"]["loki: labels"] == "failed"
 
 
 def test_a_service_of_the_run_must_be_ok_in_every_part(world: Simulation) -> None:

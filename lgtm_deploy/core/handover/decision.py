@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from lgtm_deploy.core.handover.facts import Facts
 from lgtm_deploy.core.handover.hold import HANDOVER_WINDOW
 from lgtm_deploy.core.handover.ways import Refusal, Way, never, ways
-from lgtm_deploy.core.plan import SequenceName
+from lgtm_deploy.core.plan import StrategyName
 
 NONE = "none"
 # What fits together behind one flip: images before it, or after it. The stronger of the two sequences stands for both.
-IMAGES_FIRST: tuple[SequenceName, ...] = ("direct", "grace-hold")
-FLIP_FIRST: tuple[SequenceName, ...] = ("flip-first", "expand-contract")
-ALL: tuple[SequenceName, ...] = ("direct", "flip-first", "expand-contract", "grace-hold")
+IMAGES_FIRST: tuple[StrategyName, ...] = ("direct", "grace-hold")
+FLIP_FIRST: tuple[StrategyName, ...] = ("check-first", "matcher-widening")
+ALL: tuple[StrategyName, ...] = ("direct", "check-first", "matcher-widening", "grace-hold")
 
 
 @dataclass(frozen=True, kw_only=True)

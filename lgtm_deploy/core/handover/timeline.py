@@ -8,9 +8,9 @@ from typing import Literal
 from lgtm_deploy.core.handover.checks import Span, after, between, longest_gap, until_healthy, until_unhealthy
 from lgtm_deploy.core.handover.facts import Facts
 from lgtm_deploy.core.handover.ways import Way
-from lgtm_deploy.core.plan import SequenceName
+from lgtm_deploy.core.plan import StrategyName
 
-Order = SequenceName | Literal["images-first", "flip-before-images"]
+Order = StrategyName | Literal["images-first", "flip-before-images"]
 # AWS: ECS developer guide, "How the circuit breaker works": half of the desired count, but between 3 and 200.
 BREAKER_LEAST, BREAKER_MOST = 3, 200
 # How long after new tasks are ready the flip is there: Terraform's apply of a saved plan, measured in the sandbox.

@@ -9,7 +9,7 @@ from lgtm_deploy.core.handover.checks import LARGEST_THRESHOLD, SAFE_LEAD, TIGHT
 from lgtm_deploy.core.handover.facts import Facts
 from lgtm_deploy.core.handover.hold import kills_before_ready
 from lgtm_deploy.core.matcher import matches
-from lgtm_deploy.core.plan import SequenceName
+from lgtm_deploy.core.plan import StrategyName
 
 OK = 200
 
@@ -23,7 +23,7 @@ class Way:
     know.
     """
 
-    sequence: SequenceName
+    sequence: StrategyName
     because: str
     hold: bool = False
     unhealthy_threshold: int = 0
@@ -82,7 +82,7 @@ def _by_images(facts: Facts, *, hold: bool) -> Iterator[Way | Refusal]:
     if facts.new_passes_old:
         yield Way(sequence="direct", because=f"the new image passes on {old} too", hold=hold)
     if facts.old_passes_new:
-        yield Way(sequence="flip-first", because=f"today's image passes on {new} too", hold=hold)
+        yield Way(sequence="check-first", because=f"today's image passes on {new} too", hold=hold)
     elif facts.steady_code:
         yield _expand_contract(facts, hold=hold)
 
@@ -91,12 +91,12 @@ def _expand_contract(facts: Facts, *, hold: bool) -> Way | Refusal:
     name, code = facts.service.name, facts.steady_code
     if not facts.service.health.matcher_variable:
         return Refusal(
-            reason=f"{name}: expand-contract needs a Terraform variable for the matcher.",
+            reason=f"{name}: matcher-widening needs a Terraform variable for the matcher.",
             resolution=f"Name it as services.{name}.health.matcher_variable in the stack file.",
         )
     matcher = facts.check.matcher if matches(facts.check.matcher, code) else f"{facts.check.matcher},{code}"
     return Way(
-        sequence="expand-contract",
+        sequence="matcher-widening",
         because=f"today's image answers {code} on {facts.contract.new_path}: matcher {matcher} until it is gone",
         hold=hold,
         matcher=matcher,

@@ -48,13 +48,13 @@ def outside(survey: Survey) -> Findings:
 
 
 def still_checked(survey: Survey) -> Findings:
-    """A coupled service keeps its health check: nothing in a plan moves that."""
+    """A dependent service keeps its health check: nothing in a plan moves that."""
     return Findings(
         wrong=tuple(
             f"{facts.group.name} checks {facts.group.health_check.path}, and `health.path` of {facts.service.name} is "
-            f"{facts.service.health.path}: a coupled service keeps its check. Correct the stack file, or make it one "
+            f"{facts.service.health.path}: a dependent service keeps its check. Correct the stack file, or make it one "
             "of the plan's `services`."
-            for facts in survey.coupled
+            for facts in survey.dependents
             if facts.group and facts.group.health_check.path != facts.service.health.path
         )
     )
@@ -63,7 +63,7 @@ def still_checked(survey: Survey) -> Findings:
 def target_groups(survey: Survey) -> Findings:
     """Services whose tasks are not in the target group that would be watched, or in others that would fail them."""
     found = Findings()
-    for facts in (*survey.services, *survey.coupled):
+    for facts in (*survey.services, *survey.dependents):
         if facts.state and facts.group:
             found += _groups_of(facts, facts.state, facts.group)
         elif facts.state and not facts.service.target_group and facts.state.target_groups:
@@ -105,7 +105,7 @@ def _left_behind(survey: Survey, right: list[Named]) -> Iterator[str]:
         whose = " and ".join(dict.fromkeys(f"{each.service}'s" for each in own))
         places = ", ".join(f"{each.place} says {each.says}" for each in own)
         yield (
-            f"{facts.service.name} names {whose} path and must change with it: add it to the plan's `coupled` "
+            f"{facts.service.name} names {whose} path and must change with it: add it to the plan's `dependents` "
             f"({places}; the image that runs is not made of that)."
         )
 

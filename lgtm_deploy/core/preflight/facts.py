@@ -84,11 +84,11 @@ class Workflow:
 
 @dataclass(frozen=True, kw_only=True)
 class Survey:
-    """All of it. `services` and `coupled` are the plan's; `bystanders` are services in whose image a file names a path
-    that is there only after the change, and that are not in the plan."""
+    """All of it. `services` and `dependents` are the plan's. `bystanders` are not in the plan: a file in their image
+    names a path that is there only after the change."""
 
     services: tuple[ServiceFacts, ...]
-    coupled: tuple[ServiceFacts, ...] = ()
+    dependents: tuple[ServiceFacts, ...] = ()
     bystanders: tuple[ServiceFacts, ...] = ()
     rules: tuple[ListenerRule, ...] = ()
     named: tuple[Named, ...] = ()

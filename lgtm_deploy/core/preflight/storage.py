@@ -21,7 +21,7 @@ def written_before(survey: Survey) -> Findings:
             f"data: {facts.service.name} runs {before} and will run {facts.service.version}, with another storage. "
             "Under `architecture_storage: v2` profiles from before the change are not found. A rollback finds them "
             "again, and loses those written since. lgtm-deploy has proved neither"
-            for facts in (*survey.services, *survey.coupled)
+            for facts in (*survey.services, *survey.dependents)
             if facts.changes and kind_of(facts.service) == "pyroscope"
             for before in [_runs(facts)]
             if before and numbers(before) < _NEW_STORAGE <= numbers(facts.service.version)

@@ -15,7 +15,7 @@ def drift(survey: Survey) -> Findings:
     keeps the next `terraform apply` from undoing it (Terraform: "The lifecycle Meta-Argument").
     """
     planned = [
-        facts for facts in (*survey.services, *survey.coupled) if facts.changes and not facts.service.task_definition
+        facts for facts in (*survey.services, *survey.dependents) if facts.changes and not facts.service.task_definition
     ]
     found = Findings(told=tuple(f"terraform: {each}" for each in survey.unreadable))
     for facts in planned:

@@ -62,7 +62,7 @@ def variables(survey: Survey) -> Findings:
 
     A deployment from the live task definition keeps their variables; one from Terraform takes the new ones.
     """
-    planned = {facts.service.name: facts.service for facts in (*survey.services, *survey.coupled)}
+    planned = {facts.service.name: facts.service for facts in (*survey.services, *survey.dependents)}
     moving = {facts.service.name for facts in survey.services if facts.changes}
     found = Findings(told=tuple(f"task definitions: {each}" for each in survey.unseen))
     for use in survey.variables:
@@ -100,4 +100,4 @@ def _advice(use: VariableUse, planned: Mapping[str, Service], survey: Survey) ->
     todo = f"{write}, and set `task_definition: {{terraform: {root}}}` of {use.consumer} in the stack file"
     if use.consumer in planned:
         return f"A copy of the live task definition keeps it. {todo}."
-    return f"{use.consumer} must change with {use.named.service}. {todo}; add it to the plan's `coupled`."
+    return f"{use.consumer} must change with {use.named.service}. {todo}; add it to the plan's `dependents`."

@@ -10,7 +10,7 @@ from lgtm_deploy.core.stack import Environment
 
 def findings(environment: Environment, survey: Survey) -> Findings:
     """All that is wrong, each thing once, and what is worth reading beside it."""
-    planned = (*survey.services, *survey.coupled)
+    planned = (*survey.services, *survey.dependents)
     missing = [said for facts in planned for said in facts.missing]
     found = Findings(wrong=(*missing, *survey.missing))
     if not found.wrong:

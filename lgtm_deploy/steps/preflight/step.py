@@ -12,13 +12,13 @@ from lgtm_deploy.steps.preflight.survey import survey_of
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """Names in the stack file: `services` are those that the plan changes, `coupled` those that change with them.
+    """Names in the stack file: `services` are those that the plan changes, `dependents` those that change with them.
 
     `roots` are the Terraform roots that the plan's steps name. Those that release its services need not be among them.
     """
 
     services: tuple[str, ...]
-    coupled: tuple[str, ...] = ()
+    dependents: tuple[str, ...] = ()
     roots: tuple[str, ...] = ()
 
 
@@ -38,7 +38,9 @@ class Preflight(Look[Inputs, Survey, Outputs]):
 
     def look(self, inputs: Inputs) -> Survey:
         """Raises TransientError when AWS does not answer."""
-        return survey_of(self.stack, self.ports, services=inputs.services, coupled=inputs.coupled, roots=inputs.roots)
+        return survey_of(
+            self.stack, self.ports, services=inputs.services, dependents=inputs.dependents, roots=inputs.roots
+        )
 
     def judge(self, inputs: Inputs, seen: Survey) -> Gate[Outputs]:
         """Open when nothing is wrong; else refused, with everything that is."""

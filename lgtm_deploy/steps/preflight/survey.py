@@ -43,10 +43,10 @@ class _Declared:
 
 
 def survey_of(
-    stack: Stack, ports: Ports, *, services: Sequence[str], coupled: Sequence[str], roots: Sequence[str] = ()
+    stack: Stack, ports: Ports, *, services: Sequence[str], dependents: Sequence[str], roots: Sequence[str] = ()
 ) -> Survey:
     """One look at everything. Raises TransientError when AWS does not answer."""
-    planned = dict.fromkeys((*services, *coupled))
+    planned = dict.fromkeys((*services, *dependents))
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         rules = pool.submit(_rules, stack, ports)
         used = {*roots, *(stack.service(name).task_definition for name in planned)}
@@ -67,7 +67,7 @@ def survey_of(
     known = {name: state.value for name, state in states.items() if state.value}
     survey = Survey(
         services=tuple(facts[name] for name in services),
-        coupled=tuple(facts[name] for name in coupled if name not in services),
+        dependents=tuple(facts[name] for name in dependents if name not in services),
         bystanders=tuple(facts[name] for name in looked_at if name not in planned),
         rules=tuple(listed.value or ()),
         named=tuple(named_in_files),
@@ -161,7 +161,7 @@ def _rules(stack: Stack, ports: Ports) -> Looked[Sequence[ListenerRule]]:
 def _with_permissions(stack: Stack, ports: Ports, survey: Survey, replacing: Collection[str]) -> Survey:
     """What the caller needs depends on what would change, and on the way to the tasks."""
     environment = stack.environment
-    changing: Sequence[ServiceFacts] = [facts for facts in (*survey.services, *survey.coupled) if facts.changes]
+    changing: Sequence[ServiceFacts] = [facts for facts in (*survey.services, *survey.dependents) if facts.changes]
     shadow = way(environment, survey.services) == "shadow"
     checked = [facts for facts in survey.services if facts.service.target_group]
     names = {facts.service.name: shadow_name(stack, facts.service.name) for facts in checked if shadow}

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import yaml
 
-from lgtm_deploy.config.plan_file import find
 from tests.e2e.conftest import Checkout
 
 Commit = Callable[[Checkout], None]
@@ -28,6 +27,15 @@ _MOVED_CHECK = "path: /tempo/ready\n      body: ready\n      variable"
 _MIMIR = "dockerfiles/mimir/config/mimir-config.yaml"
 _TEMPO = "dockerfiles/tempo/config/tempo-config.yaml"
 _PYROSCOPE = "dockerfiles/pyroscope/config/pyroscope-config.yaml"
+
+_CHECK_FIRST = """\
+schema: 1
+name: check-first
+services: [tempo, pyroscope]
+steps:
+  terraform-plan: {uses: terraform-plan, with: {root: alb}}
+  flip: {uses: terraform-apply, needs: [terraform-plan]}
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,13 +54,9 @@ def nothing_more(_: Checkout) -> None:
     """The example's own change is all that is committed."""
 
 
-def flip_first(checkout: Checkout) -> None:
-    """A plan of the user's own, whose health check moves as soon as Terraform is ready."""
-    plan = yaml.safe_load(find("prefix-change", checkout.folder).read_text(encoding="utf-8"))
-    steps = plan["steps"]
-    steps["flip"]["needs"] = [each for each in steps["flip"]["needs"] if steps[each]["uses"].startswith("terraform")]
-    plan["name"] = "flip-first"
-    _plans(checkout).joinpath("flip-first.yaml").write_text(yaml.safe_dump(plan, sort_keys=False), encoding="utf-8")
+def check_first(checkout: Checkout) -> None:
+    """A plan of the user's own, whose health check moves as soon as Terraform is ready: only schema 1 could say it."""
+    _plans(checkout).joinpath("check-first.yaml").write_text(_CHECK_FIRST, encoding="utf-8")
 
 
 def tempo_under_path_prefix(checkout: Checkout, version: str) -> None:
@@ -109,9 +113,9 @@ def pyroscope_1(checkout: Checkout) -> None:
 FLIP_FIRST = Case(
     id="N1",
     change="Terraform moves the health check, then come the images",
-    commit=flip_first,
-    names=("flip", "await-tasks"),
-    plan="flip-first",
+    commit=check_first,
+    names=("schema 1", "health-check-migration"),
+    plan="check-first",
 )
 IMAGES_FIRST = Case(id="N1", change="images first, as documented", commit=nothing_more)
 TEMPO_PATH_PREFIX = tuple(

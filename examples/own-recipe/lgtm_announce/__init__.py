@@ -1,0 +1,1 @@
+"""A recipe and a step kind outside lgtm-deploy."""
