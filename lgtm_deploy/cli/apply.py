@@ -50,11 +50,11 @@ def apply(
     settings = settings_of(context)
     stack = loading.load_stack(settings)
     loaded = loading.load_plan(plan, stack)
-    graph = build(loaded, stack)
-    graph = graph.only(only) if only else graph
+    whole = build(loaded, stack)
+    graph = whole.only(only) if only else whole
     kept = saved_plans.read(saved) if saved else None
     if kept is not None:
-        kept.check(loaded, graph, stack.environment.name)
+        kept.check(loaded, whole, stack.environment.name)
     wanted = Wanted(
         variables=loading.variables(loaded, var or []),
         parallelism=parallelism,

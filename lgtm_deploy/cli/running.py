@@ -94,7 +94,9 @@ def _begun_with(stack: Stack, plan: Plan, run: Run, *, way_back: bool = False) -
             f"The stack file has changed since run {run.id} began: {'; '.join(differs)}.",
             resolution="Bring it back as it was.",
         )
-    kept = build(plan, stack).part(run.steps)
+    graph = build(plan, stack)
+    needed = {need for name in run.steps if name in graph.nodes for need in graph.nodes[name].needs}
+    kept = graph.part(run.steps) if needed <= run.steps.keys() else Graph()
     # Undoing a run goes by its journal: only the order of the steps must be the same.
     same = kept.digest() == run.graph_digest
     if not same and not (way_back and {name: set(node.needs) for name, node in kept.nodes.items()} == _needs(run)):

@@ -84,7 +84,7 @@ class Graph:
         RecipeError: the ID is taken or malformed, or an output is of a step that this graph does not have.
         """
         if identifier in self.nodes or not _ID.fullmatch(identifier) or identifier == VARIABLES:
-            raise RecipeError(f"A second step, or none, can have the ID '{identifier}'.")
+            raise RecipeError(f"'{identifier}' cannot be the ID of a step: it is taken, or malformed.")
         taken = [*outputs_in(inputs), *outputs_in(tuple(after))]
         needs = tuple(dict.fromkeys(step for each in taken if (step := origin(each)[0]) != VARIABLES))
         if unknown := [need for need in needs if need not in self.nodes]:

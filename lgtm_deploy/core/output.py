@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from types import MappingProxyType
 from typing import Any, NoReturn, get_args, get_origin, get_type_hints
 
 from lgtm_deploy.core.errors import UsageError
 
 # The step that variables of a plan are outputs of.
 VARIABLES = "vars"
+# Metadata of an input, a tuple of results, that is taken for its order only: a preview leaves it empty.
+PROOF: Mapping[str, bool] = MappingProxyType({"proof": True})
 
 
 class RecipeError(UsageError):
@@ -60,6 +63,11 @@ class Output:
 
     __bool__ = __str__ = __iter__ = __len__ = __contains__ = __int__ = __float__ = __index__ = _refuse
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __add__ = __radd__ = __hash__ = __format__ = _refuse
+
+
+def proofs_of(inputs: Any) -> frozenset[str]:
+    """Return the names of the fields that are proofs."""
+    return frozenset(each.name for each in fields(inputs) if each.metadata.get("proof"))
 
 
 def origin(output: Output) -> tuple[str, tuple[str, ...]]:

@@ -1,16 +1,17 @@
 """What a plan would change, before anything is changed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, kw_only=True)
 class PreviewLine:
-    """One step that would change something: `change` in one line, `details` below it."""
+    """One step that would change something: `change` in one line, `details` below it; the `phase` is its heading."""
 
     step: str
     change: str
     details: tuple[str, ...] = ()
+    phase: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,8 +27,8 @@ class Fault:
 class Recipe(BaseModel):
     """The options of one kind of change, as keys of a plan file, and the graph that they stand for.
 
-    A subclass has a `title` for the JSON Schema, adds its options as pydantic fields, each with a description and an
-    example, and overrides `build`. It is registered as an entry point of the group `lgtm_deploy.recipes`.
+    A subclass adds its options as pydantic fields, each with a description and an example, and overrides `build`. It is
+    registered as an entry point of the group `lgtm_deploy.recipes` (docs/how-to/write-a-recipe.md).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

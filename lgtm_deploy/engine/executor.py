@@ -1,7 +1,8 @@
 """Running a plan's graph forwards."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -9,7 +10,7 @@ from lgtm_deploy.core import event as events
 from lgtm_deploy.core.event import Event, LockTakenOver
 from lgtm_deploy.core.graph import Graph, Node
 from lgtm_deploy.core.outcome import Failed, InDoubt, Outcome, Succeeded, Unchanged
-from lgtm_deploy.core.output import VARIABLES, UnknownYetError, resolved
+from lgtm_deploy.core.output import VARIABLES, UnknownYetError, proofs_of, resolved
 from lgtm_deploy.core.plan import Plan
 from lgtm_deploy.core.ports import Clock, Noted
 from lgtm_deploy.core.run import Run
@@ -67,9 +68,16 @@ class Job:
             raise UnknownYetError(step)
         return self.run.steps[step].outputs
 
-    def inputs(self, node: Node, foreseen: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
-        """Return the node's inputs as plain data. Raises UnknownYetError."""
-        found: dict[str, Any] = resolved(node.inputs, lambda step: self.result(step, foreseen))
+    def inputs(self, node: Node, foreseen: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the node's inputs as plain data; with `foreseen` results for a preview, without its proofs.
+
+        Raises UnknownYetError.
+        """
+        inputs, result = node.inputs, self.result
+        if foreseen is not None:
+            inputs = replace(inputs, **dict.fromkeys(proofs_of(inputs), ()))
+            result = partial(self.result, foreseen=foreseen)
+        found: dict[str, Any] = resolved(inputs, result)
         return found
 
     def step_runner(

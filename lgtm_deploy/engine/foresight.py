@@ -72,12 +72,14 @@ def _foreseen(job: Job) -> tuple[Mapping[str, PreviewLine], Mapping[str, Mapping
 
         for node, proposal in side_by_side(lambda look: look(), looks, job.parallelism):
             if isinstance(proposal, Change):
-                changing[node.id] = PreviewLine(step=node.id, change=proposal.summary, details=proposal.details)
+                changing[node.id] = PreviewLine(
+                    step=node.id, change=proposal.summary, details=proposal.details, phase=node.phase.value
+                )
             else:
                 unchanged[node.id] = plain(proposal.outputs)
                 todo += told_by.pop(node.id, ())
     for node in chain.from_iterable(told_by.values()):
-        changing[node.id] = PreviewLine(step=node.id, change=node.title or node.uses)
+        changing[node.id] = PreviewLine(step=node.id, change=node.title or node.uses, phase=node.phase.value)
     return changing, unchanged
 
 

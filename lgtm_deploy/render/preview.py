@@ -45,7 +45,11 @@ def _lines(preview: Preview, width: int) -> Iterator[Text]:
     names = max(cell_len(clean(each.step)) for each in preview.lines)
     name_width = min(names, _LONGEST_NAME, max(width // 3, 4))
     room = max(width - name_width - 4, 1)
+    phase = ""
     for each in preview.lines:
+        if each.phase != phase:
+            phase = each.phase
+            yield line(cell(clean(phase), width, "dim"))
         first, *more = folded(short(each.change), room) or [Text()]
         yield line(" ", cell(clean(each.step), name_width, "bold"), "", first)
         for rest in more:

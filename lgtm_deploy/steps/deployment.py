@@ -123,13 +123,12 @@ def newest(ports: Ports, state: ServiceState) -> DeploymentState | None:
 def release_of(service: Service, releases: Mapping[str, Release]) -> Release:
     """Return how Terraform releases the service; an empty one where it does not.
 
-    Raises RefusedError: the stack file says that it does, and the plan file has no step that plans it.
+    Raises RefusedError: the stack file says that it does, and the recipe has no step that plans it.
     """
     found = releases.get(service.name, Release())
     if service.task_definition and not found.root:
         raise RefusedError(
-            f"The plan file deploys {service.name} without a plan of Terraform root '{service.task_definition}'.",
-            resolution="Add a plan-task-definitions step, and give its `releases` to probe-image, push-image and"
-            " deploy-service.",
+            f"The recipe deploys {service.name} without a plan of Terraform root '{service.task_definition}'.",
+            resolution="Let the recipe name the service in its PlanTaskDefinitions step.",
         )
     return found

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 from lgtm_deploy.core.gate import Gate, Open, Waiting
+from lgtm_deploy.core.output import PROOF
 from lgtm_deploy.core.plan import StrategyName
 from lgtm_deploy.core.ports import HealthCheck, Progress
 from lgtm_deploy.core.start_state import StartKind, StartState
@@ -34,7 +35,7 @@ class ApplyInputs:
     """
 
     planned: SavedPlan
-    healthy: tuple[HealthyTasks, ...]
+    healthy: tuple[HealthyTasks, ...] = field(metadata=PROOF)
     given: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
     sequence: ChosenStrategy = ANY_STRATEGY

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from lgtm_deploy.core.errors import PermanentError
 from lgtm_deploy.core.gate import Gate, Open, Waiting
+from lgtm_deploy.core.output import PROOF
 from lgtm_deploy.core.ports import HealthCheck, Progress
 from lgtm_deploy.core.start_state import StartState
 from lgtm_deploy.core.step import Action, Change, Nothing, Part, Proposal
@@ -31,7 +32,7 @@ class SettleInputs:
     needed them."""
 
     planned: SavedPlan
-    complete: tuple[CompleteDeployment, ...]
+    complete: tuple[CompleteDeployment, ...] = field(metadata=PROOF)
     variables: Mapping[str, str] = field(default_factory=dict)
 
     @property

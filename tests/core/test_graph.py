@@ -35,7 +35,7 @@ def test_a_step_comes_after_what_it_takes_and_after_what_it_names(release: Graph
 
 @pytest.mark.parametrize("identifier", ["init", "", "a b", "push[", "push[a]b", "vars"])
 def test_an_id_that_is_taken_or_malformed_is_refused(release: Graph, identifier: str) -> None:
-    with pytest.raises(RecipeError, match="can have the ID"):
+    with pytest.raises(RecipeError, match="cannot be the ID of a step"):
         added(release, identifier)
 
 

@@ -113,7 +113,7 @@ def test_where_only_what_is_not_permitted_is_safe_the_plan_s_key_is_named() -> N
     reason = refused(facts(contract=contract(old=(200, 200)), check=check(2, 2)), allow=DOCUMENTED)
 
     assert "only check-first is safe" in reason
-    assert "Add check-first to the plan's allow_sequence" in reason
+    assert "Add check-first to the plan's `strategies`" in reason
     assert "thresholds 2 healthy, 2 unhealthy" in reason
 
 

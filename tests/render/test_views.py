@@ -330,6 +330,15 @@ def test_a_preview_names_steps_changes_and_details() -> None:
     ]
 
 
+def test_a_preview_has_a_heading_for_each_phase() -> None:
+    steps = (("push[tempo]", "push"), ("push[loki]", "push"), ("deploy[tempo]", "deploy"))
+    lines = tuple(PreviewLine(step=step, change="it", phase=phase) for step, phase in steps)
+
+    shown = [each.plain.split() for each in preview_lines(Preview(plan="p", environment="e", lines=lines), 60)]
+
+    assert shown[1:] == [["push"], ["push[tempo]", "it"], ["push[loki]", "it"], ["deploy"], ["deploy[tempo]", "it"]]
+
+
 def test_a_preview_begins_with_the_base_images_of_a_sandbox() -> None:
     images = {"grafana": "stand-in (not recorded)", "tempo": "vendor image"}
     preview = Preview(plan="prefix-change", environment="sandbox", base_images=images)

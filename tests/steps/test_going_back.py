@@ -103,7 +103,7 @@ def test_a_check_stays_where_it_is_when_the_earlier_image_cannot_come_back(world
 
     assert run.verdict == "rollback-failed"
     assert world.paths() == {"portal": "/portal/ready", "pyroscope": "/pyroscope/ready"}
-    assert "flip: left as it is: deploy[" in run.reason
+    assert "switch-health-checks: left as it is: deploy[" in run.reason
 
 
 def undone(world: Simulation) -> Run:

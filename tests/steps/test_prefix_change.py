@@ -220,7 +220,7 @@ def test_without_rollback_what_is_left_is_listed(world: Simulation) -> None:
     run = world.apply(roll_back=False)
 
     assert run.verdict == "halted"
-    assert "flip: It broke." in run.reason
+    assert "switch-health-checks: It broke." in run.reason
     assert "deploy[portal]" in run.reason
     assert world.paths() == dict.fromkeys(BOTH, "/ready")
 

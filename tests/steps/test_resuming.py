@@ -105,7 +105,9 @@ def test_who_finds_only_a_part_of_it_written_down_finds_what_else_has_to_be_done
     run, job = stopped.stopped, stopped.world.job()
     again = gates_to_recheck(job.graph, run, job.steps)
     at = job.clock.now()
-    assert {f"{what}[{service}]" for what in ("shadow", "await-tasks") for service in BOTH} <= again.keys()
+    assert {
+        f"{what}[{service}]" for what in ("shadow-target-group", "wait-for-tasks") for service in BOTH
+    } <= again.keys()
 
     for number, (step, why) in enumerate(again.items(), start=1):
         run = run.folded([StepOutdated(at=at, step=step, reason=why)])

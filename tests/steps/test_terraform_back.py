@@ -148,7 +148,8 @@ def test_what_the_load_balancer_cannot_tell_is_looked_for_in_the_state_and_told_
     rule = Touched(
         type=RULE["type"], name=RULE["address"], attributes=("priority",), before={"priority": "30"}, named="portal"
     )
-    changed.inputs = replace(changed.inputs, touched=(*changed.inputs.touched, rule))
+    planned = changed.inputs.planned
+    changed.inputs = replace(changed.inputs, planned=replace(planned, touched=(*planned.touched, rule)))
     place.root.also.append({**RULE, "change": {"actions": ["no-op"], "before": {"priority": 31}, "after": {}}})
 
     assert "left as it is: aws_lb_listener_rule.portal" in changed.refused()
@@ -182,7 +183,7 @@ def test_what_is_applied_says_its_revision(place: Place) -> None:
     place.cloud.revision = Revision(commit=EARLIER, dirty=True)
     step, inputs, seen = place.apply(place.plan())
 
-    outputs = step.apply(replace(inputs, plan=place.plan().plan, sha256=place.plan().sha256), seen, quiet)
+    outputs = step.apply(replace(inputs, planned=place.plan()), seen, quiet)
 
     assert (outputs.commit, outputs.dirty) == (EARLIER, True)
 

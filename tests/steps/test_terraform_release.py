@@ -435,7 +435,7 @@ def test_a_service_that_crashes_comes_back_in_terraform_too(tmp_path: Path) -> N
 
 def test_what_ecs_took_back_by_itself_is_not_back_until_terraform_has_it(world: TerraformWorld) -> None:
     assert world.apply().verdict == "deployed"
-    step, inputs, seen, _ = journaled(world, "grafana", "coupled-deploy")
+    step, inputs, seen, _ = journaled(world, "grafana", "deploy")
     grafana = world.running("grafana")
     grafana.wanted = grafana.deployments[0]
     grafana.deployments[-1].status = "ROLLBACK_SUCCESSFUL"

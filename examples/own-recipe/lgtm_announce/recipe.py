@@ -1,5 +1,6 @@
 """The recipe `release-and-page`: the bundled release, and a page of the team's after it."""
 
+from collections.abc import Iterable
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -18,10 +19,10 @@ class ReleaseAndPage(Release):
         str, Field(description="The URL of the page.", pattern=r"^https?://", examples=["https://status.example.com"])
     ]
 
-    def build(self, graph: Graph, stack: Stack | None) -> None:
+    def build(self, graph: Graph, stack: Stack | None) -> Iterable[object]:
         """Add the steps of `release`, then the page. `ticket` and `token` are variables of the plan file."""
         released = super().build(graph, stack)
-        graph.add(
+        page = graph.add(
             "wait-page",
             WaitPage,
             Inputs(url=self.page, word=graph.variable("ticket"), token=graph.variable("token")),
@@ -30,3 +31,4 @@ class ReleaseAndPage(Release):
             after=released,
             timeout=300,
         )
+        return [page]

@@ -99,7 +99,7 @@ def _none_left(name: str, found: Sequence[Way | Refusal], allow: Collection[str]
     return Refusal(
         reason=f"{name}: only {named} is safe, because {safe[0].because}, and the plan permits "
         f"{', '.join(allow) or 'nothing'}.{others}",
-        resolution=f"Add {safe[0].sequence} to the plan's allow_sequence, if its steps are made for it.",
+        resolution=f"Add {safe[0].sequence} to the plan's `strategies`.",
     )
 
 
