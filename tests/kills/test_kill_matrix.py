@@ -47,7 +47,7 @@ def assert_goal(world: World) -> None:
             assert made.get(what, 0) <= len(world.lives), f"{what}: {told}"
 
 
-@pytest.mark.parametrize("shard", shards(SHARDS, in_ci=3))
+@pytest.mark.parametrize("shard", shards(SHARDS, in_ci=2))
 def test_killed_at_any_moment_it_is_gone_on_with_to_the_goal(shard: int, tmp_path: Path) -> None:
     for index, moment in enumerate(every_moment(reference().passed)[shard::SHARDS]):
         world = World(tmp_path / str(index), parallelism=1)
@@ -59,7 +59,7 @@ def test_killed_at_any_moment_it_is_gone_on_with_to_the_goal(shard: int, tmp_pat
         assert_goal(world)
 
 
-@pytest.mark.parametrize("shard", shards(SHARDS, in_ci=3))
+@pytest.mark.parametrize("shard", shards(SHARDS, in_ci=2))
 def test_killed_after_any_two_writes_it_is_gone_on_with_to_the_goal(shard: int, tmp_path: Path) -> None:
     for first in range(1 + shard, reference().passed["after write"] + 1, SHARDS):
         world = World(tmp_path / str(first), parallelism=1)
@@ -72,7 +72,7 @@ def test_killed_after_any_two_writes_it_is_gone_on_with_to_the_goal(shard: int, 
         assert tried >= reference().passed["after write"] - first
 
 
-@pytest.mark.parametrize("shard", shards(SHARDS, in_ci=3))
+@pytest.mark.parametrize("shard", shards(SHARDS, in_ci=2))
 def test_killed_twice_indeed_it_is_gone_on_with_to_the_goal(shard: int, tmp_path: Path) -> None:
     for index, moments in enumerate(random.Random(PAIRS).sample(list(every_pair()), PAIRS)[shard::SHARDS]):
         world = World(tmp_path / str(index), parallelism=1)
@@ -96,7 +96,7 @@ def chance(seed: int) -> tuple[list[tuple[Moment, float]], bool]:
     return kills, shadowed
 
 
-@pytest.mark.parametrize("shard", shards(SHARDS, in_ci=3))
+@pytest.mark.parametrize("shard", shards(SHARDS, in_ci=2))
 def test_killed_at_random_again_and_again_it_is_gone_on_with_to_the_goal(shard: int, tmp_path: Path) -> None:
     for seed in range(shard, RANDOM, SHARDS):
         kills, shadowed = chance(seed)

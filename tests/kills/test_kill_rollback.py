@@ -33,7 +33,7 @@ def assert_start(world: World) -> None:
             assert made.get(what, 0) in {each * wanted.changes[what] for each in times}, f"{what}: {told}"
 
 
-@pytest.mark.parametrize("shard", shards(SHARDS, in_ci=2))
+@pytest.mark.parametrize("shard", shards(SHARDS, in_ci=1))
 def test_killed_on_the_way_there_it_is_undone(shard: int, tmp_path: Path) -> None:
     for index, moment in enumerate(every_moment(reference().passed)[shard::SHARDS]):
         world = World(tmp_path / str(index), parallelism=1)
@@ -45,7 +45,7 @@ def test_killed_on_the_way_there_it_is_undone(shard: int, tmp_path: Path) -> Non
         assert_start(world)
 
 
-@pytest.mark.parametrize("shard", shards(SHARDS, in_ci=2))
+@pytest.mark.parametrize("shard", shards(SHARDS, in_ci=1))
 def test_killed_on_the_way_back_it_is_undone(shard: int, tmp_path: Path) -> None:
     for index, moment in enumerate(every_moment(reference().undone)[shard::SHARDS]):
         world = World(tmp_path / str(index), parallelism=1)
@@ -77,7 +77,7 @@ def random_kills(seeds: range, folder: Path) -> None:
         assert_start(world)
 
 
-@pytest.mark.parametrize("shard", shards(SHARDS, in_ci=2))
+@pytest.mark.parametrize("shard", shards(SHARDS, in_ci=1))
 def test_killed_at_random_again_and_again_it_is_undone(shard: int, tmp_path: Path) -> None:
     random_kills(range(shard, RANDOM, SHARDS), tmp_path)
 

@@ -9,7 +9,7 @@ import pytest
 
 from lgtm_deploy.config import plan_file
 from lgtm_deploy.core.output import RecipeError
-from lgtm_deploy.core.ports import Question, Reply
+from lgtm_deploy.core.ports import HttpRequest, HttpResponse
 from lgtm_deploy.recipes.registry import BUNDLED, recipes
 from tests.steps.simulation import Simulation
 
@@ -39,11 +39,11 @@ def test_its_plan_is_loaded_and_run_beside_bundled_steps(folder: Path) -> None:
     assert recipes().keys() - BUNDLED.keys() == {"release-and-page"}
     world = Simulation(folder, whole=True)
     world.plan = plan_file.load(PLAN, recipes(), world.stack)
-    asked: list[Question] = []
+    asked: list[HttpRequest] = []
 
-    def page(question: Question) -> Reply:
+    def page(question: HttpRequest) -> HttpResponse:
         asked.append(question)
-        return Reply(status=200, body="released: OPS-1")
+        return HttpResponse(status=200, body="released: OPS-1")
 
     world.cloud.web["/lgtm"] = page
     assert world.plan.variables == {"ticket", "token"}

@@ -10,15 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from lgtm_deploy.adapters.http import HttpWeb
 from lgtm_deploy.core.errors import NotFoundError
 from lgtm_deploy.core.ports import Balancer, Login, Ports, Target, TargetGroup
 from lgtm_deploy.core.verify.check import SLOW_SECONDS
 from lgtm_deploy.core.verify.finding import Finding, Level, by_service, worst
-from lgtm_deploy.fakes import FakeBalancer, FakeRegistry, FakeRollouts, fake_ports, lay
+from lgtm_deploy.fakes import FakeBalancer, FakeRegistry, FakeRollouts
 from lgtm_deploy.sandbox.standins.listener import NOT_FOUND, Request, Response, document, text
-from lgtm_deploy.steps.verification import Verification
-from tests.verify.loopback import LOGIN, Answer, Breakage, Loopback, Raw, example, found_in, on_loopback, sound, started
+from tests.verify.loopback import Answer, Breakage, Loopback, Raw, example, found_in, on_loopback, sound, started
 
 pytestmark = pytest.mark.long
 
@@ -541,18 +539,3 @@ def test_no_tls_where_the_stack_file_says_https(tmp_path: Path) -> None:
     with on_loopback(Loopback(programs=started())) as stack:
         url = stack.url.replace("http:", "https:")
         assert everything_fails(url, tmp_path) == {"the certificate or the handshake is not accepted"}
-
-
-@pytest.mark.parametrize("named", [False, True])
-def test_in_a_sandbox_data_sources_are_asked_where_cloud_map_names_a_service(tmp_path: Path, *, named: bool) -> None:
-    with on_loopback(Loopback(programs=started())) as stack:
-        there = example(stack.url)
-        cloud = lay(there)
-        if named:
-            cloud.services["lgtm-sandbox-tempo"].registries = {"arn:registry": "tempo.lgtm.internal"}
-        ports = replace(fake_ports(there, cloud, tmp_path), web=HttpWeb())
-        asking = Verification(there, ports, login=replace(LOGIN, no_sources="names lead nowhere"))
-
-        [found, *_] = asking.data_sources(list(there.services.values()))
-
-    assert found.got == ("0 data sources" if named else "not asked")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from lgtm_deploy.core.gate import Gate, Open, Waiting
-from lgtm_deploy.core.ports import Question, Reply
+from lgtm_deploy.core.ports import HttpRequest, HttpResponse
 from lgtm_deploy.core.step import Look
 
 
@@ -39,8 +39,8 @@ class WaitPage(Look[Inputs, Observation, Page]):
 
     def look(self, inputs: Inputs) -> Observation:
         """Ask once."""
-        answer = self.ports.web.ask(Question(url=inputs.url, headers={"Authorization": f"Bearer {inputs.token}"}))
-        if not isinstance(answer, Reply):
+        answer = self.ports.web.ask(HttpRequest(url=inputs.url, headers={"Authorization": f"Bearer {inputs.token}"}))
+        if not isinstance(answer, HttpResponse):
             return Observation(status=0, body="")
         return Observation(status=answer.status, body=answer.body)
 
