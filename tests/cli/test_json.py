@@ -138,7 +138,7 @@ def test_people_get_the_error_on_standard_error_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["validate", "./plan.yaml"], {"file": "plan.yaml", "valid": True, "steps": 3}),
+        (["validate", "./plan.yaml"], {"file": "plan.yaml", "valid": True, "steps": 21}),
         (["lock", "show"], {"environment": "prod", "held": False}),
         (["sandbox", "down"], {"name": "default", "up": False}),
         (["sandbox", "status"], {"name": "default", "up": False}),
@@ -165,7 +165,7 @@ def test_a_graph_is_json_unless_another_form_is_asked_for(capsys: pytest.Capture
 
 def test_the_schema_is_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["schema", "plan", "--output", "json"]) == 0
-    assert json.loads(capsys.readouterr().out)["type"] == "object"
+    assert json.loads(capsys.readouterr().out)["title"] == "lgtm-deploy plan file"
 
 
 def test_doctor_gives_facts_beside_its_words(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_a_rollback_leaves_pushed_images_in_ecr_and_says_so(tmp_path: Path) -> N
         assert step.remains == f"lgtm-{name}:{tag} remains in ECR, unused"
         assert tag in world.cloud.repositories[f"lgtm-{name}"].tags
     [finished] = [event for event in world.events if isinstance(event, RollbackFinished)]
-    assert {left.partition(":")[0] for left in finished.left} == {*PUSHES, "coupled-push[grafana]"}
+    assert {left.partition(":")[0] for left in finished.left} == {*PUSHES, "push[grafana]"}
 
 
 def test_an_image_that_the_service_still_runs_is_not_called_unused(tmp_path: Path) -> None:
