@@ -11,7 +11,7 @@ from lgtm_deploy.core.words import grouped
 from lgtm_deploy.render.sheet import cell, folded, line, show, within
 from lgtm_deploy.render.text import clean, short, tabled
 
-_LONGEST_NAME = 26
+_LONGEST_NAME = 37
 _INDENT = " " * 6
 _MARGIN = " " * 4
 _STYLES = {"+": "green", "-": "red", "~": "yellow"}
@@ -43,7 +43,7 @@ def _lines(preview: Preview, width: int) -> Iterator[Text]:
         return
     yield line(cell(f"{where} would change:", width, "bold"))
     names = max(cell_len(clean(each.step)) for each in preview.lines)
-    name_width = min(names, _LONGEST_NAME, max(width // 3, 4))
+    name_width = min(names, _LONGEST_NAME, max(width // 2, 4))
     room = max(width - name_width - 4, 1)
     phase = ""
     for each in preview.lines:

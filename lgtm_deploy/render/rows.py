@@ -11,7 +11,7 @@ from lgtm_deploy.core.run import Run, StepRun
 from lgtm_deploy.render.sheet import cell, line
 from lgtm_deploy.render.text import RESTORING, STATES, STOPPED, State, clean, facts, short, stopwatch
 
-_LONGEST_NAME = 28
+_LONGEST_NAME = 30
 _TIME = 7
 _AT_WORK = (STATES["running"], RESTORING)
 _LOUD = (*_AT_WORK, STATES["failed"], STATES["in-doubt"], STATES["not-compensated"])
@@ -33,7 +33,9 @@ def rows(run: Run, now: datetime, width: int, budget: int) -> list[Text]:
     steps = list(run.steps.values())
     shown = steps if len(steps) <= budget else _chosen(steps, run, max(budget - 1, 0))
     states = [state_of(step, run) for step in shown]
-    name_width = min(max((cell_len(clean(step.id)) for step in shown), default=0), _LONGEST_NAME, max(width // 3, 8))
+    name_width = min(
+        max((cell_len(clean(step.id)) for step in shown), default=0), _LONGEST_NAME, max(width * 3 // 8, 8)
+    )
     word_width = max((cell_len(state.word) for state in states), default=0)
     rest = max(width - 2 - word_width - 1 - name_width - 1 - _TIME - 1, 0)
     spare = budget - len(steps)

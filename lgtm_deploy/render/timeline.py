@@ -26,7 +26,7 @@ from lgtm_deploy.render.text import (
     verdict_style,
 )
 
-_LONGEST_NAME = 26
+_LONGEST_NAME = 37
 _TIME = 8
 _NARROWEST_BAR = 8
 _FAILURES = events.StepFailed | events.StepInDoubt | events.CompensationFailed
@@ -73,7 +73,7 @@ def _heading(run: Run, width: int) -> Iterator[Text]:
 def _table(run: Run, path: CriticalPath, width: int) -> Iterator[Text]:
     steps = sorted(run.steps.values(), key=lambda step: (step.started is None, step.started or run.started))
     names = max((cell_len(clean(step.id)) for step in steps), default=4)
-    name_width = min(max(names, 4), _LONGEST_NAME, max(width // 3, 4))
+    name_width = min(max(names, 4), _LONGEST_NAME, max(width // 2, 4))
     word_width = max([5, *(cell_len(STATES[step.status].word) for step in steps)])
     bar_width = width - name_width - 2 - word_width - 2 * _TIME - 5
     on_path = {link.step for link in path.links}
